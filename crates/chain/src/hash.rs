@@ -1,0 +1,162 @@
+//! Positions, sizes and hashes. Index, count and hash differ in type so that they cannot be mistaken.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// Place of a record in its log: 0-based, gapless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The position after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How many records a log holds; the position of the next record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TreeSize(pub u64);
+
+impl TreeSize {
+    /// The position the next record will have.
+    pub fn next_position(self) -> Position {
+        Position(self.0)
+    }
+}
+
+impl fmt::Display for TreeSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A text that is not 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 lower-case hexadecimal digits")]
+pub struct HashTextError;
+
+/// Writes `bytes` as lower-case hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+/// Reads exactly 64 lower-case hexadecimal digits.
+///
+/// # Errors
+/// Any other text.
+pub fn from_hex(text: &str) -> Result<[u8; 32], HashTextError> {
+    fn digit(byte: u8) -> Result<u8, HashTextError> {
+        match byte {
+            b'0'..=b'9' => Ok(byte - b'0'),
+            b'a'..=b'f' => Ok(byte - b'a' + 10),
+            _ => Err(HashTextError),
+        }
+    }
+    let text = text.as_bytes();
+    if text.len() != 64 {
+        return Err(HashTextError);
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Ok(bytes)
+}
+
+macro_rules! hash_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&to_hex(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), to_hex(&self.0))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = HashTextError;
+
+            fn from_str(text: &str) -> Result<Self, HashTextError> {
+                from_hex(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&to_hex(&self.0))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+hash_type! {
+    /// Hash of a record: the RFC 6962 leaf hash, SHA-256(0x00 ‖ record bytes). One hash is chain link and tree leaf.
+    RecordHash
+}
+
+hash_type! {
+    /// Name of a key: SHA-256 of its 32-byte public half.
+    KeyId
+}
+
+impl RecordHash {
+    /// What stands for "no record before this one": 64 zeros.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The hash of `record` (RFC 6962 §2.1, leaf).
+    ///
+    /// ```
+    /// assert!(chain::RecordHash::of(b"").to_string().starts_with("6e340b9cffb37a98"));
+    /// ```
+    pub fn of(record: &[u8]) -> Self {
+        Self(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_is_read_strictly() {
+        let text = "00".repeat(31) + "ff";
+        assert_eq!(text.parse::<RecordHash>().unwrap().to_string(), text);
+        for wrong in ["", "00", &"0".repeat(63), &"0".repeat(65), &"F".repeat(64), &"g".repeat(64)] {
+            assert!(wrong.parse::<RecordHash>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a record's bytes and hash are, and how records link.
+//!
+//! Pure: bytes in, verdict out. This crate does no I/O, reads no clock and knows nothing of medicine: what an
+//! event *says* is `clinical`'s room. The whole format is stated for strangers in `docs/format.md`.
+
+pub mod canonical;
+pub mod hash;
+pub mod key;
+pub mod link;
+pub mod record;
+pub mod time;
+
+pub use canonical::{CanonicalError, CanonicalFault};
+pub use hash::{KeyId, Position, RecordHash, TreeSize};
+pub use key::{PublicKey, SecretKey, Signature};
+pub use link::{Chain, LinkError};
+pub use record::{LinkedRecord, Record, RecordError};
+pub use time::Instant;
+
+/// Longest event, in bytes: the 65,535 of [`RECORD_BYTES_MAX`] less the record's own members
+/// (`event`, `prev`, `recorded_at`, `seq`, `signature`: at most 265 bytes), rounded down for the reader.
+pub const EVENT_BYTES_MAX: usize = 64_000;
+
+/// Longest record, in bytes: an entry bundle gives each record's length in an unsigned 16-bit field.
+pub const RECORD_BYTES_MAX: usize = 65_535;

@@ -1,0 +1,1 @@
+//! The web pages, over the same traits as the API.

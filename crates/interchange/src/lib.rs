@@ -1,0 +1,1 @@
+//! Reads what other systems speak (SDTM tables in XPT files) and states it as events.

@@ -1,0 +1,1 @@
+//! The embedded journal engine: segment files with group commit.

@@ -1,0 +1,140 @@
+//! The contract of the durable ordered log, an in-memory engine with fault injection, and the conformance suite
+//! every engine must pass.
+//!
+//! A journal stores opaque records in order and says what is durable. It does not parse them, decide about them or
+//! link them: that is `registrar`'s room. It knows no trial.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chain::{LinkedRecord, Position, RecordHash, TreeSize};
+
+/// The durable end of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// How many records are durable.
+    pub size: TreeSize,
+    /// Hash of the last durable record; [`RecordHash::ZERO`] while there is none.
+    pub hash: RecordHash,
+}
+
+/// A durable, ordered log of records.
+///
+/// The contract, held by the conformance suite:
+///
+/// - `append` MUST be all or nothing: after an `Ok` every record of the batch is durable (synced, or synced by a
+///   quorum); after [`AppendError::PositionConflict`], [`AppendError::TooLarge`] or [`AppendError::Poisoned`] none is.
+/// - A position MUST be given once: of two appends that expect the same size at most one succeeds.
+/// - After a failed write or sync the journal MUST be poisoned: every later append answers
+///   [`AppendError::Poisoned`], and the failed sync is never tried again. Reopening recovers.
+/// - `head`, `read` and `wait` MUST NOT show a record before it is durable.
+/// - `read` MUST return records in order, without a gap, and bytes exactly as appended; it MUST report damage rather
+///   than skip it. It MUST stay possible after poisoning, up to the head.
+pub trait Journal: Send + Sync {
+    /// Appends `records` at `expected` and returns once they are durable. Blocks.
+    ///
+    /// The records MUST be contiguous from `expected.size`; an empty batch is accepted and does nothing.
+    ///
+    /// # Errors
+    /// [`AppendError`]; [`AppendError::Io`] and [`AppendError::OutcomeUnknown`] leave open whether the batch will be
+    /// there after reopening, in whole.
+    fn append(&self, expected: Head, records: &[LinkedRecord]) -> Result<Head, AppendError>;
+
+    /// Reads durable records from position `from` on: at least one if there is one, and not many more than
+    /// `bytes_max` bytes. Empty at the head. Each record's `hash` is recomputed from the bytes read.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError>;
+
+    /// The durable end.
+    fn head(&self) -> Head;
+
+    /// Waits until the durable size exceeds `size` or `timeout` has passed; returns the durable end. Blocks.
+    fn wait(&self, size: TreeSize, timeout: Duration) -> Head;
+}
+
+/// Why a batch was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The journal is not where the caller believed it to be.
+    #[error("expected the journal to hold {} records, it holds {}", expected.size, actual.size)]
+    PositionConflict {
+        /// Where the caller believed the end to be.
+        expected: Head,
+        /// Where it is.
+        actual: Head,
+    },
+    /// A record is longer than a record may be.
+    #[error("record {seq} has {bytes} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// Which record.
+        seq: Position,
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// An earlier write or sync failed; reopen to recover.
+    #[error("the journal is poisoned by an earlier failed write or sync")]
+    Poisoned,
+    /// A write or sync failed. The journal is now poisoned.
+    #[error("{op} failed on {path}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A remote engine did not answer: the batch may or may not have been stored.
+    #[error("the outcome of the append is unknown: {reason}")]
+    OutcomeUnknown {
+        /// What happened instead of an answer.
+        reason: String,
+    },
+}
+
+impl AppendError {
+    /// Whether the same batch may be tried again on the same open journal.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::PositionConflict { .. } | Self::OutcomeUnknown { .. })
+    }
+}
+
+/// Why records could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Stored bytes contradict their checksums or the order of positions.
+    #[error("damage at record {seq} in {place}: {what}")]
+    Damaged {
+        /// The first position that cannot be read.
+        seq: Position,
+        /// File and byte offset, or stream and sequence.
+        place: String,
+        /// What contradicts what.
+        what: String,
+    },
+    /// The system refused.
+    #[error("{op} failed on {path}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Head {
+    /// An empty journal's end.
+    pub const EMPTY: Self = Self { size: TreeSize(0), hash: RecordHash::ZERO };
+
+    /// The end after `records`, or `self` if there are none.
+    #[must_use]
+    pub fn after(self, records: &[LinkedRecord]) -> Self {
+        records.last().map_or(self, |last| Self { size: TreeSize(last.seq.0 + 1), hash: last.hash })
+    }
+}

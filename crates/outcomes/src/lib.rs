@@ -1,0 +1,1 @@
+//! Folds events into outcome rows and makes the outcome report.

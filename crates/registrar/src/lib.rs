@@ -1,0 +1,1 @@
+//! Takes a submission: authenticates, decides, links, appends, answers with a receipt.

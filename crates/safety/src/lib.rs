@@ -1,0 +1,1 @@
+//! Folds events into safety rows and makes the safety report.

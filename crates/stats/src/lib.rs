@@ -1,0 +1,1 @@
+//! Survival curves, cumulative incidence, exact intervals, rates and paired tests, each with its source.

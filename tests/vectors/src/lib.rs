@@ -1,0 +1,1 @@
+//! Golden vectors of the log format, held against the code.
