@@ -1,1 +1,288 @@
 //! Small state that must last and is not the log: subject text keys, in SQLite.
+//!
+//! Not the log, and no part of what proves it: a log without its text keys still verifies, but its free text stays
+//! closed. So this is the one store besides the journal that has to be backed up. Whoever has the file without the
+//! key-encryption key learns which subjects have a key and of which site they are, but no key.
+
+mod wrap;
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use wrap::{Wrapped, Wrapper};
+
+/// The schema this code reads and writes, kept in `user_version`.
+const SCHEMA: i32 = 1;
+
+/// How long a statement waits for another process that is writing; each writes for milliseconds.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What is sealed under the key-encryption key when the file is made, to tell a wrong one from a damaged file.
+const PROBE: [u8; 32] = *b"trialbook text key store, v1 kek";
+
+/// An open key store. May be opened by several processes at once.
+pub struct Keep {
+    connection: Mutex<Connection>,
+    wrapper: Wrapper,
+}
+
+/// What became of a key that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// It is stored, durably.
+    Stored,
+    /// The subject had this very key before.
+    AlreadyThere,
+}
+
+/// A subject's text key. Its `Debug` never shows the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TextKey {
+    /// The site whose people may have it.
+    pub site: String,
+    /// The key.
+    pub key: [u8; 32],
+}
+
+impl fmt::Debug for TextKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextKey").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keep").finish_non_exhaustive()
+    }
+}
+
+/// Why a key store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file could not be made, or its permissions not be narrowed.
+    #[error("{op} failed on {path}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not an SQLite database, or one that cannot be read.
+    #[error("the key store {path} cannot be read")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by a later version, or not by this program.
+    #[error("the key store {path} has schema {found}, this program knows {SCHEMA}")]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The schema it states.
+        found: i32,
+    },
+    /// The key-encryption key is not the one the file was made with.
+    #[error("the key-encryption key is not the one the key store {path} was made with")]
+    WrongKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Why a text key was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// The subject has another key, or the same under another site; the first stays.
+    #[error("subject {subject} of trial {trial} has another text key")]
+    AnotherKey {
+        /// The trial.
+        trial: String,
+        /// The subject.
+        subject: String,
+    },
+    /// The stored key cannot be unwrapped, so it cannot be compared.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// SQLite failed; the key may or may not be stored, putting it again settles it.
+    #[error("the key store could not be written")]
+    Database(#[source] rusqlite::Error),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Why a text key could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The stored key does not open under the key-encryption key: the file was damaged or edited.
+    #[error("the text key of subject {subject} of trial {trial} is damaged")]
+    Damaged {
+        /// The trial.
+        trial: String,
+        /// The subject.
+        subject: String,
+    },
+    /// SQLite failed.
+    #[error("the key store could not be read")]
+    Database(#[source] rusqlite::Error),
+}
+
+impl Keep {
+    /// Opens the key store at `path`, or makes it (mode 0600). `kek` is the key-encryption key, which the caller
+    /// keeps elsewhere.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(path: &Path, kek: [u8; 32]) -> Result<Self, OpenError> {
+        make_private(path)?;
+        let wrapper = Wrapper::new(&kek);
+        let database = |source| OpenError::Database { path: path.to_path_buf(), source };
+        let mut connection = Connection::open(path).map_err(database)?;
+        connection.busy_timeout(BUSY).map_err(database)?;
+        // A rollback journal, not WAL: keys are written rarely, and one file is easier to back up than three.
+        connection.pragma_update(None, "journal_mode", "DELETE").map_err(database)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(database)?;
+        connection.pragma_update(None, "secure_delete", "ON").map_err(database)?;
+
+        // Immediate, so that of two processes that find no schema one waits and then finds the other's.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
+        let version: i32 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(database)?;
+        match version {
+            0 => {
+                let tables: i64 = transaction
+                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+                    .map_err(database)?;
+                if tables != 0 {
+                    return Err(OpenError::Schema { path: path.to_path_buf(), found: 0 });
+                }
+                let probe = wrapper.wrap(&PROBE, b"kek").map_err(OpenError::Random)?;
+                transaction
+                    .execute_batch(
+                        "CREATE TABLE kek (
+                             id INTEGER PRIMARY KEY CHECK (id = 1), nonce BLOB NOT NULL, probe BLOB NOT NULL
+                         ) STRICT;
+                         CREATE TABLE text_key (
+                             trial TEXT NOT NULL, subject TEXT NOT NULL, site TEXT NOT NULL,
+                             nonce BLOB NOT NULL, wrapped BLOB NOT NULL, PRIMARY KEY (trial, subject)
+                         ) STRICT, WITHOUT ROWID;",
+                    )
+                    .map_err(database)?;
+                transaction
+                    .execute("INSERT INTO kek VALUES (1, ?1, ?2)", params![probe.nonce, probe.bytes])
+                    .map_err(database)?;
+                transaction.pragma_update(None, "user_version", SCHEMA).map_err(database)?;
+            }
+            SCHEMA => {
+                let probe = transaction
+                    .query_row("SELECT nonce, probe FROM kek WHERE id = 1", [], |row| {
+                        Ok(Wrapped { nonce: row.get(0)?, bytes: row.get(1)? })
+                    })
+                    .map_err(database)?;
+                if wrapper.unwrap(&probe, b"kek") != Some(PROBE) {
+                    return Err(OpenError::WrongKey { path: path.to_path_buf() });
+                }
+            }
+            found => return Err(OpenError::Schema { path: path.to_path_buf(), found }),
+        }
+        transaction.commit().map_err(database)?;
+        Ok(Self { connection: Mutex::new(connection), wrapper })
+    }
+
+    /// Stores a subject's text key, once. Durable on return.
+    ///
+    /// # Errors
+    /// [`PutError`].
+    pub fn put_text_key(
+        &self,
+        trial: &str,
+        subject: &str,
+        site: &str,
+        key: &[u8; 32],
+    ) -> Result<PutOutcome, PutError> {
+        let wrapped = self.wrapper.wrap(key, &associated(trial, subject, site)).map_err(PutError::Random)?;
+        let stored = self
+            .connection()
+            .execute(
+                "INSERT INTO text_key VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                params![trial, subject, site, wrapped.nonce, wrapped.bytes],
+            )
+            .map_err(PutError::Database)?;
+        if stored == 1 {
+            return Ok(PutOutcome::Stored);
+        }
+        match self.text_key(trial, subject)? {
+            Some(there) if there.site == site && there.key == *key => Ok(PutOutcome::AlreadyThere),
+            _ => Err(PutError::AnotherKey { trial: trial.to_owned(), subject: subject.to_owned() }),
+        }
+    }
+
+    /// A subject's text key, if it has one.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn text_key(&self, trial: &str, subject: &str) -> Result<Option<TextKey>, ReadError> {
+        let row = self
+            .connection()
+            .query_row(
+                "SELECT site, nonce, wrapped FROM text_key WHERE trial = ?1 AND subject = ?2",
+                [trial, subject],
+                |row| Ok((row.get(0)?, Wrapped { nonce: row.get(1)?, bytes: row.get(2)? })),
+            )
+            .optional()
+            .map_err(ReadError::Database)?;
+        let Some((site, wrapped)): Option<(String, _)> = row else { return Ok(None) };
+        let key = self
+            .wrapper
+            .unwrap(&wrapped, &associated(trial, subject, &site))
+            .ok_or_else(|| ReadError::Damaged { trial: trial.to_owned(), subject: subject.to_owned() })?;
+        Ok(Some(TextKey { site, key }))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // Each use is one statement, so a panic cannot have left a transaction behind.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a wrapped key is bound to, so that it opens for no other subject, and an edited site is noticed.
+fn associated(trial: &str, subject: &str, site: &str) -> Vec<u8> {
+    format!("{trial}\n{subject}\n{site}").into_bytes()
+}
+
+/// Makes the file before SQLite does, for the owner alone, and narrows it if it was there; SQLite gives its
+/// rollback journal the same mode.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let io = |op, source| OpenError::Io { op, path: path.to_path_buf(), source };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| io("opening", source))?;
+    let mode = file.metadata().map_err(|source| io("looking", source))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))
+            .map_err(|source| io("narrowing the permissions", source))?;
+    }
+    // The name too has to last; SQLite syncs the directory only for files it made itself.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| io("syncing the directory", source))
+}
