@@ -7,7 +7,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chain::{LinkedRecord, Position, RecordHash, TreeSize};
+use chain::{LinkedRecord, Position, RECORD_BYTES_MAX, RecordHash, TreeSize};
+
+pub mod conformance;
+pub mod memory;
+pub mod sequencer;
 
 /// The durable end of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,14 +69,14 @@ pub enum AppendError {
         /// Where it is.
         actual: Head,
     },
-    /// A record is longer than a record may be.
-    #[error("record {seq} has {bytes} bytes, at most {limit} are allowed")]
+    /// A record is longer than a record may be, or the batch longer than the engine takes at once.
+    #[error("record {seq} makes {bytes} bytes, at most {limit} are allowed")]
     TooLarge {
         /// Which record.
         seq: Position,
-        /// Its length.
+        /// Its length, or the batch's up to and with it.
         bytes: usize,
-        /// The longest allowed.
+        /// The most allowed.
         limit: usize,
     },
     /// An earlier write or sync failed; reopen to recover.
@@ -136,5 +140,50 @@ impl Head {
     #[must_use]
     pub fn after(self, records: &[LinkedRecord]) -> Self {
         records.last().map_or(self, |last| Self { size: TreeSize(last.seq.0 + 1), hash: last.hash })
+    }
+}
+
+/// What every engine checks before it writes: `records` continue `actual`, and none is too long.
+///
+/// A record that is not contiguous with the one before it is answered as a conflict at its place. Hashes are taken
+/// as given; whoever made the record hashed it.
+///
+/// # Errors
+/// [`AppendError::PositionConflict`] or [`AppendError::TooLarge`].
+pub fn check_batch(expected: Head, actual: Head, records: &[LinkedRecord]) -> Result<(), AppendError> {
+    if expected != actual {
+        return Err(AppendError::PositionConflict { expected, actual });
+    }
+    let mut end = actual;
+    for record in records {
+        if record.seq != end.size.next_position() {
+            let expected = Head { size: TreeSize(record.seq.0), hash: end.hash };
+            return Err(AppendError::PositionConflict { expected, actual: end });
+        }
+        if record.bytes.len() > RECORD_BYTES_MAX {
+            let (seq, bytes) = (record.seq, record.bytes.len());
+            return Err(AppendError::TooLarge { seq, bytes, limit: RECORD_BYTES_MAX });
+        }
+        debug_assert_eq!(record.hash, RecordHash::of(&record.bytes), "a record carries its own hash");
+        end = Head { size: TreeSize(record.seq.0 + 1), hash: record.hash };
+    }
+    Ok(())
+}
+
+impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
+    fn append(&self, expected: Head, records: &[LinkedRecord]) -> Result<Head, AppendError> {
+        (**self).append(expected, records)
+    }
+
+    fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError> {
+        (**self).read(from, bytes_max)
+    }
+
+    fn head(&self) -> Head {
+        (**self).head()
+    }
+
+    fn wait(&self, size: TreeSize, timeout: Duration) -> Head {
+        (**self).wait(size, timeout)
     }
 }

@@ -1,0 +1,575 @@
+//! Group commit: many submit, one thread decides and links, everything that waits is made durable by one append.
+//!
+//! While one append runs, submissions gather; the next append takes them all. Callers are answered through a
+//! closure, so a thread can wait for it and an async task can be woken by it; no runtime is needed.
+//!
+//! What a submission means is the [`Decide`]'s: this module knows no events and no rules.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use chain::LinkedRecord;
+
+use crate::{AppendError, Head, Journal, ReadError};
+
+/// Turns submissions into linked records, one after another, on the sequencer's thread.
+///
+/// Holds a state that includes what was decided and is not yet durable: an item is decided on what the items before
+/// it, in the same batch too, have made.
+pub trait Decide: Send + 'static {
+    /// What is submitted.
+    type Item: Send + 'static;
+    /// What the submitter is told once the records are durable; a refusal is an outcome too.
+    type Outcome: Send + 'static;
+
+    /// Decides on `item` and pushes the records it leads to, linked to those before; none for a refusal.
+    ///
+    /// The same item MAY come again after [`Decide::rewind`].
+    fn decide(&mut self, item: &Self::Item, records: &mut Vec<LinkedRecord>) -> Self::Outcome;
+
+    /// All that was decided since the last `accept` or `rewind` is durable now, up to `head`.
+    fn accept(&mut self, head: Head);
+
+    /// Nothing that was decided since the last `accept` is in the journal: forget it, catch up with the journal and
+    /// answer the head that the next record is linked to.
+    ///
+    /// # Errors
+    /// The journal cannot be read; the sequencer then stops.
+    fn rewind(&mut self, journal: &dyn Journal) -> Result<Head, ReadError>;
+}
+
+/// How much may wait, and how much goes into one append.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most submissions that wait; the next one blocks, or is refused.
+    pub waiting_max: usize,
+    /// Most submissions in one append.
+    pub batch_items_max: usize,
+    /// An append is closed when its records reach this many bytes.
+    pub batch_bytes_max: usize,
+}
+
+impl Default for Limits {
+    /// 8,192 submissions may wait: at 10 µs each a wait of 80 ms. 4 MiB of records in one append take a disk of
+    /// 400 MB/s 10 ms.
+    fn default() -> Self {
+        Self { waiting_max: 8_192, batch_items_max: 8_192, batch_bytes_max: 4 << 20 }
+    }
+}
+
+/// Why a submission has no outcome.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many submissions wait already; nothing was decided.
+    #[error("{waiting} submissions wait already")]
+    Full {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The sequencer was stopped; nothing was decided.
+    #[error("the sequencer is stopped")]
+    Stopped,
+    /// The append failed, now or earlier.
+    #[error("the append failed")]
+    Append(#[source] Arc<AppendError>),
+    /// After a conflict the journal could not be read.
+    #[error("the journal could not be read after a conflict")]
+    Read(#[source] Arc<ReadError>),
+}
+
+type Answer<D> = Box<dyn FnOnce(Result<<D as Decide>::Outcome, SubmitError>) + Send>;
+
+struct Submission<D: Decide> {
+    item: D::Item,
+    answer: Answer<D>,
+}
+
+struct Queue<D: Decide> {
+    waiting: VecDeque<Submission<D>>,
+    /// The sequencer's thread waits for submissions and has to be woken.
+    idle: bool,
+    /// How many submitters wait for room.
+    crowd: usize,
+    /// Set once; every later submission is answered with it.
+    closed: Option<SubmitError>,
+}
+
+struct Shared<D: Decide> {
+    queue: Mutex<Queue<D>>,
+    submitted: Condvar,
+    room: Condvar,
+    limits: Limits,
+}
+
+impl<D: Decide> Shared<D> {
+    fn queue(&self) -> MutexGuard<'_, Queue<D>> {
+        // Nothing panics while it is held but an allocation.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses what comes from now on. The first reason stays.
+    fn close(&self, reason: SubmitError) {
+        self.queue().closed.get_or_insert(reason);
+        self.submitted.notify_all();
+        self.room.notify_all();
+    }
+}
+
+/// The group-commit front of a journal. Stops, after answering everything that waits, when dropped.
+pub struct Sequencer<D: Decide> {
+    shared: Arc<Shared<D>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<D: Decide> Sequencer<D> {
+    /// Starts the thread; `decide` MUST stand at the journal's head.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(journal: Arc<dyn Journal>, decide: D, limits: Limits) -> io::Result<Self> {
+        let queue = Queue { waiting: VecDeque::new(), idle: false, crowd: 0, closed: None };
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            submitted: Condvar::new(),
+            room: Condvar::new(),
+            limits,
+        });
+        let thread = Worker {
+            head: journal.head(),
+            journal,
+            decide,
+            shared: Arc::clone(&shared),
+            batch: VecDeque::new(),
+            records: Vec::new(),
+            outcomes: Vec::new(),
+        };
+        let thread = thread::Builder::new().name("sequencer".to_owned()).spawn(move || thread.run())?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Hands `item` over, waiting for room if too many wait. Blocks then: not for async callers.
+    ///
+    /// `answer` is called exactly once: with the outcome when its records are durable, on the sequencer's thread, or
+    /// with the refusal. It must be short and must not block. Only if the [`Decide`] panics is it dropped uncalled.
+    pub fn submit(
+        &self,
+        item: D::Item,
+        answer: impl FnOnce(Result<D::Outcome, SubmitError>) + Send + 'static,
+    ) {
+        let mut queue = self.shared.queue();
+        while queue.closed.is_none() && queue.waiting.len() >= self.shared.limits.waiting_max {
+            queue.crowd += 1;
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.crowd -= 1;
+        }
+        self.enqueue(queue, Submission { item, answer: Box::new(answer) });
+    }
+
+    /// As [`Sequencer::submit`], but never blocks: answers [`SubmitError::Full`] at once if too many wait.
+    pub fn try_submit(
+        &self,
+        item: D::Item,
+        answer: impl FnOnce(Result<D::Outcome, SubmitError>) + Send + 'static,
+    ) {
+        let queue = self.shared.queue();
+        let waiting = queue.waiting.len();
+        if queue.closed.is_none() && waiting >= self.shared.limits.waiting_max {
+            drop(queue);
+            return answer(Err(SubmitError::Full { waiting }));
+        }
+        self.enqueue(queue, Submission { item, answer: Box::new(answer) });
+    }
+
+    /// Hands `item` over and waits for its outcome. Blocks.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn submit_and_wait(&self, item: D::Item) -> Result<D::Outcome, SubmitError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(item, move |outcome| {
+            // The receiver waits below; if its thread is gone nobody wants the answer.
+            let _ = sender.send(outcome);
+        });
+        receiver.recv().unwrap_or(Err(SubmitError::Stopped))
+    }
+
+    /// How many submissions wait for the next append.
+    pub fn waiting(&self) -> usize {
+        self.shared.queue().waiting.len()
+    }
+
+    /// Why submissions are refused, if they are.
+    pub fn refusal(&self) -> Option<SubmitError> {
+        self.shared.queue().closed.clone()
+    }
+
+    /// Takes no more, answers everything that waits and ends the thread. Blocks; a second call does nothing.
+    pub fn stop(&self) {
+        self.shared.close(SubmitError::Stopped);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic there was printed there, and its submitters see their answers dropped.
+            let _ = thread.join();
+        }
+    }
+
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue<D>>, submission: Submission<D>) {
+        if let Some(reason) = queue.closed.clone() {
+            drop(queue);
+            return (submission.answer)(Err(reason));
+        }
+        queue.waiting.push_back(submission);
+        let wake = mem::take(&mut queue.idle);
+        drop(queue);
+        if wake {
+            self.shared.submitted.notify_one();
+        }
+    }
+}
+
+impl<D: Decide> Drop for Sequencer<D> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// How often an append without an answer is sent again before the sequencer gives up, with pauses of 10 ms doubled
+/// each time: 10 + 20 + … + 1,280 ms, some 2.5 s.
+const RESENDS_MAX: u32 = 8;
+
+/// The sequencer's thread.
+struct Worker<D: Decide> {
+    journal: Arc<dyn Journal>,
+    decide: D,
+    shared: Arc<Shared<D>>,
+    /// Where the journal is believed to end.
+    head: Head,
+    batch: VecDeque<Submission<D>>,
+    records: Vec<LinkedRecord>,
+    outcomes: Vec<D::Outcome>,
+}
+
+/// How an append ended, as the submitters are concerned.
+enum Commit {
+    Durable(Head),
+    /// None of it is in the journal, which has moved on: decide again.
+    Lost,
+    /// None of it is in the journal, and it will not be taken.
+    Refused(SubmitError),
+    /// Nothing more can be appended.
+    Failed(SubmitError),
+}
+
+impl<D: Decide> Worker<D> {
+    fn run(mut self) {
+        while self.take_waiting() {
+            while !self.batch.is_empty() {
+                self.decide_batch();
+                match self.commit() {
+                    Commit::Durable(head) => {
+                        self.head = head;
+                        self.decide.accept(head);
+                        self.answer(Ok);
+                    }
+                    Commit::Lost => self.rewind(),
+                    Commit::Refused(error) => {
+                        self.answer(|_| Err(error.clone()));
+                        self.rewind();
+                    }
+                    Commit::Failed(error) => self.fail(&error),
+                }
+            }
+        }
+    }
+
+    /// Waits for submissions and takes all there are; false when there will be none.
+    fn take_waiting(&mut self) -> bool {
+        let mut queue = self.shared.queue();
+        while queue.waiting.is_empty() {
+            if queue.closed.is_some() {
+                return false;
+            }
+            queue.idle = true;
+            queue = self.shared.submitted.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.idle = false;
+        mem::swap(&mut queue.waiting, &mut self.batch);
+        let crowd = queue.crowd > 0;
+        drop(queue);
+        if crowd {
+            self.shared.room.notify_all();
+        }
+        true
+    }
+
+    fn decide_batch(&mut self) {
+        self.records.clear();
+        self.outcomes.clear();
+        let mut bytes = 0;
+        for submission in self.batch.iter().take(self.shared.limits.batch_items_max.max(1)) {
+            let before = self.records.len();
+            self.outcomes.push(self.decide.decide(&submission.item, &mut self.records));
+            bytes += self.records[before..].iter().map(|record| record.bytes.len()).sum::<usize>();
+            if bytes >= self.shared.limits.batch_bytes_max {
+                break;
+            }
+        }
+    }
+
+    fn commit(&self) -> Commit {
+        if self.records.is_empty() {
+            return Commit::Durable(self.head);
+        }
+        let mut resends = 0;
+        loop {
+            match self.journal.append(self.head, &self.records) {
+                Ok(head) => return Commit::Durable(head),
+                Err(AppendError::PositionConflict { actual, .. }) if actual != self.head => {
+                    return if resends == 0 { Commit::Lost } else { self.settle() };
+                }
+                Err(AppendError::OutcomeUnknown { .. }) if resends < RESENDS_MAX => {
+                    // Only the identical batch may follow: a slow leader may still store the first.
+                    thread::sleep(Duration::from_millis(10 << resends));
+                    resends += 1;
+                }
+                Err(error @ AppendError::TooLarge { .. }) => {
+                    return Commit::Refused(SubmitError::Append(Arc::new(error)));
+                }
+                Err(error) => return Commit::Failed(SubmitError::Append(Arc::new(error))),
+            }
+        }
+    }
+
+    /// A batch sent more than once met a conflict: it is in the journal, or another writer's records are.
+    fn settle(&self) -> Commit {
+        let Some(last) = self.records.last() else { return Commit::Durable(self.head) };
+        match self.journal.read(last.seq, 1) {
+            Ok(found) if found.first().is_some_and(|found| found.hash == last.hash) => {
+                Commit::Durable(self.head.after(&self.records))
+            }
+            Ok(_) => Commit::Lost,
+            Err(error) => Commit::Failed(SubmitError::Read(Arc::new(error))),
+        }
+    }
+
+    fn rewind(&mut self) {
+        match self.decide.rewind(&*self.journal) {
+            Ok(head) => self.head = head,
+            Err(error) => self.fail(&SubmitError::Read(Arc::new(error))),
+        }
+    }
+
+    /// Answers the submissions decided in this batch.
+    fn answer(&mut self, result: impl Fn(D::Outcome) -> Result<D::Outcome, SubmitError>) {
+        let decided = self.outcomes.len();
+        for (outcome, submission) in self.outcomes.drain(..).zip(self.batch.drain(..decided)) {
+            (submission.answer)(result(outcome));
+        }
+    }
+
+    /// Closes the queue and answers all that is in it.
+    fn fail(&mut self, error: &SubmitError) {
+        self.shared.close(error.clone());
+        let waiting = mem::take(&mut self.shared.queue().waiting);
+        for submission in self.batch.drain(..).chain(waiting) {
+            (submission.answer)(Err(error.clone()));
+        }
+    }
+}
+
+impl<D: Decide> Drop for Worker<D> {
+    /// After a panic of the [`Decide`] the answers still waiting are dropped, so that nobody waits for ever.
+    fn drop(&mut self) {
+        self.shared.close(SubmitError::Stopped);
+        let waiting = mem::take(&mut self.shared.queue().waiting);
+        drop(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Fault, MemoryJournal};
+    use chain::{Chain, Position, Signature};
+
+    /// Links each item as it stands; refuses the empty one.
+    struct Link {
+        durable: Chain,
+        pending: Chain,
+    }
+
+    fn link(head: Head) -> Link {
+        let chain = Chain { size: head.size, head: head.hash, recorded_at: None };
+        Link { durable: chain, pending: chain }
+    }
+
+    impl Decide for Link {
+        type Item = Vec<u8>;
+        type Outcome = Option<Position>;
+
+        fn decide(&mut self, item: &Vec<u8>, records: &mut Vec<LinkedRecord>) -> Option<Position> {
+            assert_ne!(item, b"panic");
+            if item.is_empty() {
+                return None;
+            }
+            let now = chain::Instant::from_microseconds(0).unwrap();
+            records.push(self.pending.link(item, Signature([0; 64]), now));
+            records.last().map(|record| record.seq)
+        }
+
+        fn accept(&mut self, head: Head) {
+            assert_eq!(head, Head { size: self.pending.size, hash: self.pending.head });
+            self.durable = self.pending;
+        }
+
+        fn rewind(&mut self, journal: &dyn Journal) -> Result<Head, ReadError> {
+            let head = journal.head();
+            *self = link(head);
+            Ok(head)
+        }
+    }
+
+    fn start(journal: &Arc<MemoryJournal>, limits: Limits) -> Sequencer<Link> {
+        let journal = Arc::clone(journal);
+        let head = journal.head();
+        Sequencer::start(journal, link(head), limits).unwrap()
+    }
+
+    fn check_chain(journal: &MemoryJournal) {
+        let mut chain = Chain::default();
+        for record in journal.read(Position(0), usize::MAX).unwrap() {
+            let parsed = chain::Record::parse(&record.bytes).unwrap();
+            chain.follow(&parsed, record.hash).unwrap();
+        }
+    }
+
+    /// Holds the next append at its sync until the sender is used or dropped.
+    fn hold(journal: &MemoryJournal) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (entered, at_sync) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        journal.on_next_sync(Box::new(move || {
+            entered.send(()).unwrap();
+            let _ = released.recv();
+            crate::conformance::SyncOutcome::Done
+        }));
+        (at_sync, release)
+    }
+
+    #[test]
+    fn each_of_many_submitters_gets_its_own_position_and_the_chain_holds() {
+        let journal = Arc::new(MemoryJournal::new());
+        let sequencer = start(&journal, Limits { waiting_max: 3, batch_items_max: 2, batch_bytes_max: 300 });
+        let mut positions: Vec<_> = thread::scope(|scope| {
+            let submitters: Vec<_> = (0..8)
+                .map(|_| {
+                    let submit = || sequencer.submit_and_wait(b"{\"a\":1}".to_vec()).unwrap().unwrap();
+                    scope.spawn(move || (0..25).map(|_| submit()).collect::<Vec<_>>())
+                })
+                .collect();
+            submitters.into_iter().flat_map(|submitter| submitter.join().unwrap()).collect()
+        });
+        positions.sort();
+        assert!(positions.iter().map(|position| position.0).eq(0..200));
+        assert_eq!(sequencer.submit_and_wait(Vec::new()).unwrap(), None);
+        check_chain(&journal);
+    }
+
+    #[test]
+    fn what_gathers_during_an_append_goes_into_the_next_one_together() {
+        let journal = Arc::new(MemoryJournal::new());
+        let (at_sync, release) = hold(&journal);
+        let sequencer = start(&journal, Limits { waiting_max: 10, ..Limits::default() });
+        let (answers, answered) = mpsc::channel();
+        let submit = |n: u32| {
+            let answers = answers.clone();
+            sequencer.try_submit(b"{}".to_vec(), move |outcome| answers.send((n, outcome.is_ok())).unwrap());
+        };
+        submit(0);
+        at_sync.recv().unwrap();
+        (1..=11).for_each(submit);
+        assert_eq!(answered.try_recv(), Ok((11, false)), "full: refused at once");
+        assert!(answered.try_recv().is_err(), "nothing is answered before it is durable");
+        // The second append fails, the third would not: all ten are in the second.
+        journal.plan(0, Fault::SyncFailed);
+        drop(release);
+        let mut failed: Vec<_> = answered.iter().take(11).filter(|(_, ok)| !ok).map(|(n, _)| n).collect();
+        failed.sort_unstable();
+        assert_eq!(failed, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn after_a_failed_append_everyone_waiting_and_everyone_later_gets_the_error() {
+        let journal = Arc::new(MemoryJournal::new());
+        journal.plan(1, Fault::FailedButPersisted);
+        let sequencer = start(&journal, Limits::default());
+        sequencer.submit_and_wait(b"{}".to_vec()).unwrap();
+        for _ in 0..2 {
+            let error = sequencer.submit_and_wait(b"{}".to_vec()).unwrap_err();
+            assert!(
+                matches!(&error, SubmitError::Append(e) if matches!(**e, AppendError::Io { .. })),
+                "{error}"
+            );
+        }
+        assert!(sequencer.refusal().is_some());
+    }
+
+    #[test]
+    fn after_a_conflict_items_are_decided_again_on_what_the_other_wrote() {
+        let journal = Arc::new(MemoryJournal::new());
+        let rival = Chain::default().link(
+            b"{\"rival\":1}",
+            Signature([0; 64]),
+            "2026-11-22T13:28:45.123456Z".parse().unwrap(),
+        );
+        journal.plan(0, Fault::Conflict(vec![rival]));
+        let sequencer = start(&journal, Limits::default());
+        assert_eq!(sequencer.submit_and_wait(b"{}".to_vec()).unwrap(), Some(Position(1)));
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_settled_by_the_identical_batch() {
+        for stored in [true, false] {
+            let journal = Arc::new(MemoryJournal::new());
+            journal.plan(1, Fault::OutcomeUnknown { stored });
+            let sequencer = start(&journal, Limits::default());
+            for seq in 0..3 {
+                assert_eq!(sequencer.submit_and_wait(b"{}".to_vec()).unwrap(), Some(Position(seq)));
+            }
+            assert_eq!(journal.head().size.0, 3, "stored once");
+            check_chain(&journal);
+        }
+    }
+
+    #[test]
+    fn stopping_answers_all_that_waits_and_refuses_what_comes_later() {
+        let journal = Arc::new(MemoryJournal::new());
+        let (at_sync, release) = hold(&journal);
+        let sequencer = start(&journal, Limits::default());
+        let (answers, answered) = mpsc::channel();
+        let submit = || {
+            let answers = answers.clone();
+            sequencer.submit(b"{}".to_vec(), move |outcome| answers.send(outcome.is_ok()).unwrap());
+        };
+        submit();
+        at_sync.recv().unwrap();
+        submit();
+        submit();
+        drop(release);
+        sequencer.stop();
+        assert_eq!(answered.try_iter().collect::<Vec<_>>(), [true; 3]);
+        assert!(matches!(sequencer.submit_and_wait(b"{}".to_vec()), Err(SubmitError::Stopped)));
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_when_the_decider_panics() {
+        let journal = Arc::new(MemoryJournal::new());
+        let sequencer = start(&journal, Limits::default());
+        for item in [b"panic".to_vec(), b"{}".to_vec()] {
+            assert!(matches!(sequencer.submit_and_wait(item), Err(SubmitError::Stopped)));
+        }
+    }
+}
