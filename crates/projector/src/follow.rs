@@ -39,8 +39,9 @@ pub struct Projector;
 
 impl Projector {
     /// Starts following `journal` on a thread of its own, from where `store` is. If `store` holds what this journal
-    /// does not, a new store beside it takes its place. `name` is what the thread and its messages are called;
-    /// `make_fold` is called at the start and whenever rows are made anew.
+    /// does not, a new store beside it has taken its place on return: no row of another log is ever served. `name`
+    /// is what the thread and its messages are called; `make_fold` is called at the start and whenever rows are
+    /// made anew.
     ///
     /// # Errors
     /// The system gave no thread.
@@ -55,7 +56,7 @@ impl Projector {
             name: name.to_owned(),
             told: Mutex::new(Told {
                 store: Arc::clone(&store),
-                mark: store.mark().unwrap_or_default(),
+                mark: Mark::default(),
                 state: State::Running,
                 rebuilds: 0,
                 last_error: None,
@@ -64,13 +65,13 @@ impl Projector {
             }),
             changed: Condvar::new(),
         });
+        let follower =
+            Follower::new(Arc::clone(&journal), store, Box::new(make_fold), settings, Arc::clone(&shared));
+        follower.publish();
         let thread = thread::Builder::new().name(format!("projector-{name}")).spawn({
-            let (journal, shared) = (Arc::clone(&journal), Arc::clone(&shared));
+            let shared = Arc::clone(&shared);
             move || {
-                let run = AssertUnwindSafe(|| {
-                    Follower::new(journal, store, Box::new(make_fold), settings, &shared).run();
-                });
-                if catch_unwind(run).is_err() {
+                if catch_unwind(AssertUnwindSafe(|| follower.run())).is_err() {
                     shared.stopped(&StopReason::Bug);
                 }
             }
@@ -183,7 +184,8 @@ impl ProjectorHandle {
         done(&self.wait(timeout, |told| done(told) || hopeless(told)))
     }
 
-    /// Waits until the rows were made anew at least `count` times since the start, or `timeout` has passed.
+    /// Waits until another store has taken the place of the served one at least `count` times since the start, or
+    /// `timeout` has passed.
     pub fn wait_for_rebuild(&self, count: u64, timeout: Duration) -> bool {
         self.wait(timeout, |told| told.rebuilds >= count).rebuilds >= count
     }
@@ -223,11 +225,11 @@ impl Drop for ProjectorHandle {
 }
 
 /// What runs on the thread.
-struct Follower<'a> {
+struct Follower {
     journal: Arc<dyn Journal>,
     make_fold: Box<MakeFold>,
     settings: Settings,
-    shared: &'a Shared,
+    shared: Arc<Shared>,
     live: Line,
     shadow: Option<Line>,
     /// Where the live line has to come before it is whole again.
@@ -236,13 +238,13 @@ struct Follower<'a> {
     replaced: bool,
 }
 
-impl<'a> Follower<'a> {
+impl Follower {
     fn new(
         journal: Arc<dyn Journal>,
         store: Arc<dyn Store>,
         make_fold: Box<MakeFold>,
         settings: Settings,
-        shared: &'a Shared,
+        shared: Arc<Shared>,
     ) -> Self {
         let live = Line::resume(Arc::clone(&store), &*journal, &make_fold).unwrap_or_else(|why| {
             shared.error(format!("the read model is thrown away: {why}"));
@@ -270,7 +272,12 @@ impl<'a> Follower<'a> {
             self.publish();
             let (stop, rebuild) = {
                 let mut told = self.shared.told();
-                (told.stop, std::mem::take(&mut told.rebuild))
+                let rebuild = std::mem::take(&mut told.rebuild);
+                if rebuild {
+                    // At once, so that nobody sees a stopped projector with no rebuild to come.
+                    told.state = State::Rebuilding;
+                }
+                (told.stop, rebuild)
             };
             if stop {
                 break;
@@ -325,14 +332,24 @@ impl<'a> Follower<'a> {
             None => shadow.step(&*self.journal, &self.make_fold, &self.settings),
             Some(_) => Step::Idle,
         };
-        if shadow.chain.size >= self.live.chain.size || matches!(self.live.halt, Some(Halt::Rows(_))) {
-            self.swap();
-        } else if let Some(halt) = &shadow.halt {
-            self.shared.error(format!("the rebuild was given up: {}", halt.reason()));
-            shadow.store.retire();
-            self.shadow = None;
-        }
-        self.heed(step)
+        let why = match (&shadow.halt, &step) {
+            _ if shadow.chain.size >= self.live.chain.size => {
+                self.swap();
+                return self.heed(step);
+            }
+            // Not as far, but of the other nothing can be served at all.
+            (Some(Halt::Log(_)), _) if matches!(self.live.halt, Some(Halt::Rows(_))) => {
+                self.swap();
+                return self.heed(step);
+            }
+            (Some(halt), _) => halt.reason().to_string(),
+            (None, Step::Idle) => "the journal ends before the rows that are served".to_owned(),
+            (None, _) => return self.heed(step),
+        };
+        self.shared.error(format!("the rebuild was given up: {why}"));
+        shadow.store.retire();
+        self.shadow = None;
+        true
     }
 
     fn heed(&self, step: Step) -> bool {
@@ -341,7 +358,9 @@ impl<'a> Follower<'a> {
             Step::Idle => false,
             Step::Unread(error) => {
                 self.shared.error(format!("the journal could not be read: {error}"));
-                false
+                // Not left to the journal's own waiting, which would answer at once.
+                thread::sleep(self.settings.poll);
+                true
             }
         }
     }
@@ -394,7 +413,7 @@ impl<'a> Follower<'a> {
             return;
         }
         let mut told = self.shared.told();
-        while self.shadow.is_none() && !told.stop && !told.rebuild {
+        while !told.stop && !told.rebuild {
             told = self.shared.changed.wait(told).unwrap_or_else(PoisonError::into_inner);
         }
     }

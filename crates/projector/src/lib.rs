@@ -8,6 +8,8 @@ mod fold;
 mod follow;
 mod line;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use fold::{Fold, FoldError, Rows};
 pub use follow::{Projector, ProjectorHandle, Settings};

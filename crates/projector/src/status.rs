@@ -15,7 +15,7 @@ pub struct Status {
     pub lag_records: u64,
     /// What it is doing.
     pub state: State,
-    /// How often the rows were made anew since the start.
+    /// How often another store took the place of the served one since the start.
     pub rebuilds: u64,
     /// The last thing that went wrong, for an operator; without subject data.
     pub last_error: Option<String>,

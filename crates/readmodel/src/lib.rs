@@ -8,6 +8,8 @@ mod error;
 mod files;
 mod memory;
 mod sled_store;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

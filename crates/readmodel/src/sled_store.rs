@@ -323,3 +323,12 @@ fn let_go(db: sled::Db, generation: &Generation) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+impl SledStore {
+    /// What a call into sled does that panics.
+    pub(crate) fn break_engine(&self) -> StoreError {
+        let outcome: Result<(), _> = guarded(&self.failed, "test", || panic!("as sled does at times"));
+        outcome.unwrap_err()
+    }
+}
