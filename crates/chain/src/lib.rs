@@ -7,7 +7,9 @@ pub mod canonical;
 pub mod hash;
 pub mod key;
 pub mod link;
+pub mod note;
 pub mod record;
+pub mod submission;
 pub mod time;
 
 pub use canonical::{CanonicalError, CanonicalFault};
@@ -15,6 +17,7 @@ pub use hash::{KeyId, Position, RecordHash, TreeSize};
 pub use key::{PublicKey, SecretKey, Signature};
 pub use link::{Chain, LinkError};
 pub use record::{LinkedRecord, Record, RecordError};
+pub use submission::{Submission, SubmissionError};
 pub use time::Instant;
 
 /// Longest event, in bytes: the 65,535 of [`RECORD_BYTES_MAX`] less the record's own members

@@ -54,7 +54,7 @@ pub enum RecordError {
     /// Not canonical JSON.
     #[error("{0}")]
     Canonical(CanonicalError),
-    /// The members are not exactly event, prev, recorded_at, seq, signature.
+    /// The members are not exactly `event`, `prev`, `recorded_at`, `seq`, `signature`.
     #[error("a record has exactly the members event, prev, recorded_at, seq, signature")]
     Members,
     /// A member's value is not of its form.

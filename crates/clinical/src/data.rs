@@ -1,0 +1,189 @@
+//! What each kind of event says: the contents of `data`, schema 1.
+//!
+//! Every item that a trial's schema profile may demand can be `{"missing": reason}` ([`Stated`]). Free text is never
+//! here in clear ([`crate::SealedText`]). The date of the fact is the event's `occurred_on` and is not repeated.
+
+mod adverse_event;
+mod disposition;
+mod enrollment;
+mod infusion;
+mod trial_level;
+mod visit;
+
+pub use adverse_event::{
+    Action, AdverseEvent, Agent, Causality, Coding, Ctcae, End, Outcome, Seriousness, SeverityOfEvent,
+};
+pub use disposition::{
+    Contact, ContactMeans, Death, Disposition, DispositionReason, DispositionScope, VitalStatus,
+    WithdrawalScope,
+};
+pub use enrollment::{Age, AgeUnit, Consent, Criterion, CriterionResult, Enrollment, PriorTherapy, Sex};
+pub use infusion::{
+    CellSource, Cells, Dose, IdentityCheck, Infusion, Interruption, Preparation, ReleaseStatus,
+};
+pub use trial_level::{
+    Definitions, KeyGranted, KeyRevoked, PlannedVisit, RevocationReason, SchemaProfile, SiteActivated,
+    SponsorKey, TrialOpened,
+};
+pub use visit::{
+    GvhdStages, LocalCode, Medication, Observation, Quantity, Range, RelapseJudgement, RemissionStatus,
+    Reported, Response, Visit, VisitStatus,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::kind::EventKind;
+
+/// The contents of an event. Exhaustive on purpose.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// See [`TrialOpened`].
+    TrialOpened(Box<TrialOpened>),
+    /// See [`SiteActivated`].
+    SiteActivated(SiteActivated),
+    /// See [`KeyGranted`].
+    KeyGranted(Box<KeyGranted>),
+    /// See [`KeyRevoked`].
+    KeyRevoked(KeyRevoked),
+    /// See [`Enrollment`].
+    Enrollment(Box<Enrollment>),
+    /// See [`Infusion`].
+    Infusion(Box<Infusion>),
+    /// See [`Visit`].
+    Visit(Box<Visit>),
+    /// See [`AdverseEvent`].
+    AdverseEvent(Box<AdverseEvent>),
+    /// See [`Disposition`].
+    Disposition(Box<Disposition>),
+    /// See [`Contact`].
+    Contact(Contact),
+    /// Nothing: the event voids the record it amends.
+    Void,
+}
+
+/// Where imported facts came from. Its presence marks an event as imported, which lets a data manager sign it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The standard the source is written in, such as `sdtm`.
+    pub standard: String,
+    /// The tables and rows (1-based) the facts were taken from, such as `AE` row 17.
+    pub rows: Vec<ImportRow>,
+}
+
+/// One row of an imported table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRow {
+    /// The table's name.
+    pub table: String,
+    /// The row, counted from 1.
+    pub row: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// What went wrong in `data`: the path inside it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DataError {
+    pub pointer: String,
+    pub reason: String,
+}
+
+impl Data {
+    /// Reads the contents of an event of `kind`; `None` if the kind is reserved.
+    pub(crate) fn decode(kind: EventKind, void: bool, raw: &RawValue) -> Option<Result<Self, DataError>> {
+        if void {
+            return Some(read::<Nothing>(raw).map(|_| Self::Void));
+        }
+        Some(match kind {
+            EventKind::TrialOpened => read(raw).map(|data| Self::TrialOpened(Box::new(data))),
+            EventKind::SiteActivated => read(raw).map(Self::SiteActivated),
+            EventKind::KeyGranted => read(raw).map(|data| Self::KeyGranted(Box::new(data))),
+            EventKind::KeyRevoked => read(raw).map(Self::KeyRevoked),
+            EventKind::Enrollment => read(raw).map(|data| Self::Enrollment(Box::new(data))),
+            EventKind::Infusion => read(raw).map(|data| Self::Infusion(Box::new(data))),
+            EventKind::Visit => read(raw).map(|data| Self::Visit(Box::new(data))),
+            EventKind::AdverseEvent => read(raw).map(|data| Self::AdverseEvent(Box::new(data))),
+            EventKind::Disposition => read(raw).map(|data| Self::Disposition(Box::new(data))),
+            EventKind::Contact => read(raw).map(Self::Contact),
+            EventKind::Screening
+            | EventKind::Consent
+            | EventKind::ProductLot
+            | EventKind::AeAssessment
+            | EventKind::SafetyReportSent
+            | EventKind::Adjudication
+            | EventKind::Allocation
+            | EventKind::Unblinding
+            | EventKind::ProtocolDeviation
+            | EventKind::ProtocolAmended
+            | EventKind::DataCut
+            | EventKind::ReportPublished
+            | EventKind::Signature
+            | EventKind::Query
+            | EventKind::Verification
+            | EventKind::Lock
+            | EventKind::Unlock
+            | EventKind::AuditReview
+            | EventKind::TextKeyDestroyed
+            | EventKind::SubjectTransferred
+            | EventKind::SubjectsLinked
+            | EventKind::SiteClosed
+            | EventKind::ServiceKeyGranted
+            | EventKind::LogKeyChanged => return None,
+        })
+    }
+
+    /// Where the facts were imported from, if they were.
+    pub fn import(&self) -> Option<&Import> {
+        match self {
+            Self::Enrollment(data) => data.import.as_ref(),
+            Self::Infusion(data) => data.import.as_ref(),
+            Self::Visit(data) => data.import.as_ref(),
+            Self::AdverseEvent(data) => data.import.as_ref(),
+            Self::Disposition(data) => data.import.as_ref(),
+            Self::Contact(data) => data.import.as_ref(),
+            Self::TrialOpened(_)
+            | Self::SiteActivated(_)
+            | Self::KeyGranted(_)
+            | Self::KeyRevoked(_)
+            | Self::Void => None,
+        }
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, DataError> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        // Only a failed event is read a second time, with the path kept.
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            Ok(_) => DataError { pointer: String::new(), reason: "malformed".to_owned() },
+            Err(error) => DataError { pointer: pointer_of(error.path()), reason: reason_of(error.inner()) },
+        }
+    })
+}
+
+/// A JSON pointer (RFC 6901) of a path.
+pub(crate) fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        let step = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.clone(),
+            Segment::Enum { .. } | Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&step);
+    }
+    pointer
+}
+
+/// What serde says, without the place inside the text that it saw: the pointer says where.
+pub(crate) fn reason_of(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,434 @@
+//! Admission: whether an event, authentic by its signature, is taken into the log.
+//!
+//! Refused is only what is malformed, unauthorised, unattributable or self-contradictory. What is merely implausible is
+//! accepted with findings ([`crate::finding`]): a true fact must never be lost because it is strange.
+
+mod assess;
+
+use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
+
+use crate::authority::{Entitlement, Grant, Role, entitlement};
+use crate::data::{Data, DispositionReason, KeyGranted, KeyRevoked, TrialOpened};
+use crate::event::{Amends, Effect, Event};
+use crate::finding::Finding;
+use crate::id::{SiteId, SubjectId};
+use crate::kind::{EventKind, Scope};
+use crate::trial::Trial;
+
+macro_rules! refusals {
+    ($( $variant:ident = $code:literal, $doc:literal; )*) => {
+        /// Why an event is refused: a stable code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RefusalCode {
+            $( #[doc = $doc] $variant, )*
+        }
+
+        impl RefusalCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$( Self::$variant, )*];
+
+            /// The stable code.
+            pub fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $code, )* }
+            }
+
+            /// One sentence for a reader.
+            pub fn meaning(self) -> &'static str {
+                match self { $( Self::$variant => $doc, )* }
+            }
+        }
+    };
+}
+
+refusals! {
+    TooLarge = "event-too-large", "The event is longer than 64,000 bytes.";
+    NotCanonical = "not-canonical", "The event is not in canonical form.";
+    Malformed = "event-malformed", "A member of the event is missing, unknown or not of its form.";
+    KindReserved = "kind-reserved", "Events of this kind are not accepted by this version.";
+    SchemaUnknown = "schema-unknown", "The schema number is not known to this version.";
+    KeyUnknown = "key-unknown", "The signing key was never granted in this trial.";
+    SignatureInvalid = "signature-invalid", "The signature does not verify.";
+    IdConflict = "id-conflict", "Another event with this id is recorded.";
+    TrialNotOpen = "trial-not-open", "The trial's first record must be its opening.";
+    TrialAlreadyOpen = "trial-already-open", "The trial is open already.";
+    TrialDiffers = "trial-differs", "The event names another trial.";
+    LogDiffers = "log-differs", "The event is bound to another log.";
+    ActorDiffers = "actor-differs", "Actor, role or organisation are not those the key was granted to.";
+    KeyNotInForce = "key-not-in-force", "The key is not yet or no longer valid.";
+    KeyRevoked = "key-revoked", "The key is revoked.";
+    RoleNotEntitled = "role-not-entitled", "The role may not sign events of this kind.";
+    SiteNotEntitled = "site-not-entitled", "The key is not granted for this site.";
+    ImportUnmarked = "import-unmarked", "A data manager signs subject events only where they are marked as imported.";
+    SiteUnknown = "site-unknown", "The site is not active.";
+    SiteAlreadyActive = "site-already-active", "The site is active already.";
+    SubjectUnknown = "subject-unknown", "The subject has no enrollment and no screen failure on record.";
+    SubjectOfAnotherSite = "subject-of-another-site", "The subject belongs to another site.";
+    AmendedUnknown = "amended-unknown", "The record named by amends or follows does not exist.";
+    AmendedDiffers = "amended-differs", "The record named by amends or follows has another hash, kind, site or subject.";
+    StaleAmendment = "stale-amendment", "The record has been amended already; amend the latest version.";
+    AlreadyVoid = "already-void", "The record is void already.";
+    OtherOrganisation = "other-organisation", "The record was made by another organisation.";
+    GrantKeyRepeated = "grant-key-repeated", "The public key was granted before in this trial.";
+    GrantMalformed = "grant-malformed", "The grant's key, sites or validity are not of their form.";
+    GrantWithoutPossession = "grant-without-possession", "The new key's proof of possession does not verify.";
+    GrantNotEntitled = "grant-not-entitled", "The signer may not grant or revoke this role at these sites.";
+    RevokedUnknown = "revoked-unknown", "The key to revoke was never granted.";
+    RevokedAlready = "revoked-already", "The key is revoked already.";
+    RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
+    OpeningMalformed = "opening-malformed", "The opening's sponsor keys, log key, rule set or definitions are not of their form.";
+}
+
+/// Why an event is refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", code.meaning())]
+pub struct Refusal {
+    /// The stable code.
+    pub code: RefusalCode,
+    /// JSON pointer into the event; empty for the event as a whole.
+    pub pointer: String,
+    /// What exactly; never subject data.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal at `pointer`.
+    pub fn new(code: RefusalCode, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { code, pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+fn refuse<T>(code: RefusalCode, pointer: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(code, pointer, code.meaning()))
+}
+
+/// What admission needs to know of a record that an event amends or follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referenced {
+    /// Its hash.
+    pub hash: RecordHash,
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its site.
+    pub site: Option<SiteId>,
+    /// Its subject.
+    pub subject: Option<SubjectId>,
+    /// The organisation of its actor.
+    pub organisation: String,
+    /// Whether it voids its thing.
+    pub is_void: bool,
+}
+
+impl Referenced {
+    /// Of an event and its record's hash.
+    pub fn of(event: &Event, hash: RecordHash) -> Self {
+        Self {
+            hash,
+            kind: event.kind,
+            site: event.site.clone(),
+            subject: event.subject.clone(),
+            organisation: event.actor.organisation.clone(),
+            is_void: event.data == Data::Void,
+        }
+    }
+}
+
+/// Access to earlier records of the same log.
+pub trait References {
+    /// The record at `seq`; `None` if there is none.
+    fn record(&self, seq: Position) -> Option<Referenced>;
+}
+
+/// The public key that must have signed `event`, as far as the log so far knows it. For the first record it stands in
+/// the event itself.
+pub fn signing_key(trial: Option<&Trial>, event: &Event) -> Option<PublicKey> {
+    match (trial, &event.data) {
+        (Some(trial), _) => trial.keys.get(&event.key).map(|grant| grant.public_key),
+        (None, Data::TrialOpened(data)) => data
+            .sponsor_keys
+            .iter()
+            .filter_map(|sponsor| PublicKey::from_text(&sponsor.public_key).ok())
+            .find(|key| key.id() == event.key),
+        (None, _) => None,
+    }
+}
+
+/// Decides whether `event` becomes the next record of `trial` (`None` while the log is empty), and what is to be
+/// looked at if it does. `bytes` are the event's own; its signature has been verified by the caller.
+///
+/// # Errors
+/// [`Refusal`]: the event must not be recorded.
+pub fn decide(
+    trial: Option<&Trial>,
+    event: &Event,
+    bytes: &[u8],
+    recorded_at: Instant,
+    references: &dyn References,
+) -> Result<Vec<Finding>, Refusal> {
+    authorize(trial, event, recorded_at, references)?;
+    Ok(trial.map_or_else(Vec::new, |trial| assess(trial, event, bytes, recorded_at)))
+}
+
+/// What is to be looked at in an event that was accepted into `trial` at `recorded_at`. The same for whoever asks:
+/// it depends on the records before and on nothing else.
+pub fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: Instant) -> Vec<Finding> {
+    assess::assess(trial, event, bytes, recorded_at)
+}
+
+/// Whether the signer was entitled, and the event does not contradict the log.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn authorize(
+    trial: Option<&Trial>,
+    event: &Event,
+    recorded_at: Instant,
+    references: &dyn References,
+) -> Result<(), Refusal> {
+    let Some(trial) = trial else {
+        return match &event.data {
+            Data::TrialOpened(data) => check_opening(event, data),
+            _ => refuse(RefusalCode::TrialNotOpen, "/kind"),
+        };
+    };
+    if event.trial != trial.id {
+        return refuse(RefusalCode::TrialDiffers, "/trial");
+    }
+    if event.kind == EventKind::TrialOpened {
+        return refuse(RefusalCode::TrialAlreadyOpen, "/kind");
+    }
+    if event.log != trial.genesis {
+        return refuse(RefusalCode::LogDiffers, "/log");
+    }
+    let grant = trial
+        .keys
+        .get(&event.key)
+        .ok_or_else(|| Refusal::new(RefusalCode::KeyUnknown, "/key", RefusalCode::KeyUnknown.meaning()))?;
+    check_grant(grant, event, recorded_at)?;
+    check_role(trial, grant, event)?;
+    match &event.data {
+        Data::KeyGranted(data) => check_granting(trial, grant, data, recorded_at),
+        Data::KeyRevoked(data) => check_revoking(trial, grant, event, data),
+        _ => check_subject(trial, event, references),
+    }
+}
+
+fn check_grant(grant: &Grant, event: &Event, recorded_at: Instant) -> Result<(), Refusal> {
+    if grant.holder != event.actor.id {
+        return refuse(RefusalCode::ActorDiffers, "/actor/id");
+    }
+    if grant.organisation != event.actor.organisation {
+        return refuse(RefusalCode::ActorDiffers, "/actor/organisation");
+    }
+    if grant.role != event.actor.role {
+        return refuse(RefusalCode::ActorDiffers, "/actor/role");
+    }
+    if grant.revoked_at.is_some() {
+        return refuse(RefusalCode::KeyRevoked, "/key");
+    }
+    if !grant.is_in_force(recorded_at) {
+        return refuse(RefusalCode::KeyNotInForce, "/key");
+    }
+    Ok(())
+}
+
+fn check_role(trial: &Trial, grant: &Grant, event: &Event) -> Result<(), Refusal> {
+    match entitlement(grant.role, event.kind) {
+        Entitlement::No => return refuse(RefusalCode::RoleNotEntitled, "/kind"),
+        // A void states nothing that could be marked; what it voids was imported if its own signer could sign it.
+        Entitlement::Imports if event.data.import().is_none() && event.data != Data::Void => {
+            return refuse(RefusalCode::ImportUnmarked, "/data/import");
+        }
+        Entitlement::OwnSites => {
+            if let Some(site) = &event.site
+                && !grant.sites.contains(site)
+            {
+                return refuse(RefusalCode::SiteNotEntitled, "/site");
+            }
+        }
+        Entitlement::Imports | Entitlement::Trial => {}
+    }
+    let Some(site) = &event.site else { return Ok(()) };
+    match (event.kind == EventKind::SiteActivated, trial.sites.contains_key(site)) {
+        (true, true) => refuse(RefusalCode::SiteAlreadyActive, "/site"),
+        (false, false) => refuse(RefusalCode::SiteUnknown, "/site"),
+        _ => Ok(()),
+    }
+}
+
+fn check_subject(trial: &Trial, event: &Event, references: &dyn References) -> Result<(), Refusal> {
+    if event.kind.scope() != Scope::Subject {
+        return Ok(());
+    }
+    let Some(subject) = &event.subject else { return Ok(()) };
+    match trial.subject(subject) {
+        Some(known) if Some(&known.site) != event.site.as_ref() => {
+            return refuse(RefusalCode::SubjectOfAnotherSite, "/subject");
+        }
+        None if !introduces_subject(event) => return refuse(RefusalCode::SubjectUnknown, "/subject"),
+        _ => {}
+    }
+    if let Some(amends) = &event.amends {
+        check_amendment(trial, event, amends, references)?;
+    }
+    if let Some(follows) = &event.follows {
+        referenced(event, follows.seq, follows.hash, "/follows", references)?;
+    }
+    Ok(())
+}
+
+/// Whether an event can be the first about its subject: an enrollment or a screen failure.
+fn introduces_subject(event: &Event) -> bool {
+    match &event.data {
+        Data::Enrollment(_) => true,
+        Data::Disposition(data) => data.reason == DispositionReason::ScreenFailure,
+        _ => false,
+    }
+}
+
+fn check_amendment(
+    trial: &Trial,
+    event: &Event,
+    amends: &Amends,
+    references: &dyn References,
+) -> Result<(), Refusal> {
+    let amended = referenced(event, amends.seq, amends.hash, "/amends", references)?;
+    if amended.organisation != event.actor.organisation {
+        return refuse(RefusalCode::OtherOrganisation, "/amends");
+    }
+    if let Some(latest) = trial.lineage.superseded_by(amends.seq) {
+        let detail = format!("the record is amended by the one at position {latest}");
+        return Err(Refusal::new(RefusalCode::StaleAmendment, "/amends/seq", detail));
+    }
+    if amended.is_void && amends.effect == Effect::Void {
+        return refuse(RefusalCode::AlreadyVoid, "/amends/effect");
+    }
+    Ok(())
+}
+
+fn referenced(
+    event: &Event,
+    seq: Position,
+    hash: RecordHash,
+    pointer: &str,
+    references: &dyn References,
+) -> Result<Referenced, Refusal> {
+    let Some(found) = references.record(seq) else {
+        return refuse(RefusalCode::AmendedUnknown, &format!("{pointer}/seq"));
+    };
+    if found.hash != hash {
+        return refuse(RefusalCode::AmendedDiffers, &format!("{pointer}/hash"));
+    }
+    if found.kind != event.kind || found.site != event.site || found.subject != event.subject {
+        return refuse(RefusalCode::AmendedDiffers, pointer);
+    }
+    Ok(found)
+}
+
+/// Roles a signer may grant and revoke: a principal investigator those of the own sites; the sponsor all others, and a
+/// site's principal investigator while the site has none (its first, or after the last one's key is gone).
+fn may_delegate(trial: &Trial, signer: &Grant, role: Role, sites: &[SiteId], at: Option<Instant>) -> bool {
+    match signer.role {
+        Role::PrincipalInvestigator => {
+            role.is_of_a_site() && !sites.is_empty() && sites.iter().all(|site| signer.sites.contains(site))
+        }
+        Role::Sponsor if role == Role::PrincipalInvestigator => {
+            let is_held = |site: &SiteId| {
+                trial.keys.values().any(|grant| {
+                    grant.role == Role::PrincipalInvestigator
+                        && grant.sites.contains(site)
+                        && at.is_some_and(|at| grant.is_in_force(at))
+                })
+            };
+            !sites.is_empty() && !sites.iter().any(is_held)
+        }
+        Role::Sponsor => !role.is_of_a_site(),
+        _ => false,
+    }
+}
+
+fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant) -> Result<(), Refusal> {
+    let Ok(public_key) = PublicKey::from_text(&data.public_key) else {
+        return refuse(RefusalCode::GrantMalformed, "/data/public_key");
+    };
+    if trial.keys.contains_key(&public_key.id()) {
+        return refuse(RefusalCode::GrantKeyRepeated, "/data/public_key");
+    }
+    if data.role.is_of_a_site() == data.sites.is_empty() {
+        return refuse(RefusalCode::GrantMalformed, "/data/sites");
+    }
+    if data.sites.iter().any(|site| !trial.sites.contains_key(site)) {
+        return refuse(RefusalCode::SiteUnknown, "/data/sites");
+    }
+    if let (Some(from), Some(until)) = (data.valid_from, data.valid_until)
+        && until <= from
+    {
+        return refuse(RefusalCode::GrantMalformed, "/data/valid_until");
+    }
+    if !may_delegate(trial, signer, data.role, &data.sites, Some(at)) {
+        return refuse(RefusalCode::GrantNotEntitled, "/data/role");
+    }
+    let message = chain::key::possession_message(trial.genesis, data.holder.as_str(), public_key);
+    match chain::Signature::from_text(&data.possession) {
+        Some(proof) if public_key.verify(&message, &proof).is_ok() => Ok(()),
+        _ => refuse(RefusalCode::GrantWithoutPossession, "/data/possession"),
+    }
+}
+
+fn check_revoking(trial: &Trial, signer: &Grant, event: &Event, data: &KeyRevoked) -> Result<(), Refusal> {
+    let Some(revoked) = trial.keys.get(&data.key) else {
+        return refuse(RefusalCode::RevokedUnknown, "/data/key");
+    };
+    if revoked.revoked_at.is_some() {
+        return refuse(RefusalCode::RevokedAlready, "/data/key");
+    }
+    if revoked.role == Role::Sponsor && data.key == event.key {
+        return refuse(RefusalCode::RevokesItself, "/data/key");
+    }
+    let granted_by_sponsor =
+        trial.keys.get(&revoked.granted_by).is_some_and(|grant| grant.role == Role::Sponsor);
+    let is_first_of_site =
+        signer.role == Role::Sponsor && revoked.role == Role::PrincipalInvestigator && granted_by_sponsor;
+    if is_first_of_site || may_delegate(trial, signer, revoked.role, &revoked.sites, None) {
+        Ok(())
+    } else {
+        refuse(RefusalCode::GrantNotEntitled, "/data/key")
+    }
+}
+
+/// The rule set this program judges by.
+pub const RULE_SET: u32 = 1;
+
+fn check_opening(event: &Event, data: &TrialOpened) -> Result<(), Refusal> {
+    if event.log != RecordHash::ZERO {
+        return refuse(RefusalCode::LogDiffers, "/log");
+    }
+    if data.rule_set != RULE_SET {
+        return refuse(RefusalCode::OpeningMalformed, "/data/rule_set");
+    }
+    if chain::note::VerifierKey::from_text(&data.log_key).is_err() {
+        return refuse(RefusalCode::OpeningMalformed, "/data/log_key");
+    }
+    let mut ids: Vec<KeyId> = Vec::new();
+    for (index, sponsor) in data.sponsor_keys.iter().enumerate() {
+        let pointer = format!("/data/sponsor_keys/{index}");
+        let Ok(key) = PublicKey::from_text(&sponsor.public_key) else {
+            return refuse(RefusalCode::OpeningMalformed, &pointer);
+        };
+        if ids.contains(&key.id()) {
+            return refuse(RefusalCode::GrantKeyRepeated, &pointer);
+        }
+        ids.push(key.id());
+    }
+    let Some(signer) =
+        data.sponsor_keys.iter().zip(&ids).find(|(_, id)| **id == event.key).map(|(key, _)| key)
+    else {
+        return refuse(RefusalCode::KeyUnknown, "/key");
+    };
+    if event.actor.role != Role::Sponsor
+        || event.actor.id != signer.holder
+        || event.actor.organisation != signer.organisation
+    {
+        return refuse(RefusalCode::ActorDiffers, "/actor");
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! What is looked at in an accepted event. Comparisons of partial dates report only what is certain.
+
+use chain::Instant;
+use rust_decimal::Decimal as Exact;
+
+use crate::authority::Role;
+use crate::data::{
+    AdverseEvent, Agent, Cells, CriterionResult, Data, Disposition, DispositionReason, Enrollment, Infusion,
+    Outcome, ReleaseStatus, Visit, VisitStatus,
+};
+use crate::date::{PartialDate, days_between};
+use crate::event::Event;
+use crate::finding::{Finding, FindingCode as F};
+use crate::stated::value;
+use crate::trial::{Subject, Trial};
+
+/// How late a serious event may be recorded after the site became aware of it: 24 hours, in microseconds.
+const AWARENESS_LIMIT_MICROSECONDS: i64 = 24 * 3600 * 1_000_000;
+
+/// By how much a signer's clock may be ahead of the registrar's: 5 minutes, in microseconds.
+const CLOCK_AHEAD_LIMIT_MICROSECONDS: i64 = 5 * 60 * 1_000_000;
+
+/// Doses and totals may differ from what they should be by a tenth.
+const TOLERANCE_TENTHS: i64 = 1;
+
+/// Cells are usually released at 70 % viability or more.
+const VIABILITY_PERCENT_MIN: i64 = 70;
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, code: F, pointer: impl Into<String>) {
+        self.0.push(Finding::new(code, pointer));
+    }
+
+    fn add_if(&mut self, holds: bool, code: F, pointer: &str) {
+        if holds {
+            self.add(code, pointer);
+        }
+    }
+}
+
+pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: Instant) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    let ahead = event.signed_at.microseconds() - recorded_at.microseconds() > CLOCK_AHEAD_LIMIT_MICROSECONDS;
+    found.add_if(ahead, F::ClockAhead, "/signed_at");
+    let nobody = Subject {
+        // Stands for a subject of whom nothing is known yet; its site is never looked at here.
+        site: event.site.clone().unwrap_or_else(|| SITE_OF_NOBODY.parse().expect("the constant is a site")),
+        enrollments: Vec::new(),
+        infusions: Vec::new(),
+        deaths: Vec::new(),
+        withdrawals: Vec::new(),
+    };
+    let known = event.subject.as_ref().and_then(|id| trial.subject(id)).unwrap_or(&nobody);
+    // What this event amends does not stand beside it.
+    let own = event.amends.as_ref().map(|amends| trial.lineage.root(amends.seq));
+    let subject = &without(known, own);
+    if let Some(on) = event.occurred_on {
+        assess_date(&mut found, event, subject, on, recorded_at);
+    }
+    match &event.data {
+        Data::Enrollment(data) => enrollment(&mut found, data, subject, event.occurred_on),
+        Data::Infusion(data) => infusion(&mut found, data, subject, event.occurred_on),
+        Data::Visit(data) => visit(&mut found, trial, event, data, subject),
+        Data::AdverseEvent(data) => adverse_event(&mut found, event, data, recorded_at),
+        Data::Disposition(data) => disposition(&mut found, data, subject, event.occurred_on),
+        Data::Contact(_)
+        | Data::TrialOpened(_)
+        | Data::SiteActivated(_)
+        | Data::KeyGranted(_)
+        | Data::KeyRevoked(_)
+        | Data::Void => {}
+    }
+    if event.data != Data::Void {
+        mandatory(&mut found, trial, event, bytes);
+    }
+    found.0
+}
+
+const SITE_OF_NOBODY: &str = "0";
+
+fn without(subject: &Subject, root: Option<chain::Position>) -> Subject {
+    let mut subject = subject.clone();
+    if let Some(root) = root {
+        subject.enrollments.retain(|(at, _)| *at != root);
+        subject.infusions.retain(|(at, _)| *at != root);
+        subject.deaths.retain(|(at, _)| *at != root);
+        subject.withdrawals.retain(|(at, _)| *at != root);
+    }
+    subject
+}
+
+fn assess_date(
+    found: &mut Findings,
+    event: &Event,
+    subject: &Subject,
+    on: PartialDate,
+    recorded_at: Instant,
+) {
+    let day = |instant: Instant| {
+        // The latest date that it can be anywhere: UTC+14.
+        let local = instant.microseconds().saturating_add(14 * 3600 * 1_000_000);
+        let days = i32::try_from(local.div_euclid(86_400_000_000)).unwrap_or(i32::MAX);
+        jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(days).unwrap_or_default()).ok()
+    };
+    // A missed visit is dated when it was due.
+    found.add_if(
+        day(recorded_at).is_some_and(|today| on.earliest() > today),
+        F::DateInFuture,
+        "/occurred_on",
+    );
+    let signed_before = day(event.signed_at).is_some_and(|signed| on.earliest() > signed);
+    found.add_if(signed_before, F::SignedBeforeFact, "/signed_at");
+    let is_death = matches!(&event.data, Data::Disposition(data) if data.reason == DispositionReason::Death);
+    if !is_death {
+        let after = subject.deaths.iter().any(|(_, death)| on.certainly_after(*death));
+        found.add_if(after, F::AfterDeath, "/occurred_on");
+        let after = subject.withdrawals.iter().any(|(_, withdrawal)| on.certainly_after(*withdrawal));
+        found.add_if(after, F::AfterWithdrawal, "/occurred_on");
+    }
+}
+
+fn enrollment(found: &mut Findings, data: &Enrollment, subject: &Subject, on: Option<PartialDate>) {
+    found.add_if(!subject.enrollments.is_empty(), F::AlreadyEnrolled, "/subject");
+    match value(data.consent.as_ref()) {
+        None => found.add(F::ConsentMissing, "/data/consent"),
+        Some(consent) => {
+            let late = on.is_some_and(|on| consent.signed_on.certainly_after(on));
+            found.add_if(late, F::ConsentAfterEnrollment, "/data/consent/signed_on");
+        }
+    }
+    for (index, criterion) in data.criteria.iter().enumerate() {
+        match criterion.result {
+            CriterionResult::Met => {}
+            CriterionResult::NotMet => found.add(F::CriterionNotMet, format!("/data/criteria/{index}")),
+            CriterionResult::NotDone => found.add(F::CriterionNotDone, format!("/data/criteria/{index}")),
+        }
+    }
+}
+
+fn infusion(found: &mut Findings, data: &Infusion, subject: &Subject, on: Option<PartialDate>) {
+    found.add_if(subject.enrollments.is_empty(), F::SubjectNotEnrolled, "/subject");
+    if let Some(on) = on {
+        let early = subject
+            .enrollments
+            .iter()
+            .filter_map(|(_, enrollment)| enrollment.consent_on)
+            .any(|consent| on.certainly_before(consent));
+        found.add_if(early, F::InfusionBeforeConsent, "/occurred_on");
+        let stopped = value(data.stopped_on.as_ref()).is_some_and(|stop| stop.certainly_before(on));
+        found.add_if(stopped, F::EndBeforeStart, "/data/stopped_on");
+    }
+    if let (Some(start), Some(stop)) = (&data.started_at, &data.stopped_at) {
+        found.add_if(stop.utc_seconds() < start.utc_seconds(), F::EndBeforeStart, "/data/stopped_at");
+    }
+    if let Some(number) = value(data.number.as_ref()) {
+        let repeated = subject.infusions.iter().any(|(_, other)| other.number == Some(*number));
+        found.add_if(repeated, F::InfusionNumberRepeated, "/data/number");
+        let planned = subject.enrollments.iter().filter_map(|(_, facts)| facts.planned_infusions).max();
+        found.add_if(planned.is_some_and(|planned| *number > planned), F::InfusionUnplanned, "/data/number");
+    }
+    if let Some(check) = &data.identity_check {
+        let held = check.value().is_some_and(|check| check.first != check.second);
+        found.add_if(!held, F::IdentityCheckMissing, "/data/identity_check");
+    }
+    if let Some(cells) = &data.cells {
+        found.add_if(data.identity_check.is_none(), F::IdentityCheckMissing, "/data/identity_check");
+        assess_cells(found, cells, on);
+    }
+}
+
+fn assess_cells(found: &mut Findings, cells: &Cells, on: Option<PartialDate>) {
+    let differs =
+        |is: Exact, due: Exact| (is - due).abs() * Exact::from(10) > due * Exact::from(TOLERANCE_TENTHS);
+    if let (Some(planned), Some(given)) = (cells.planned_per_kg.value(), cells.given_per_kg.value()) {
+        let off = differs(Exact::from(*given), Exact::from(*planned));
+        found.add_if(off, F::DoseOffPlan, "/data/cells/given_per_kg");
+    }
+    let (total, weight) = (value(cells.total.as_ref()), value(cells.body_weight_kg.as_ref()));
+    if let (Some(given), Some(total), Some(weight)) = (cells.given_per_kg.value(), total, weight) {
+        // A weight of 18 digits times 2^53 cells would not fit; such a product differs from any total.
+        let due = Exact::from(*given).checked_mul(weight.exact());
+        let off = due.is_none_or(|due| differs(Exact::from(*total), due));
+        found.add_if(off, F::CellsTotalDiffers, "/data/cells/total");
+    }
+    let expired =
+        value(cells.expires_on.as_ref()).zip(on).is_some_and(|(expiry, on)| on.certainly_after(*expiry));
+    found.add_if(expired, F::LotExpired, "/data/cells/expires_on");
+    let released = value(cells.release.as_ref()).is_none_or(|release| *release == ReleaseStatus::Released);
+    found.add_if(!released, F::LotNotReleased, "/data/cells/release");
+    let low = value(cells.viability_percent.as_ref())
+        .is_some_and(|percent| percent.exact() < Exact::from(VIABILITY_PERCENT_MIN));
+    found.add_if(low, F::ViabilityLow, "/data/cells/viability_percent");
+}
+
+fn visit(found: &mut Findings, trial: &Trial, event: &Event, data: &Visit, subject: &Subject) {
+    if let (Some(name), false) = (&data.planned, trial.schedule.is_empty()) {
+        match trial.planned_visit(name) {
+            None => found.add(F::VisitNotInSchedule, "/data/planned"),
+            Some(planned) => {
+                let first = subject.first_infusion().and_then(PartialDate::day);
+                let on = event.occurred_on.and_then(PartialDate::day);
+                if let (Some(first), Some(on), true) = (first, on, data.status != VisitStatus::Missed) {
+                    let off = i64::from(days_between(first, on)) - i64::from(planned.day);
+                    let outside =
+                        off < -i64::from(planned.window_before) || off > i64::from(planned.window_after);
+                    found.add_if(outside, F::VisitOutsideWindow, "/occurred_on");
+                }
+            }
+        }
+    }
+    if let Some(items) = &data.sledai {
+        found.add_if(crate::sledai::score(items).not_done > 0, F::SledaiIncomplete, "/data/sledai");
+    }
+    if let Some(pga) = value(data.pga.as_ref()) {
+        let outside = pga.exact() < Exact::ZERO || pga.exact() > Exact::from(3);
+        found.add_if(outside, F::PgaOutOfRange, "/data/pga");
+    }
+    for (index, observation) in data.observations.iter().enumerate() {
+        let is_number = observation.reported.value().is_some_and(|reported| {
+            reported.unit.is_some() && reported.value.parse::<crate::Decimal>().is_ok()
+        });
+        if is_number && observation.ucum.is_none() {
+            found.add(F::UnitNotUcum, format!("/data/observations/{index}"));
+        }
+    }
+    let judges = data.response.is_some() || data.relapse.is_some();
+    found.add_if(judges && event.actor.role == Role::Coordinator, F::NotEndorsed, "/data");
+}
+
+fn adverse_event(found: &mut Findings, event: &Event, data: &AdverseEvent, recorded_at: Instant) {
+    let grade = value(data.ctcae.as_ref()).map(|ctcae| ctcae.grade);
+    let outcome = value(data.outcome.as_ref());
+    if let (Some(grade), Some(outcome)) = (grade, outcome) {
+        found.add_if(
+            (grade == 5) != (*outcome == Outcome::Fatal),
+            F::GradeAgainstOutcome,
+            "/data/ctcae/grade",
+        );
+    }
+    if let Some(reported) = value(data.serious_reported.as_ref()) {
+        found.add_if(*reported != data.is_serious(), F::SeriousnessDisagrees, "/data/serious_reported");
+    }
+    let product = data.causality.get(&Agent::Product).and_then(|causality| causality.value());
+    found.add_if(product.is_none(), F::CausalityMissing, "/data/causality/product");
+    let endorsable = !data.causality.is_empty() && event.actor.role == Role::Coordinator;
+    found.add_if(endorsable, F::NotEndorsed, "/data/causality");
+    if let Some(aware) = value(data.aware_at.as_ref()) {
+        let late = recorded_at.microseconds() - aware.microseconds() > AWARENESS_LIMIT_MICROSECONDS;
+        found.add_if(late && data.is_serious(), F::AwarenessLate, "/data/aware_at");
+    }
+    if let Some(end) = value(data.end.as_ref()) {
+        let by_day = end.on.zip(event.occurred_on).is_some_and(|(end, onset)| end.certainly_before(onset));
+        let by_time = end.at.as_ref().zip(data.onset_at.as_ref());
+        let by_time = by_time.is_some_and(|(end, onset)| end.utc_seconds() < onset.utc_seconds());
+        found.add_if(by_day || by_time, F::EndBeforeStart, "/data/end");
+    }
+}
+
+fn disposition(found: &mut Findings, data: &Disposition, subject: &Subject, on: Option<PartialDate>) {
+    if data.reason == DispositionReason::Death {
+        let differs = subject.deaths.iter().any(|(_, death)| Some(*death) != on);
+        found.add_if(differs, F::DeathDateDiffers, "/occurred_on");
+    }
+}
+
+/// Items that the trial's profile demands. A pointer is followed through the bytes as they stand: what is there, be it
+/// `{"missing": …}`, satisfies it.
+fn mandatory(found: &mut Findings, trial: &Trial, event: &Event, bytes: &[u8]) {
+    let Some(pointers) = trial.profile.mandatory.get(event.kind.as_str()) else { return };
+    for pointer in pointers {
+        let pointer = format!("/data{pointer}");
+        if !is_stated(bytes, &pointer) {
+            found.add(F::MandatoryItemAbsent, pointer);
+        }
+    }
+}
+
+fn is_stated(object: &[u8], pointer: &str) -> bool {
+    let Some((step, rest)) =
+        pointer.strip_prefix('/').map(|steps| steps.split_once('/').unwrap_or((steps, "")))
+    else {
+        return true;
+    };
+    let Ok(members) = chain::canonical::members(object) else { return false };
+    let Some(member) = members.into_iter().find(|member| object[member.key.clone()] == *step.as_bytes())
+    else {
+        return false;
+    };
+    let value = &object[member.value];
+    // A whole object with a reason for being missing satisfies what is demanded inside it.
+    value.starts_with(b"{\"missing\":") || rest.is_empty() || is_stated(value, &format!("/{rest}"))
+}

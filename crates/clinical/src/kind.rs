@@ -1,0 +1,158 @@
+//! The kinds of events.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($( $(#[$doc:meta])* $variant:ident = $name:literal, $scope:ident; )*) => {
+        /// What an event states. Exhaustive on purpose: a new kind fails to compile until everyone has decided about it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum EventKind {
+            $( $(#[$doc])* $variant, )*
+        }
+
+        impl EventKind {
+            /// Every kind, in the order of the format's list.
+            pub const ALL: &[Self] = &[$( Self::$variant, )*];
+
+            /// The kind's name in the bytes.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $name, )*
+                }
+            }
+
+            /// What the kind is about.
+            pub fn scope(self) -> Scope {
+                match self {
+                    $( Self::$variant => Scope::$scope, )*
+                }
+            }
+        }
+    };
+}
+
+/// What an event of a kind is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The trial, its sites, keys and analyses: no subject. Revoked or superseded, never amended.
+    Trial,
+    /// One subject at one site. Amendable.
+    Subject,
+}
+
+kinds! {
+    /// The log's first record: what the trial is and whose keys it starts with.
+    TrialOpened = "trial_opened", Trial;
+    /// A site takes part from here on.
+    SiteActivated = "site_activated", Trial;
+    /// A person's key is entitled to a role.
+    KeyGranted = "key_granted", Trial;
+    /// A key is no longer entitled.
+    KeyRevoked = "key_revoked", Trial;
+    /// A subject is enrolled.
+    Enrollment = "enrollment", Subject;
+    /// The investigational product is administered.
+    Infusion = "infusion", Subject;
+    /// A visit, planned or not, done or missed.
+    Visit = "visit", Subject;
+    /// An adverse event: the site's facts and the investigator's judgement.
+    AdverseEvent = "adverse_event", Subject;
+    /// A subject leaves treatment or study, fails screening, or dies.
+    Disposition = "disposition", Subject;
+    /// A contact outside a visit that says whether the subject is alive.
+    Contact = "contact", Subject;
+    /// Reserved.
+    Screening = "screening", Subject;
+    /// Reserved.
+    Consent = "consent", Subject;
+    /// Reserved.
+    ProductLot = "product_lot", Trial;
+    /// Reserved.
+    AeAssessment = "ae_assessment", Subject;
+    /// Reserved.
+    SafetyReportSent = "safety_report_sent", Subject;
+    /// Reserved.
+    Adjudication = "adjudication", Subject;
+    /// Reserved.
+    Allocation = "allocation", Subject;
+    /// Reserved.
+    Unblinding = "unblinding", Subject;
+    /// Reserved.
+    ProtocolDeviation = "protocol_deviation", Subject;
+    /// Reserved.
+    ProtocolAmended = "protocol_amended", Trial;
+    /// Reserved.
+    DataCut = "data_cut", Trial;
+    /// Reserved.
+    ReportPublished = "report_published", Trial;
+    /// Reserved.
+    Signature = "signature", Trial;
+    /// Reserved.
+    Query = "query", Subject;
+    /// Reserved.
+    Verification = "verification", Subject;
+    /// Reserved.
+    Lock = "lock", Trial;
+    /// Reserved.
+    Unlock = "unlock", Trial;
+    /// Reserved.
+    AuditReview = "audit_review", Trial;
+    /// Reserved.
+    TextKeyDestroyed = "text_key_destroyed", Subject;
+    /// Reserved.
+    SubjectTransferred = "subject_transferred", Subject;
+    /// Reserved.
+    SubjectsLinked = "subjects_linked", Trial;
+    /// Reserved.
+    SiteClosed = "site_closed", Trial;
+    /// Reserved.
+    ServiceKeyGranted = "service_key_granted", Trial;
+    /// Reserved.
+    LogKeyChanged = "log_key_changed", Trial;
+}
+
+impl EventKind {
+    /// Whether this version of the program accepts events of the kind; the others are reserved names.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::TrialOpened
+                | Self::SiteActivated
+                | Self::KeyGranted
+                | Self::KeyRevoked
+                | Self::Enrollment
+                | Self::Infusion
+                | Self::Visit
+                | Self::AdverseEvent
+                | Self::Disposition
+                | Self::Contact
+        )
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_bytes_and_in_code_agree() {
+        for kind in EventKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(EventKind::from_name(kind.as_str()), Some(*kind));
+        }
+    }
+}

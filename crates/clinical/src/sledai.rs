@@ -1,0 +1,125 @@
+//! SLEDAI-2K: 24 descriptors with fixed weights (Gladman, Ibañez, Urowitz, J Rheumatol 2002;29:288).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a descriptor is present. What was not examined is not absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Present and attributed to active lupus.
+    Present,
+    /// Absent.
+    Absent,
+    /// Not examined.
+    NotDone,
+}
+
+macro_rules! descriptors {
+    ($( $variant:ident = $weight:literal, $doc:literal; )*) => {
+        /// A descriptor of the SLEDAI-2K.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Descriptor {
+            $( #[doc = $doc] $variant, )*
+        }
+
+        impl Descriptor {
+            /// All 24, in the index's order.
+            pub const ALL: [Self; 24] = [$( Self::$variant, )*];
+
+            /// Points if present.
+            pub fn weight(self) -> u16 {
+                match self {
+                    $( Self::$variant => $weight, )*
+                }
+            }
+        }
+    };
+}
+
+descriptors! {
+    Seizure = 8, "Seizure.";
+    Psychosis = 8, "Psychosis.";
+    OrganicBrainSyndrome = 8, "Organic brain syndrome.";
+    VisualDisturbance = 8, "Visual disturbance.";
+    CranialNerveDisorder = 8, "Cranial nerve disorder.";
+    LupusHeadache = 8, "Lupus headache.";
+    CerebrovascularAccident = 8, "Cerebrovascular accident.";
+    Vasculitis = 8, "Vasculitis.";
+    Arthritis = 4, "Arthritis.";
+    Myositis = 4, "Myositis.";
+    UrinaryCasts = 4, "Urinary casts.";
+    Haematuria = 4, "Haematuria.";
+    Proteinuria = 4, "Proteinuria.";
+    Pyuria = 4, "Pyuria.";
+    Rash = 2, "Rash.";
+    Alopecia = 2, "Alopecia.";
+    MucosalUlcers = 2, "Mucosal ulcers.";
+    Pleurisy = 2, "Pleurisy.";
+    Pericarditis = 2, "Pericarditis.";
+    LowComplement = 2, "Low complement.";
+    IncreasedDnaBinding = 2, "Increased DNA binding.";
+    Fever = 1, "Fever.";
+    Thrombocytopenia = 1, "Thrombocytopenia.";
+    Leukopenia = 1, "Leukopenia.";
+}
+
+impl Descriptor {
+    /// Whether it counts for the clinical index: all but the two serological ones.
+    pub fn is_clinical(self) -> bool {
+        !matches!(self, Self::LowComplement | Self::IncreasedDnaBinding)
+    }
+}
+
+/// A score, with what was not examined kept apart from what is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    /// Sum over present descriptors, 0 to 105.
+    pub total: u16,
+    /// Sum over present clinical descriptors.
+    pub clinical: u16,
+    /// Descriptors not examined or not given; only with 0 is the score complete.
+    pub not_done: u16,
+}
+
+/// Scores a set of descriptors. A descriptor that is not given counts as not examined.
+///
+/// ```
+/// use clinical::sledai::{Descriptor, Presence, score};
+/// let all = Descriptor::ALL.into_iter().map(|item| (item, Presence::Present)).collect();
+/// assert_eq!(score(&all).total, 105);
+/// ```
+pub fn score(descriptors: &BTreeMap<Descriptor, Presence>) -> Score {
+    let mut score = Score { total: 0, clinical: 0, not_done: 0 };
+    for descriptor in Descriptor::ALL {
+        match descriptors.get(&descriptor).copied().unwrap_or(Presence::NotDone) {
+            Presence::Present => {
+                score.total += descriptor.weight();
+                if descriptor.is_clinical() {
+                    score.clinical += descriptor.weight();
+                }
+            }
+            Presence::Absent => {}
+            Presence::NotDone => score.not_done += 1,
+        }
+    }
+    score
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_examined_is_not_absent() {
+        let mut items: BTreeMap<_, _> =
+            Descriptor::ALL.into_iter().map(|item| (item, Presence::Absent)).collect();
+        assert_eq!(score(&items), Score { total: 0, clinical: 0, not_done: 0 });
+        items.insert(Descriptor::LowComplement, Presence::Present);
+        items.insert(Descriptor::Rash, Presence::Present);
+        items.remove(&Descriptor::Fever);
+        assert_eq!(score(&items), Score { total: 4, clinical: 2, not_done: 1 });
+    }
+}

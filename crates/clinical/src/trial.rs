@@ -1,0 +1,296 @@
+//! The state of a trial: what its records so far amount to, as far as admission needs it.
+//!
+//! Folded from the log alone. Its memory is bounded by sites, keys, subjects and amendments, never by the number of
+//! records: about 600 bytes a subject with one infusion.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chain::{KeyId, Position, PublicKey, RecordHash};
+
+use crate::authority::{Grant, Role};
+use crate::data::{Data, Definitions, DispositionReason, PlannedVisit, SchemaProfile, WithdrawalScope};
+use crate::date::PartialDate;
+use crate::event::{Amends, Event};
+use crate::id::{SiteId, SubjectId, TrialId, Zone};
+use crate::stated::value;
+
+/// A trial, as its records so far make it.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// Its id.
+    pub id: TrialId,
+    /// Hash of its first record.
+    pub genesis: RecordHash,
+    /// Its title.
+    pub title: String,
+    /// Whether its records are synthetic.
+    pub synthetic: bool,
+    /// The zone of its data cuts.
+    pub zone: Zone,
+    /// Its rule set.
+    pub rule_set: u32,
+    /// The definitions of its reports.
+    pub definitions: Definitions,
+    /// Its planned visits.
+    pub schedule: Vec<PlannedVisit>,
+    /// What it demands.
+    pub profile: SchemaProfile,
+    /// The log's verifier key.
+    pub log_key: String,
+    /// Its active sites.
+    pub sites: BTreeMap<SiteId, Site>,
+    /// Every key ever granted.
+    pub keys: BTreeMap<KeyId, Grant>,
+    /// Its subjects. Unordered: nothing that is hashed or reported is made by going through it.
+    subjects: HashMap<SubjectId, Subject>,
+    /// Which record supersedes which, and the first record of each amended thing.
+    pub lineage: Lineage,
+}
+
+/// An active site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Its country, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Its zone.
+    pub zone: Zone,
+}
+
+/// What admission needs to know of a subject. Each fact keeps the position of its thing's first record, so that an
+/// amendment finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The site it belongs to.
+    pub site: SiteId,
+    /// Enrollments: consent date and planned infusions.
+    pub enrollments: Vec<(Position, EnrollmentFacts)>,
+    /// Infusions: number and start.
+    pub infusions: Vec<(Position, InfusionFacts)>,
+    /// Deaths.
+    pub deaths: Vec<(Position, PartialDate)>,
+    /// Withdrawals from all contact.
+    pub withdrawals: Vec<(Position, PartialDate)>,
+}
+
+/// What admission needs of an enrollment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnrollmentFacts {
+    /// Day of enrollment.
+    pub on: PartialDate,
+    /// Day of consent.
+    pub consent_on: Option<PartialDate>,
+    /// Infusions of the planned course.
+    pub planned_infusions: Option<u16>,
+}
+
+/// What admission needs of an infusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InfusionFacts {
+    /// Day it started.
+    pub on: PartialDate,
+    /// Number in the course.
+    pub number: Option<u16>,
+}
+
+impl Subject {
+    fn new(site: SiteId) -> Self {
+        Self {
+            site,
+            enrollments: Vec::new(),
+            infusions: Vec::new(),
+            deaths: Vec::new(),
+            withdrawals: Vec::new(),
+        }
+    }
+
+    /// The day of the first infusion, if its day is known and no partially dated one may lie before it.
+    pub fn first_infusion(&self) -> Option<PartialDate> {
+        self.infusions.iter().map(|(_, infusion)| infusion.on).min_by_key(|on| on.earliest())
+    }
+
+    /// Removes what the thing that began at `root` stated.
+    fn retract(&mut self, root: Position) {
+        self.enrollments.retain(|(at, _)| *at != root);
+        self.infusions.retain(|(at, _)| *at != root);
+        self.deaths.retain(|(at, _)| *at != root);
+        self.withdrawals.retain(|(at, _)| *at != root);
+    }
+
+    fn state(&mut self, root: Position, event: &Event) {
+        let Some(on) = event.occurred_on else { return };
+        match &event.data {
+            Data::Enrollment(data) => self.enrollments.push((
+                root,
+                EnrollmentFacts {
+                    on,
+                    consent_on: value(data.consent.as_ref()).map(|consent| consent.signed_on),
+                    planned_infusions: value(data.planned_infusions.as_ref()).copied(),
+                },
+            )),
+            Data::Infusion(data) => {
+                let number = value(data.number.as_ref()).copied();
+                self.infusions.push((root, InfusionFacts { on, number }));
+            }
+            Data::Disposition(data) => {
+                if data.reason == DispositionReason::Death {
+                    self.deaths.push((root, on));
+                }
+                if value(data.withdrawal.as_ref()) == Some(&WithdrawalScope::AllContact) {
+                    self.withdrawals.push((root, on));
+                }
+            }
+            Data::Visit(_)
+            | Data::AdverseEvent(_)
+            | Data::Contact(_)
+            | Data::TrialOpened(_)
+            | Data::SiteActivated(_)
+            | Data::KeyGranted(_)
+            | Data::KeyRevoked(_)
+            | Data::Void => {}
+        }
+    }
+}
+
+/// Which record supersedes which. Holds amended things only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lineage {
+    superseded_by: BTreeMap<Position, Position>,
+    roots: BTreeMap<Position, Position>,
+}
+
+impl Lineage {
+    /// The first record of the thing that the record at `seq` states.
+    pub fn root(&self, seq: Position) -> Position {
+        self.roots.get(&seq).copied().unwrap_or(seq)
+    }
+
+    /// The record that supersedes the one at `seq`; `None` if it is the latest.
+    pub fn superseded_by(&self, seq: Position) -> Option<Position> {
+        self.superseded_by.get(&seq).copied()
+    }
+
+    /// Takes in that the record at `seq` amends the one at `amended`; returns the thing's first record.
+    pub fn amend(&mut self, seq: Position, amended: Position) -> Position {
+        let root = self.root(amended);
+        self.superseded_by.insert(amended, seq);
+        self.roots.insert(seq, root);
+        root
+    }
+
+    /// The first record of the thing that a record at `seq` is about, taking in its amendment if it is one.
+    pub fn place(&mut self, seq: Position, amends: Option<&Amends>) -> Position {
+        amends.map_or(seq, |amends| self.amend(seq, amends.seq))
+    }
+}
+
+impl Trial {
+    /// The state after the first record, a `trial_opened` that [`crate::decide`] accepted. `None` for any other event.
+    pub fn open(event: &Event, genesis: RecordHash) -> Option<Self> {
+        let Data::TrialOpened(data) = &event.data else { return None };
+        let keys = data.sponsor_keys.iter().filter_map(|sponsor| {
+            let public_key = PublicKey::from_text(&sponsor.public_key).ok()?;
+            let grant = Grant {
+                holder: sponsor.holder.clone(),
+                organisation: sponsor.organisation.clone(),
+                role: Role::Sponsor,
+                sites: Vec::new(),
+                public_key,
+                valid_from: None,
+                valid_until: None,
+                granted_at: Position(0),
+                granted_by: event.key,
+                revoked_at: None,
+            };
+            Some((public_key.id(), grant))
+        });
+        Some(Self {
+            id: event.trial.clone(),
+            genesis,
+            title: data.title.clone(),
+            synthetic: data.synthetic,
+            zone: data.zone.clone(),
+            rule_set: data.rule_set,
+            definitions: data.definitions.clone(),
+            schedule: data.schedule.clone(),
+            profile: data.profile.clone(),
+            log_key: data.log_key.clone(),
+            sites: BTreeMap::new(),
+            keys: keys.collect(),
+            subjects: HashMap::new(),
+            lineage: Lineage::default(),
+        })
+    }
+
+    /// The subject of that id.
+    pub fn subject(&self, id: &SubjectId) -> Option<&Subject> {
+        self.subjects.get(id)
+    }
+
+    /// How many subjects are known.
+    pub fn subject_count(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// Goes one record on: an event that was accepted, at its position.
+    pub fn apply(&mut self, event: &Event, seq: Position) {
+        match &event.data {
+            Data::SiteActivated(data) => {
+                if let Some(site) = &event.site {
+                    let state = Site {
+                        name: data.name.clone(),
+                        country: data.country.clone(),
+                        zone: data.zone.clone(),
+                    };
+                    self.sites.insert(site.clone(), state);
+                }
+            }
+            Data::KeyGranted(data) => {
+                if let Ok(public_key) = PublicKey::from_text(&data.public_key) {
+                    let grant = Grant {
+                        holder: data.holder.clone(),
+                        organisation: data.organisation.clone(),
+                        role: data.role,
+                        sites: data.sites.clone(),
+                        public_key,
+                        valid_from: data.valid_from,
+                        valid_until: data.valid_until,
+                        granted_at: seq,
+                        granted_by: event.key,
+                        revoked_at: None,
+                    };
+                    self.keys.insert(public_key.id(), grant);
+                }
+            }
+            Data::KeyRevoked(data) => {
+                if let Some(grant) = self.keys.get_mut(&data.key) {
+                    grant.revoked_at = Some(seq);
+                }
+            }
+            Data::Enrollment(_)
+            | Data::Infusion(_)
+            | Data::Visit(_)
+            | Data::AdverseEvent(_)
+            | Data::Disposition(_)
+            | Data::Contact(_)
+            | Data::Void => self.apply_to_subject(event, seq),
+            Data::TrialOpened(_) => {}
+        }
+    }
+
+    fn apply_to_subject(&mut self, event: &Event, seq: Position) {
+        let (Some(site), Some(subject)) = (&event.site, &event.subject) else { return };
+        let root = self.lineage.place(seq, event.amends.as_ref());
+        let subject = self.subjects.entry(subject.clone()).or_insert_with(|| Subject::new(site.clone()));
+        if event.amends.is_some() {
+            subject.retract(root);
+        }
+        subject.state(root, event);
+    }
+
+    /// The planned visit of that name.
+    pub fn planned_visit(&self, name: &str) -> Option<&PlannedVisit> {
+        self.schedule.iter().find(|visit| visit.name == name)
+    }
+}
