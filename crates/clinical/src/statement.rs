@@ -216,7 +216,7 @@ mod tests {
             compose(
                 &statement,
                 author,
-                Circumstances { id, signed_at, text_key, randomness: &mut randomness },
+                &mut Circumstances { id, signed_at, text_key, randomness: &mut randomness },
             )
         };
 
