@@ -72,7 +72,8 @@ impl Projector {
             let shared = Arc::clone(&shared);
             move || {
                 if catch_unwind(AssertUnwindSafe(|| follower.run())).is_err() {
-                    shared.stopped(&StopReason::Bug);
+                    tracing::error!(projector = shared.name, "stopped: {}", StopReason::Bug);
+                    shared.tell(|told| told.state = State::Stopped { reason: StopReason::Bug });
                 }
             }
         })?;
@@ -114,14 +115,6 @@ impl Shared {
             tracing::error!(projector = self.name, "{what}");
             told.last_error = Some(what);
         }
-    }
-
-    fn stopped(&self, reason: &StopReason) {
-        tracing::error!(projector = self.name, "stopped: {reason}");
-        self.tell(|told| {
-            told.last_error = Some(reason.to_string());
-            told.state = State::Stopped { reason: reason.clone() };
-        });
     }
 }
 
@@ -394,12 +387,14 @@ impl Follower {
             None if self.live.chain.size < self.whole_at => State::Rebuilding,
             None => State::Running,
         };
-        let known = self.shared.told().state == state;
-        match &state {
-            State::Stopped { reason } if !known => self.shared.stopped(reason),
-            _ => {}
-        }
+        // All in one: nobody sees it stopped at a place it has gone on from.
         self.shared.tell(|told| {
+            if let State::Stopped { reason } = &state
+                && told.state != state
+            {
+                tracing::error!(projector = self.shared.name, "stopped: {reason}");
+                told.last_error = Some(reason.to_string());
+            }
             told.store = Arc::clone(&self.live.store);
             told.mark = self.live.mark();
             told.state = state;
