@@ -286,3 +286,163 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
         .and_then(|directory| directory.sync_all())
         .map_err(|source| io("syncing the directory", source))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::Barrier;
+    use std::thread;
+    use tempfile::TempDir;
+
+    const KEK: [u8; 32] = [1; 32];
+    const KEY: [u8; 32] = [0xa5; 32];
+
+    fn place() -> (TempDir, PathBuf) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("keep.db");
+        (dir, path)
+    }
+
+    fn nanjing(key: [u8; 32]) -> TextKey {
+        TextKey { site: "CN-NJ".to_owned(), key }
+    }
+
+    #[test]
+    fn a_key_is_found_again_after_reopening() {
+        let (_dir, path) = place();
+        let keep = Keep::open(&path, KEK).unwrap();
+        assert_eq!(keep.text_key("lupus-msct", "S0007").unwrap(), None);
+        assert_eq!(keep.put_text_key("lupus-msct", "S0007", "CN-NJ", &KEY).unwrap(), PutOutcome::Stored);
+        drop(keep);
+        let keep = Keep::open(&path, KEK).unwrap();
+        assert_eq!(keep.text_key("lupus-msct", "S0007").unwrap(), Some(nanjing(KEY)));
+        assert_eq!(keep.text_key("lupus-msct", "S0008").unwrap(), None);
+        assert_eq!(keep.text_key("other", "S0007").unwrap(), None);
+    }
+
+    #[test]
+    fn a_subjects_key_is_written_once() {
+        let (_dir, path) = place();
+        let keep = Keep::open(&path, KEK).unwrap();
+        let put = |site, key| keep.put_text_key("t", "S1", site, key);
+        assert_eq!(put("CN-NJ", &KEY).unwrap(), PutOutcome::Stored);
+        assert_eq!(put("CN-NJ", &KEY).unwrap(), PutOutcome::AlreadyThere);
+        assert!(matches!(put("CN-NJ", &[2; 32]), Err(PutError::AnotherKey { .. })));
+        assert!(matches!(put("CN-SH", &KEY), Err(PutError::AnotherKey { .. })));
+        assert_eq!(keep.text_key("t", "S1").unwrap(), Some(nanjing(KEY)));
+        assert_eq!(keep.put_text_key("t", "S2", "CN-NJ", &[2; 32]).unwrap(), PutOutcome::Stored);
+    }
+
+    #[test]
+    fn the_wrong_key_encryption_key_is_named_and_harms_nothing() {
+        let (_dir, path) = place();
+        Keep::open(&path, KEK).unwrap().put_text_key("t", "S1", "CN-NJ", &KEY).unwrap();
+        let error = Keep::open(&path, [2; 32]).unwrap_err();
+        assert!(matches!(&error, OpenError::WrongKey { .. }));
+        assert!(error.to_string().contains("key-encryption key"), "{error}");
+        assert_eq!(Keep::open(&path, KEK).unwrap().text_key("t", "S1").unwrap(), Some(nanjing(KEY)));
+    }
+
+    #[test]
+    fn the_file_is_the_owners_alone_even_if_it_was_not() {
+        let (_dir, path) = place();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        drop(Keep::open(&path, KEK).unwrap());
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        drop(Keep::open(&path, KEK).unwrap());
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn no_key_stands_in_the_file_or_in_debug_output() {
+        let (_dir, path) = place();
+        let keep = Keep::open(&path, KEK).unwrap();
+        keep.put_text_key("t", "S1", "CN-NJ", &KEY).unwrap();
+        let file = fs::read(&path).unwrap();
+        assert!(!file.windows(8).any(|window| window == &KEY[..8] || window == &KEK[..8]));
+        let shown = format!("{:?} {keep:?}", keep.text_key("t", "S1").unwrap().unwrap());
+        assert!(shown.contains("CN-NJ") && !shown.contains("165") && !shown.contains("a5"), "{shown}");
+    }
+
+    #[test]
+    fn synchronous_is_full_and_the_schema_is_stated() {
+        let (_dir, path) = place();
+        let keep = Keep::open(&path, KEK).unwrap();
+        let pragma =
+            |name| -> i64 { keep.connection().pragma_query_value(None, name, |row| row.get(0)).unwrap() };
+        assert_eq!(pragma("synchronous"), 2);
+        assert_eq!(pragma("user_version"), i64::from(SCHEMA));
+    }
+
+    /// Runs `statement` on the file behind the store's back and opens it again.
+    fn edited(statement: &str) -> Result<Keep, OpenError> {
+        let (_dir, path) = place();
+        let keep = Keep::open(&path, KEK).unwrap();
+        keep.put_text_key("t", "S1", "CN-NJ", &KEY).unwrap();
+        keep.put_text_key("t", "S2", "CN-SH", &[2; 32]).unwrap();
+        drop(keep);
+        Connection::open(&path).unwrap().execute_batch(statement).unwrap();
+        Keep::open(&path, KEK)
+    }
+
+    #[test]
+    fn an_edited_row_gives_no_key() {
+        for statement in [
+            "UPDATE text_key SET site = 'CN-SH' WHERE subject = 'S1'",
+            "UPDATE text_key SET (nonce, wrapped) =
+                 (SELECT nonce, wrapped FROM text_key WHERE subject = 'S2') WHERE subject = 'S1'",
+            "UPDATE text_key SET trial = 'u'",
+            "UPDATE text_key SET wrapped = x'00' WHERE subject = 'S1'",
+        ] {
+            let keep = edited(statement).unwrap();
+            let trial = if statement.contains("'u'") { "u" } else { "t" };
+            assert!(matches!(keep.text_key(trial, "S1"), Err(ReadError::Damaged { .. })), "{statement}");
+            let put = keep.put_text_key(trial, "S1", "CN-NJ", &KEY);
+            assert!(matches!(put, Err(PutError::Read(ReadError::Damaged { .. }))), "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_later_schema_and_another_programs_file_are_refused() {
+        for (statement, version) in [("PRAGMA user_version = 2", 2), ("PRAGMA user_version = 0", 0)] {
+            let error = edited(statement).unwrap_err();
+            assert!(matches!(error, OpenError::Schema { found, .. } if found == version), "{error}");
+        }
+        let (_dir, path) = place();
+        fs::copy("Cargo.toml", &path).unwrap();
+        assert!(matches!(Keep::open(&path, KEK), Err(OpenError::Database { .. })));
+    }
+
+    #[test]
+    fn of_many_that_open_and_put_at_once_one_key_wins_and_all_agree() {
+        let (_dir, path) = place();
+        let barrier = Barrier::new(8);
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8_u8)
+                .map(|n| {
+                    let (path, barrier) = (&path, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let keep = Keep::open(path, KEK).unwrap();
+                        keep.put_text_key("t", &format!("OWN-{n}"), "CN-NJ", &[n; 32]).unwrap();
+                        match keep.put_text_key("t", "S1", "CN-NJ", &[n; 32]) {
+                            Ok(outcome) => Some((outcome, n)),
+                            Err(PutError::AnotherKey { .. }) => None,
+                            Err(error) => panic!("{error}"),
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let winners: Vec<_> = outcomes.into_iter().flatten().collect();
+        let [(PutOutcome::Stored, winner)] = winners[..] else { panic!("{winners:?}") };
+        let keep = Keep::open(&path, KEK).unwrap();
+        assert_eq!(keep.text_key("t", "S1").unwrap(), Some(nanjing([winner; 32])));
+        for n in 0..8 {
+            assert_eq!(keep.text_key("t", &format!("OWN-{n}")).unwrap(), Some(nanjing([n; 32])));
+        }
+    }
+}
