@@ -1,1 +1,101 @@
 //! Takes a submission: authenticates, decides, links, appends, answers with a receipt.
+//!
+//! One registrar serves one trial's log. What is costly and needs no order (canonical form, signature) is done on the
+//! caller's thread by [`Registrar::prepare`]; what needs order (is the id known, is the signer entitled now, which
+//! position) is done by one sequencer, whose waiting submissions share one append. It keeps no state that the log
+//! cannot give back, speaks no protocol and makes no report.
+
+mod court;
+pub mod index;
+mod outcome;
+mod prepare;
+mod state;
+
+pub use court::Clock;
+pub use index::{Index, IndexError, Known};
+pub use outcome::{Outcome, Unready};
+pub use prepare::Prepared;
+pub use state::{OpenError, Opening, Public};
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use clinical::Refusal;
+use journal::Journal;
+use journal::sequencer::{Limits, Sequencer, SubmitError};
+
+use court::Court;
+
+/// The registrar of one trial.
+pub struct Registrar {
+    sequencer: Sequencer<Court>,
+    public: Arc<RwLock<Arc<Public>>>,
+}
+
+impl Registrar {
+    /// Folds the journal into the trial's state and starts taking submissions. The index MUST have been caught up with
+    /// the journal, or be on its way: ids it does not cover are held in memory.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(
+        journal: Arc<dyn Journal>,
+        index: Arc<dyn Index>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Result<Self, OpenError> {
+        let public = Arc::new(RwLock::new(Arc::new(Public::default())));
+        let court = Court::open(Arc::clone(&journal), index, clock, Arc::clone(&public))?;
+        let sequencer = Sequencer::start(journal, court, limits).map_err(OpenError::Thread)?;
+        Ok(Self { sequencer, public })
+    }
+
+    /// The trial as anyone may know it: who it is, its sites and keys. Behind by at most the batch being made durable.
+    pub fn public(&self) -> Arc<Public> {
+        Arc::clone(&self.public.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads a submission and checks what needs no order: size, canonical form, contents, and the signature if the
+    /// signing key is known already. Costly; call it on as many threads as there are.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn prepare(&self, submission: &[u8]) -> Result<Prepared, Refusal> {
+        prepare::prepare(submission, &self.public())
+    }
+
+    /// Hands prepared submissions over, in order. `answer` is called once, on the sequencer's thread, with one outcome
+    /// for each, when all that were accepted are durable. Never blocks: [`SubmitError::Full`] if too many wait.
+    pub fn submit(
+        &self,
+        prepared: Vec<Prepared>,
+        answer: impl FnOnce(Result<Vec<Outcome>, SubmitError>) + Send + 'static,
+    ) {
+        self.sequencer.try_submit(prepared, answer);
+    }
+
+    /// [`Registrar::submit`], waiting for room and for the outcomes. Blocks.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn submit_and_wait(&self, prepared: Vec<Prepared>) -> Result<Vec<Outcome>, SubmitError> {
+        self.sequencer.submit_and_wait(prepared)
+    }
+
+    /// How many submissions wait.
+    pub fn waiting(&self) -> usize {
+        self.sequencer.waiting()
+    }
+
+    /// Why submissions are refused altogether, if they are: a failed append, or a stop.
+    pub fn refusal(&self) -> Option<SubmitError> {
+        self.sequencer.refusal()
+    }
+
+    /// Takes no more, answers what waits, and ends. Blocks.
+    pub fn stop(&self) {
+        self.sequencer.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

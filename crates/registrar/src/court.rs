@@ -1,0 +1,265 @@
+//! The serial part: is the id known, is the signer entitled now, which position. Runs on the sequencer's thread.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
+use clinical::{Event, EventId, Finding, Receipt, Referenced, References, Refusal, RefusalCode};
+use journal::sequencer::Decide;
+use journal::{Head, Journal, ReadError};
+
+use crate::index::Index;
+use crate::outcome::{Outcome, Unready};
+use crate::prepare::{Prepared, signature_invalid};
+use crate::state::{OpenError, Public, State};
+
+/// Where the time comes from: only the program reads a clock.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// How far a clock may be behind the log, in microseconds: 5 s. Beyond it nothing is recorded: every record would
+/// carry the predecessor's time instead of its own.
+const CLOCK_BEHIND_MAX_MICROSECONDS: i64 = 5_000_000;
+
+/// An id that the index may not cover yet.
+struct Recent {
+    seq: Position,
+    event_hash: RecordHash,
+    findings: Vec<Finding>,
+}
+
+pub(crate) struct Court {
+    state: State,
+    journal: Arc<dyn Journal>,
+    index: Arc<dyn Index>,
+    clock: Clock,
+    public: Arc<RwLock<Arc<Public>>>,
+    /// Ids of the records at and after `forgotten`, pending ones included.
+    recent: HashMap<EventId, Recent>,
+    /// The same ids in the order of their positions, to be forgotten in that order.
+    recent_order: BTreeMap<Position, EventId>,
+    /// Records before it are looked up in the index.
+    forgotten: TreeSize,
+    /// Linked and not yet durable.
+    pending: Vec<LinkedRecord>,
+    /// Whether `public` has to be made anew at the next `accept`.
+    public_changed: bool,
+}
+
+impl Court {
+    pub(crate) fn open(
+        journal: Arc<dyn Journal>,
+        index: Arc<dyn Index>,
+        clock: Clock,
+        public: Arc<RwLock<Arc<Public>>>,
+    ) -> Result<Self, OpenError> {
+        let mut court = Self {
+            state: State::default(),
+            journal,
+            index,
+            clock,
+            public,
+            recent: HashMap::new(),
+            recent_order: BTreeMap::new(),
+            forgotten: TreeSize(0),
+            pending: Vec::new(),
+            public_changed: true,
+        };
+        court.reload()?;
+        Ok(court)
+    }
+
+    /// Folds the journal from its beginning.
+    fn reload(&mut self) -> Result<(), OpenError> {
+        // An index that cannot be read covers nothing: then every id is held in memory.
+        self.forgotten = self.index.covers().unwrap_or(TreeSize(0));
+        self.recent.clear();
+        self.recent_order.clear();
+        self.pending.clear();
+        self.state = State::default();
+        let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
+        self.state.catch_up(&*self.journal, |event, record, linked| {
+            if linked.seq.0 >= forgotten.0 {
+                // Findings of what was recorded before a restart are looked up once the index has them.
+                let event_hash = RecordHash::of(record.event);
+                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings: Vec::new() });
+                order.insert(linked.seq, event.id);
+            }
+        })?;
+        self.public_changed = true;
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        if let (true, Some(trial)) = (self.public_changed, &self.state.trial) {
+            *self.public.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Public::of(trial));
+            self.public_changed = false;
+        }
+    }
+
+    /// Forgets ids that the index covers by now.
+    fn forget(&mut self) {
+        let Ok(covers) = self.index.covers() else { return };
+        while let Some(entry) = self.recent_order.first_entry() {
+            if entry.key().0 >= covers.0 {
+                break;
+            }
+            self.recent.remove(&entry.remove());
+        }
+        self.forgotten = self.forgotten.max(covers);
+    }
+
+    fn decide_one(&mut self, prepared: &Prepared, records: &mut Vec<LinkedRecord>) -> Outcome {
+        let now = (self.clock)();
+        if let Some(log) = self.state.chain.recorded_at
+            && log.microseconds() - now.microseconds() > CLOCK_BEHIND_MAX_MICROSECONDS
+        {
+            return Outcome::Unready(Unready::Clock { now, log });
+        }
+        if let Err(refusal) = self.check_signature(prepared) {
+            return Outcome::Refused(refusal);
+        }
+        match self.known(prepared) {
+            Ok(None) => {}
+            Ok(Some(outcome)) => return outcome,
+            Err(unready) => return Outcome::Unready(unready),
+        }
+        let recorded_at = self.state.chain.recorded_at.map_or(now, |previous| previous.max(now));
+        let earlier = Earlier { journal: &*self.journal, pending: &self.pending };
+        let trial = self.state.trial.as_ref();
+        let findings = match clinical::decide(trial, &prepared.event, &prepared.bytes, recorded_at, &earlier)
+        {
+            Ok(findings) => findings,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        let linked = self.state.chain.link(&prepared.bytes, prepared.signature, now);
+        // `decide` accepted it, so an empty log is opened by it.
+        if self.state.apply(&prepared.event, &linked).is_err() {
+            return Outcome::Refused(Refusal::new(RefusalCode::TrialNotOpen, "/kind", ""));
+        }
+        self.public_changed |= prepared.event.subject.is_none();
+        let event_hash = RecordHash::of(&prepared.bytes);
+        let recent = Recent { seq: linked.seq, event_hash, findings: findings.clone() };
+        self.recent.insert(prepared.event.id, recent);
+        self.recent_order.insert(linked.seq, prepared.event.id);
+        let receipt = Receipt {
+            findings,
+            hash: linked.hash,
+            recorded_at,
+            seq: linked.seq,
+            trial: prepared.event.trial.clone(),
+        };
+        self.pending.push(linked.clone());
+        records.push(linked);
+        Outcome::Recorded(receipt)
+    }
+
+    /// Checks a signature whose key was not known when the submission was prepared: one granted meanwhile, or in the
+    /// same batch, or the one that opens the trial.
+    fn check_signature(&self, prepared: &Prepared) -> Result<(), Refusal> {
+        if prepared.verified {
+            return Ok(());
+        }
+        let key =
+            clinical::decide::signing_key(self.state.trial.as_ref(), &prepared.event).ok_or_else(|| {
+                let code = if self.state.trial.is_some()
+                    || prepared.event.kind == clinical::EventKind::TrialOpened
+                {
+                    RefusalCode::KeyUnknown
+                } else {
+                    RefusalCode::TrialNotOpen
+                };
+                Refusal::new(code, "/key", code.meaning())
+            })?;
+        key.verify_event(&prepared.bytes, &prepared.signature).map_err(|_| signature_invalid())
+    }
+
+    /// The answer to an id that is recorded already.
+    fn known(&self, prepared: &Prepared) -> Result<Option<Outcome>, Unready> {
+        let id = prepared.event.id;
+        let (seq, event_hash, findings) = match self.recent.get(&id) {
+            Some(recent) => (recent.seq, Some(recent.event_hash), recent.findings.clone()),
+            None if self.forgotten.0 == 0 => return Ok(None),
+            None => {
+                let known = self.index.find(id).map_err(|error| Unready::Index { reason: error.reason })?;
+                if known.covers < self.forgotten {
+                    let reason = format!("it covers {} of {} records", known.covers, self.forgotten);
+                    return Err(Unready::Index { reason });
+                }
+                let Some(seq) = known.position else { return Ok(None) };
+                (seq, None, known.findings)
+            }
+        };
+        let earlier = Earlier { journal: &*self.journal, pending: &self.pending };
+        let linked = earlier.linked(seq).ok_or(Unready::Journal)?;
+        let record = Record::parse(&linked.bytes).map_err(|_| Unready::Journal)?;
+        let same = match event_hash {
+            Some(hash) => hash == RecordHash::of(&prepared.bytes),
+            None => *record.event == *prepared.bytes,
+        };
+        if !same {
+            let detail = format!("another event of this id is recorded at position {seq}");
+            return Ok(Some(Outcome::Refused(Refusal::new(RefusalCode::IdConflict, "/id", detail))));
+        }
+        Ok(Some(Outcome::Repeated(Receipt {
+            findings,
+            hash: linked.hash,
+            recorded_at: record.recorded_at,
+            seq,
+            trial: prepared.event.trial.clone(),
+        })))
+    }
+}
+
+impl Decide for Court {
+    type Item = Vec<Prepared>;
+    type Outcome = Vec<Outcome>;
+
+    fn decide(&mut self, item: &Self::Item, records: &mut Vec<LinkedRecord>) -> Self::Outcome {
+        item.iter().map(|prepared| self.decide_one(prepared, records)).collect()
+    }
+
+    fn accept(&mut self, _head: Head) {
+        self.pending.clear();
+        self.publish();
+        self.forget();
+    }
+
+    fn rewind(&mut self, _journal: &dyn Journal) -> Result<Head, ReadError> {
+        match self.reload() {
+            Ok(()) => Ok(Head { size: self.state.chain.size, hash: self.state.chain.head }),
+            Err(OpenError::Read(error)) => Err(error),
+            Err(error) => Err(ReadError::Damaged {
+                seq: self.state.chain.size.next_position(),
+                place: "the journal".to_owned(),
+                what: error.to_string(),
+            }),
+        }
+    }
+}
+
+/// Earlier records: durable ones from the journal, pending ones from memory.
+struct Earlier<'a> {
+    journal: &'a dyn Journal,
+    pending: &'a [LinkedRecord],
+}
+
+impl Earlier<'_> {
+    fn linked(&self, seq: Position) -> Option<LinkedRecord> {
+        if let Some(first) = self.pending.first()
+            && seq >= first.seq
+        {
+            let offset = usize::try_from(seq.0 - first.seq.0).ok()?;
+            return self.pending.get(offset).cloned();
+        }
+        self.journal.read(seq, 1).ok()?.into_iter().next()
+    }
+}
+
+impl References for Earlier<'_> {
+    fn record(&self, seq: Position) -> Option<Referenced> {
+        let linked = self.linked(seq)?;
+        let event = Event::decode(Record::parse(&linked.bytes).ok()?.event).ok()?;
+        Some(Referenced::of(&event, linked.hash))
+    }
+}

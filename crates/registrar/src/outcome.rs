@@ -1,0 +1,39 @@
+//! What became of a submission.
+
+use chain::Instant;
+use clinical::{Receipt, Refusal};
+
+/// What became of one submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Recorded now.
+    Recorded(Receipt),
+    /// The same event was recorded before: its receipt again.
+    Repeated(Receipt),
+    /// Not recorded, and why.
+    Refused(Refusal),
+    /// Not decided: the registrar cannot work just now. Try again.
+    Unready(Unready),
+}
+
+/// Why a registrar cannot decide just now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// The clock is behind the log by more than it may be.
+    #[error("the clock stands at {now}, the log at {log}")]
+    Clock {
+        /// What the clock says.
+        now: Instant,
+        /// When the last record was made.
+        log: Instant,
+    },
+    /// The index of event ids is being made anew or cannot be read.
+    #[error("the index of event ids is not available: {reason}")]
+    Index {
+        /// Why.
+        reason: String,
+    },
+    /// An earlier record could not be read.
+    #[error("an earlier record could not be read")]
+    Journal,
+}

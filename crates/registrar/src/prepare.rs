@@ -1,0 +1,72 @@
+//! What needs no order: reading a submission and checking its signature.
+
+use chain::{EVENT_BYTES_MAX, Signature, Submission, SubmissionError};
+use clinical::{DecodeError, Event, Refusal, RefusalCode};
+
+use crate::state::Public;
+
+/// A submission that was read. Its signature was checked if the key was known.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) event: Event,
+    pub(crate) bytes: Box<[u8]>,
+    pub(crate) signature: Signature,
+    pub(crate) verified: bool,
+}
+
+impl Prepared {
+    /// The event, as read.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+}
+
+/// What a submission has around its event: `{"event":` and `,"signature":"` with 88 characters of base64 and `"}`.
+const ENVELOPE_BYTES: usize = 9 + 14 + 88 + 2;
+
+pub(crate) fn prepare(submission: &[u8], public: &Public) -> Result<Prepared, Refusal> {
+    if submission.len() > EVENT_BYTES_MAX + ENVELOPE_BYTES {
+        return Err(malformed(DecodeError::TooLarge {
+            bytes: submission.len().saturating_sub(ENVELOPE_BYTES),
+        }));
+    }
+    let read = Submission::parse(submission).map_err(|error| match error {
+        SubmissionError::Canonical(mut error) => {
+            // Pointers go into the event, in whatever it was wrapped.
+            if let Some(inner) = error.pointer.strip_prefix("/event") {
+                error.pointer = inner.to_string();
+            }
+            malformed(DecodeError::Canonical(error))
+        }
+        error @ (SubmissionError::Members | SubmissionError::Member { .. }) => {
+            Refusal::new(RefusalCode::Malformed, "", error.to_string())
+        }
+    })?;
+    let event = Event::decode(read.event).map_err(malformed)?;
+    let verified = match public.keys.get(&event.key) {
+        Some(key) => {
+            key.verify_event(read.event, &read.signature).map_err(|_| signature_invalid())?;
+            true
+        }
+        None => false,
+    };
+    Ok(Prepared { event, bytes: read.event.into(), signature: read.signature, verified })
+}
+
+pub(crate) fn signature_invalid() -> Refusal {
+    Refusal::new(RefusalCode::SignatureInvalid, "", RefusalCode::SignatureInvalid.meaning())
+}
+
+fn malformed(error: DecodeError) -> Refusal {
+    let detail = error.to_string();
+    match error {
+        DecodeError::TooLarge { .. } => Refusal::new(RefusalCode::TooLarge, "", detail),
+        DecodeError::Canonical(error) => {
+            let detail = format!("{} (byte {})", error.fault, error.offset);
+            Refusal::new(RefusalCode::NotCanonical, error.pointer, detail)
+        }
+        DecodeError::Malformed { pointer, reason } => Refusal::new(RefusalCode::Malformed, pointer, reason),
+        DecodeError::Reserved(_) => Refusal::new(RefusalCode::KindReserved, "/kind", detail),
+        DecodeError::Schema { .. } => Refusal::new(RefusalCode::SchemaUnknown, "/schema", detail),
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the registrar on the in-memory journal.
