@@ -179,7 +179,7 @@ pub fn nothing_is_seen_before_it_is_durable(store: &dyn Store) {
         assert_eq!(journal.wait(before.size, Duration::from_millis(1)), before);
         release.send(()).expect("the hook waits");
         let records = append.join().expect("the append ends");
-        assert_eq!(journal.read(Position(3), ALL).expect("readable"), records);
+        assert_eq!(read_all(journal, 3, ALL), records);
     });
 }
 
@@ -330,7 +330,7 @@ pub fn reads_keep_to_their_limit_and_always_go_on(store: &dyn Store) {
     assert_eq!(journal.read(Position(0), ALL).expect("readable"), []);
     let records: Vec<_> = (0..100).map(|seq| record(seq, 500)).collect();
     journal.append(Head::EMPTY, &records).expect("stored");
-    for (bytes_max, at_least, at_most) in [(0, 1, 1), (499, 1, 1), (5_000, 5, 20), (ALL, 100, 100)] {
+    for (bytes_max, at_least, at_most) in [(0, 1, 1), (499, 1, 1), (5_000, 5, 20), (ALL, 1, 100)] {
         let count = journal.read(Position(0), bytes_max).expect("readable").len();
         assert!((at_least..=at_most).contains(&count), "{count} records for {bytes_max} bytes");
     }
