@@ -1,0 +1,240 @@
+//! The registry over HTTP.
+
+use async_trait::async_trait;
+use chain::Position;
+use clinical::{Date, PartialDate, SubjectId, TrialId};
+use reqwest::{Method, Response};
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+use crate::registry::Registry;
+use crate::text_key::{TextKeyAnswer, TextKeyRequest};
+use crate::wire::{
+    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
+    SubjectsPage, TrialDetail, Trials,
+};
+
+/// A registry's address is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No HTTP client could be made.
+    #[error("no HTTP client could be made")]
+    Build(#[source] reqwest::Error),
+}
+
+/// A registry elsewhere.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// A client of the registry at `base`, such as `http://127.0.0.1:7878`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn new(base: &str) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder().build().map_err(ClientError::Build)?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<Response, Problem> {
+        let mut url = format!("{}{path}", self.base);
+        for (index, (name, value)) in query.iter().enumerate() {
+            // Positions, dates and ids: nothing that would have to be escaped.
+            url.push(if index == 0 { '?' } else { '&' });
+            url.push_str(&format!("{name}={value}"));
+        }
+        let mut request = self.http.request(method, url);
+        if let Some((content_type, body)) = body {
+            request = request.header("content-type", content_type).body(body);
+        }
+        request.send().await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Problem {
+        Problem::new(
+            503,
+            "unreachable",
+            "The registry cannot be reached.",
+            format!("{}: {}", self.base, error.without_url_text()),
+        )
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, Problem> {
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if !status.is_success() {
+            return Err(problem(status.as_u16(), &bytes));
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::internal(format!("the answer is not of its form: {error}")))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, Problem> {
+        let response = self.send(Method::GET, path, query, None).await?;
+        self.read(response).await
+    }
+}
+
+/// What is shown of a transport error: its kind and cause, without the URL that holds ids.
+trait WithoutUrl {
+    fn without_url_text(&self) -> String;
+}
+
+impl WithoutUrl for reqwest::Error {
+    fn without_url_text(&self) -> String {
+        use std::error::Error as _;
+        let mut text =
+            if self.is_connect() { "connection failed".to_owned() } else { "request failed".to_owned() };
+        if let Some(source) = self.source() {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+        }
+        text
+    }
+}
+
+fn problem(status: u16, bytes: &[u8]) -> Problem {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        let text: String = String::from_utf8_lossy(bytes).chars().take(200).collect();
+        Problem::new(status, "unknown", "The registry answered without a problem document.", text)
+    })
+}
+
+fn pages(page: &Page) -> Vec<(&'static str, String)> {
+    let mut query = Vec::new();
+    if let Some(after) = &page.after {
+        query.push(("after", after.clone()));
+    }
+    if let Some(limit) = page.limit {
+        query.push(("limit", limit.to_string()));
+    }
+    query
+}
+
+#[async_trait]
+impl Registry for Client {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        self.get("/v1/trials", &[]).await
+    }
+
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
+        self.get(&format!("/v1/trials/{trial}"), &[]).await
+    }
+
+    async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem> {
+        let body = Some(("application/json", submission));
+        let response = self.send(Method::POST, "/v1/trials", &[], body).await?;
+        self.read_answer(response).await
+    }
+
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        let path = format!("/v1/trials/{trial}/events");
+        if let [submission] = submissions.as_slice() {
+            let body = Some(("application/json", submission.clone()));
+            let response = self.send(Method::POST, &path, &[], body).await?;
+            return self.read_answer(response).await.map(|answer| vec![answer]);
+        }
+        let body = Some(("application/x-ndjson", submissions.join(&b'\n')));
+        let response = self.send(Method::POST, &path, &[], body).await?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if !status.is_success() {
+            return Err(problem(status.as_u16(), &bytes));
+        }
+        bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| {
+                serde_json::from_slice(line)
+                    .map_err(|error| Problem::internal(format!("an answer is not of its form: {error}")))
+            })
+            .collect()
+    }
+
+    async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
+        self.get(&format!("/v1/trials/{trial}/records/{seq}"), &[]).await
+    }
+
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        self.get(&format!("/v1/trials/{trial}/subjects"), &pages(&page)).await
+    }
+
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        self.get(&format!("/v1/trials/{trial}/subjects/{subject}/records"), &pages(&page)).await
+    }
+
+    async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
+        self.get(&format!("/v1/trials/{trial}/findings"), &pages(&page)).await
+    }
+
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let query: Vec<_> =
+            cutoff.map(|cutoff| ("cutoff", PartialDate::from(cutoff).to_string())).into_iter().collect();
+        self.get(&format!("/v1/trials/{trial}/reports/{}", kind.as_str()), &query).await
+    }
+
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem> {
+        // A command that needs records reads them one by one; the feed is for programs that stay.
+        match self.record(trial, from).await {
+            Ok(view) => Ok(vec![FeedItem { seq: view.seq, record: view.record.get().to_owned() }]),
+            Err(problem) if problem.status == 404 => Ok(Vec::new()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        let body = serde_json::to_vec(&request).map_err(|error| Problem::internal(error.to_string()))?;
+        let path = format!("/v1/trials/{trial}/text-keys");
+        let response = self.send(Method::POST, &path, &[], Some(("application/json", body))).await?;
+        self.read(response).await
+    }
+
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        let response = self.send(Method::GET, "/readyz", &[], None).await?;
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        // Unready is an answer too.
+        serde_json::from_slice(&bytes).map_err(|error| Problem::internal(error.to_string()))
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        let response = self.send(Method::GET, "/metrics", &[], None).await?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+}
+
+impl Client {
+    /// The answer to one event: a problem that speaks of the event is its refusal, any other fails the request.
+    async fn read_answer(&self, response: Response) -> Result<Answer, Problem> {
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if (200..300).contains(&status) {
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| Problem::internal(format!("the answer is not of its form: {error}")));
+        }
+        let problem = problem(status, &bytes);
+        if clinical::RefusalCode::ALL.iter().any(|code| code.as_str() == problem.code) {
+            Ok(Answer::Refused { problem })
+        } else {
+            Err(problem)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Refusals as RFC 9457 problem documents: the one place where codes become HTTP statuses.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use clinical::{Refusal, RefusalCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A problem document. `code` is stable; `title` and `detail` are for people and hold no subject data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[error("{code}{}: {detail}", if pointer.is_empty() { String::new() } else { format!(" at {pointer}") })]
+pub struct Problem {
+    /// Stable code, such as `stale-amendment`.
+    pub code: String,
+    /// What exactly is the matter here.
+    pub detail: String,
+    /// JSON pointer into the event; empty where the problem is about the whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What the code means.
+    pub title: String,
+    /// `urn:trialbook:problem:` and the code.
+    pub r#type: String,
+}
+
+impl Problem {
+    /// A problem that is not a refusal by the trial's rules.
+    pub fn new(status: u16, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            detail: detail.into(),
+            pointer: String::new(),
+            status,
+            title: title.to_owned(),
+            r#type: format!("urn:trialbook:problem:{code}"),
+        }
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, "not-found", "There is nothing here.", detail)
+    }
+
+    /// 400: the request itself, not an event in it.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(400, "request-malformed", "The request is not of the form this path takes.", detail)
+    }
+
+    /// 503: not now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(503, "unavailable", "The registry cannot answer just now; try again.", detail)
+    }
+
+    /// 503: whether the event is recorded is not known; submitting the same bytes again settles it.
+    pub fn outcome_unknown(detail: impl Into<String>) -> Self {
+        Self::new(
+            503,
+            "outcome-unknown",
+            "Whether the event is recorded is not known; submit the same bytes again.",
+            detail,
+        )
+    }
+
+    /// 500: a fault of the registry.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(500, "internal", "The registry failed.", detail)
+    }
+}
+
+/// The problem document of a refusal.
+pub fn problem_of_refusal(refusal: &Refusal) -> Problem {
+    let mut problem = Problem::new(
+        status(refusal.code),
+        refusal.code.as_str(),
+        refusal.code.meaning(),
+        refusal.detail.clone(),
+    );
+    problem.pointer.clone_from(&refusal.pointer);
+    problem
+}
+
+fn status(code: RefusalCode) -> u16 {
+    use RefusalCode as R;
+    match code {
+        R::TooLarge => 413,
+        R::NotCanonical | R::Malformed => 400,
+        R::KindReserved
+        | R::SchemaUnknown
+        | R::TrialDiffers
+        | R::LogDiffers
+        | R::SiteUnknown
+        | R::SubjectUnknown
+        | R::AmendedUnknown
+        | R::AmendedDiffers
+        | R::GrantMalformed
+        | R::GrantWithoutPossession
+        | R::RevokedUnknown
+        | R::OpeningMalformed => 422,
+        R::KeyUnknown
+        | R::SignatureInvalid
+        | R::ActorDiffers
+        | R::KeyNotInForce
+        | R::KeyRevoked
+        | R::RoleNotEntitled
+        | R::SiteNotEntitled
+        | R::ImportUnmarked
+        | R::SubjectOfAnotherSite
+        | R::OtherOrganisation
+        | R::GrantNotEntitled
+        | R::RevokesItself => 403,
+        R::IdConflict
+        | R::TrialNotOpen
+        | R::TrialAlreadyOpen
+        | R::SiteAlreadyActive
+        | R::StaleAmendment
+        | R::AlreadyVoid
+        | R::GrantKeyRepeated
+        | R::RevokedAlready => 409,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_client_error_status_and_its_code() {
+        for code in RefusalCode::ALL {
+            let problem = problem_of_refusal(&Refusal::new(*code, "/data", "detail"));
+            assert!((400..500).contains(&problem.status), "{code:?}");
+            assert_eq!(problem.code, code.as_str());
+            assert_eq!(problem.pointer, "/data");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a registry can be asked.
+
+use async_trait::async_trait;
+use chain::Position;
+use clinical::{Date, SubjectId, TrialId};
+
+use crate::problem::Problem;
+use crate::text_key::{TextKeyAnswer, TextKeyRequest};
+use crate::wire::{
+    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
+    SubjectsPage, TrialDetail, Trials,
+};
+
+/// A registry, in this process or elsewhere.
+///
+/// Every answer MUST say what it covers, and MUST NOT show a record that is not durable. `submit` MUST answer each
+/// submission on its own, in the order given, and only when those recorded are durable.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// The trials of the deployment.
+    async fn trials(&self) -> Result<Trials, Problem>;
+
+    /// One trial with its sites and keys.
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem>;
+
+    /// Opens a new trial with its first event, a signed `trial_opened`.
+    async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem>;
+
+    /// Submits signed events.
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem>;
+
+    /// The record at a position.
+    async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem>;
+
+    /// Subjects.
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem>;
+
+    /// A subject's records.
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem>;
+
+    /// Records that are to be looked at.
+    async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem>;
+
+    /// A report; `cutoff` bounds what has happened, the covered records bound what is known.
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem>;
+
+    /// Durable records from `from` on; waits a while if there are none yet, and then may answer none.
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem>;
+
+    /// Hands out a subject's text key, or takes a new one, for a signer who is entitled to it.
+    async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem>;
+
+    /// Whether the registry can work.
+    async fn readiness(&self) -> Result<Readiness, Problem>;
+
+    /// Metrics in the Prometheus text format.
+    async fn metrics(&self) -> Result<String, Problem>;
+}

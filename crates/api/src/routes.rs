@@ -1,0 +1,314 @@
+//! The HTTP routes. Each is stated once: its path, its answers and its documentation stand together, and the OpenAPI
+//! document at `/openapi.json` is made from them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use chain::Position;
+use clinical::{Date, PartialDate, SubjectId, TrialId};
+use serde::Deserialize;
+use tokio_stream::{Stream, StreamExt as _};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::registry::Registry;
+use crate::text_key::{TextKeyAnswer, TextKeyRequest};
+use crate::wire::{
+    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
+    SubjectsPage, TrialDetail, Trials,
+};
+
+/// Longest request body: 10,000 events of 1,600 bytes, or 256 of the longest, fit into 16 MiB.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+/// Most lines of one NDJSON request.
+pub const LINES_MAX: usize = 10_000;
+
+type Shared = Arc<dyn Registry>;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Trialbook",
+    description = "Submit signed clinical events, read what the log holds. Every read says what it covers; every refusal is an RFC 9457 problem with a stable code."
+))]
+struct ApiDoc;
+
+/// The routes over a registry, with `/openapi.json`.
+pub fn router(registry: Arc<dyn Registry>) -> axum::Router {
+    let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(trials, open_trial))
+        .routes(routes!(trial))
+        .routes(routes!(submit))
+        .routes(routes!(record))
+        .routes(routes!(subjects))
+        .routes(routes!(subject_records))
+        .routes(routes!(text_key))
+        .routes(routes!(report))
+        .routes(routes!(findings))
+        .routes(routes!(feed))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .split_for_parts();
+    let document = Arc::new(document);
+    router
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || async move { Json(Arc::unwrap_or_clone(document)) }),
+        )
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(registry)
+}
+
+fn trial_id(text: &str) -> Result<TrialId, Problem> {
+    text.parse().map_err(|error| Problem::not_found(format!("{error}")))
+}
+
+fn subject_id(text: &str) -> Result<SubjectId, Problem> {
+    text.parse().map_err(|error| Problem::not_found(format!("{error}")))
+}
+
+#[utoipa::path(get, path = "/v1/trials", responses((status = 200, body = Trials)))]
+async fn trials(State(registry): State<Shared>) -> Result<Json<Trials>, Problem> {
+    registry.trials().await.map(Json)
+}
+
+#[utoipa::path(
+    post, path = "/v1/trials", description = "Opens a trial: the body is its signed trial_opened event.",
+    request_body(content = String, content_type = "application/json"),
+    responses((status = 201, body = Answer), (status = "4XX", body = Problem))
+)]
+async fn open_trial(State(registry): State<Shared>, body: Bytes) -> Result<Response, Problem> {
+    registry.open_trial(trim(&body).to_vec()).await.map(|answer| one(&answer))
+}
+
+#[utoipa::path(get, path = "/v1/trials/{trial}", responses((status = 200, body = TrialDetail), (status = 404, body = Problem)))]
+async fn trial(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+) -> Result<Json<TrialDetail>, Problem> {
+    registry.trial(&trial_id(&trial)?).await.map(Json)
+}
+
+/// A client may end its one document with a line feed, as editors do.
+fn trim(body: &[u8]) -> &[u8] {
+    body.trim_ascii_end()
+}
+
+#[utoipa::path(
+    post, path = "/v1/trials/{trial}/events",
+    description = "Submits one signed event (application/json) or many, one a line (application/x-ndjson). One: 201 recorded, 200 recorded before, or a problem. Many: 200 and one answer a line, in order.",
+    request_body(content((String = "application/json"), (String = "application/x-ndjson"))),
+    responses((status = 201, body = Answer), (status = 200, body = Answer), (status = "4XX", body = Problem), (status = 503, body = Problem))
+)]
+async fn submit(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let trial = trial_id(&trial)?;
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.starts_with("application/x-ndjson") {
+        let answers = registry.submit(&trial, vec![trim(&body).to_vec()]).await?;
+        return answers.first().map(one).ok_or_else(|| Problem::internal("no answer"));
+    }
+    // Canonical JSON holds no line feed: a line is a submission.
+    let lines: Vec<Vec<u8>> =
+        trim(&body).split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec()).collect();
+    if lines.len() > LINES_MAX {
+        return Err(Problem::new(
+            413,
+            "too-many-lines",
+            "A request holds at most 10,000 lines.",
+            format!("{} lines", lines.len()),
+        ));
+    }
+    let answers = registry.submit(&trial, lines).await?;
+    let mut text = String::with_capacity(answers.len() * 300);
+    for answer in &answers {
+        text.push_str(&serde_json::to_string(answer).map_err(|error| Problem::internal(error.to_string()))?);
+        text.push('\n');
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
+}
+
+/// The answer to a request with one event: a refusal is the response's own problem.
+fn one(answer: &Answer) -> Response {
+    match answer {
+        Answer::Refused { problem } => problem.clone().into_response(),
+        Answer::Recorded { .. } | Answer::Repeated { .. } => {
+            let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::OK);
+            (status, Json(answer)).into_response()
+        }
+    }
+}
+
+#[utoipa::path(get, path = "/v1/trials/{trial}/records/{seq}", responses((status = 200, body = RecordView), (status = 404, body = Problem)))]
+async fn record(
+    State(registry): State<Shared>,
+    Path((trial, seq)): Path<(String, String)>,
+) -> Result<Json<RecordView>, Problem> {
+    let seq = seq.parse().map_err(|_| Problem::not_found("a position is a number from 0"))?;
+    registry.record(&trial_id(&trial)?, Position(seq)).await.map(Json)
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/subjects",
+    params(("after" = Option<String>, Query), ("limit" = Option<usize>, Query)),
+    responses((status = 200, body = SubjectsPage))
+)]
+async fn subjects(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Json<SubjectsPage>, Problem> {
+    registry.subjects(&trial_id(&trial)?, page).await.map(Json)
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/subjects/{subject}/records",
+    params(("after" = Option<u64>, Query), ("limit" = Option<usize>, Query)),
+    responses((status = 200, body = SubjectRecords), (status = 404, body = Problem))
+)]
+async fn subject_records(
+    State(registry): State<Shared>,
+    Path((trial, subject)): Path<(String, String)>,
+    Query(page): Query<Page>,
+) -> Result<Json<SubjectRecords>, Problem> {
+    registry.subject_records(&trial_id(&trial)?, &subject_id(&subject)?, page).await.map(Json)
+}
+
+#[utoipa::path(
+    post, path = "/v1/trials/{trial}/text-keys",
+    description = "Hands out a subject's text key, or takes a new one, for a request signed by a key entitled at the subject's site.",
+    request_body = TextKeyRequest,
+    responses((status = 200, body = TextKeyAnswer), (status = 403, body = Problem), (status = 409, body = Problem))
+)]
+async fn text_key(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let request: TextKeyRequest =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let answer = registry.text_key(&trial_id(&trial)?, request).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+#[derive(Deserialize)]
+struct ReportQuery {
+    cutoff: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/reports/{kind}",
+    description = "The outcome or the safety report. `cutoff` (a date) bounds what has happened; without it, the day of the last record in the trial's zone.",
+    params(("trial" = String, Path), ("kind" = ReportKind, Path), ("cutoff" = Option<String>, Query)),
+    responses((status = 200, body = ReportView), (status = 404, body = Problem))
+)]
+async fn report(
+    State(registry): State<Shared>,
+    Path((trial, kind)): Path<(String, String)>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Json<ReportView>, Problem> {
+    let kind = match kind.as_str() {
+        "outcomes" => ReportKind::Outcomes,
+        "safety" => ReportKind::Safety,
+        _ => return Err(Problem::not_found("the reports are outcomes and safety")),
+    };
+    let cutoff = query.cutoff.as_deref().map(day).transpose()?;
+    registry.report(&trial_id(&trial)?, kind, cutoff).await.map(Json)
+}
+
+fn day(text: &str) -> Result<Date, Problem> {
+    let date: Option<PartialDate> = text.parse().ok();
+    date.and_then(PartialDate::day).ok_or_else(|| Problem::bad_request("cutoff is a date like 2011-06-30"))
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/findings",
+    params(("after" = Option<u64>, Query), ("limit" = Option<usize>, Query)),
+    responses((status = 200, body = FindingsPage))
+)]
+async fn findings(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Json<FindingsPage>, Problem> {
+    registry.findings(&trial_id(&trial)?, page).await.map(Json)
+}
+
+#[derive(Deserialize)]
+struct FeedQuery {
+    from: Option<u64>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/feed",
+    description = "Server-sent events, one a record: its id is the position, its data the record's bytes. Begins at `from` (0 if not given), or after the header Last-Event-ID.",
+    params(("from" = Option<u64>, Query), ("last-event-id" = Option<u64>, Header)),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Problem))
+)]
+async fn feed(
+    State(registry): State<Shared>,
+    Path(trial): Path<String>,
+    Query(query): Query<FeedQuery>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Problem> {
+    let trial = trial_id(&trial)?;
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .map(|text| text.parse::<u64>().map_err(|_| Problem::bad_request("Last-Event-ID is a position")));
+    let from = match last.transpose()? {
+        Some(last) => last.saturating_add(1),
+        None => query.from.unwrap_or(0),
+    };
+    // The first look also says at once whether there is such a trial.
+    let first = registry.trial(&trial).await.map(|_| Position(from))?;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<FeedItem>(256);
+    tokio::spawn(async move {
+        let mut next = first;
+        // Ends when the reader is gone: at the next record, or at the next look.
+        while !sender.is_closed() {
+            let Ok(items) = registry.follow(&trial, next).await else { return };
+            for item in items {
+                next = item.seq.next();
+                if sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver)
+        .map(|item| Ok(SseEvent::default().id(item.seq.to_string()).event("record").data(item.record)));
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String)))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+async fn readyz(State(registry): State<Shared>) -> Result<Response, Problem> {
+    let readiness = registry.readiness().await?;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(readiness)).into_response())
+}
+
+#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
+async fn metrics(State(registry): State<Shared>) -> Result<Response, Problem> {
+    let text = registry.metrics().await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}

@@ -1,0 +1,335 @@
+//! What goes over the wire. Every read says what it covers.
+
+use chain::{Instant, KeyId, Position, RecordHash};
+use clinical::{
+    ActorId, EventKind, Finding, PartialDate, Receipt, SiteId, SubjectId, SubjectSummary, TrialId, Zone,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// What an answer covers: nothing after it is in the answer, everything up to it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Covers {
+    /// Hash of the last record covered; zeros for none.
+    #[schema(value_type = String)]
+    pub head: RecordHash,
+    /// Records that are durable but not yet in what answered: the projector's lag.
+    pub lag_records: u64,
+    /// How many records are covered.
+    pub records: u64,
+    /// Why what answered no longer follows the log, if it does not: it then shows its last good state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// The last full verification; absent if there was none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// A full verification of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Verified {
+    /// When it ended.
+    #[schema(value_type = String)]
+    pub at: Instant,
+    /// How many records it looked at.
+    pub records: u64,
+    /// `intact`, `broken` or `undecided`.
+    pub verdict: String,
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Begin after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many; 1 to 1,000, 100 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Page {
+    /// How many entries to give.
+    pub fn limit(&self) -> usize {
+        self.limit.unwrap_or(100).clamp(1, 1_000)
+    }
+}
+
+/// The trials of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Trials {
+    /// In the order of their ids.
+    pub trials: Vec<TrialView>,
+}
+
+/// A trial in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrialView {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// Hash of the first record.
+    #[schema(value_type = String)]
+    pub genesis: RecordHash,
+    /// Verifier key of the log.
+    pub log_key: String,
+    /// Whether its records are synthetic.
+    pub synthetic: bool,
+    /// Title.
+    pub title: String,
+    /// Id.
+    #[schema(value_type = String)]
+    pub trial: TrialId,
+    /// Zone of its data cuts.
+    #[schema(value_type = String)]
+    pub zone: Zone,
+}
+
+/// A trial with its sites and keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrialDetail {
+    /// The trial.
+    #[serde(flatten)]
+    pub trial: TrialView,
+    /// Keys, revoked ones included.
+    pub keys: Vec<KeyView>,
+    /// Active sites.
+    pub sites: Vec<SiteView>,
+}
+
+/// A site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SiteView {
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Name.
+    pub name: String,
+    /// Id.
+    #[schema(value_type = String)]
+    pub site: SiteId,
+    /// Zone.
+    #[schema(value_type = String)]
+    pub zone: Zone,
+}
+
+/// A key and what it is entitled to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyView {
+    /// Position of the grant.
+    #[schema(value_type = u64)]
+    pub granted_at: Position,
+    /// Who holds it.
+    #[schema(value_type = String)]
+    pub holder: ActorId,
+    /// Id.
+    #[schema(value_type = String)]
+    pub key: KeyId,
+    /// Organisation.
+    pub organisation: String,
+    /// Position of the revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub revoked_at: Option<Position>,
+    /// Role.
+    #[schema(value_type = String)]
+    pub role: clinical::Role,
+    /// Sites.
+    #[schema(value_type = Vec<String>)]
+    pub sites: Vec<SiteId>,
+}
+
+/// What became of one submitted event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Answer {
+    /// Recorded now, and durable.
+    Recorded {
+        /// The receipt.
+        #[schema(value_type = Object)]
+        receipt: Receipt,
+    },
+    /// Recorded before: the same event's receipt again.
+    Repeated {
+        /// The receipt.
+        #[schema(value_type = Object)]
+        receipt: Receipt,
+    },
+    /// Not recorded.
+    Refused {
+        /// Why.
+        problem: Problem,
+    },
+}
+
+impl Answer {
+    /// HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Recorded { .. } => 201,
+            Self::Repeated { .. } => 200,
+            Self::Refused { problem } => problem.status,
+        }
+    }
+
+    /// The receipt, if there is one.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Recorded { receipt } | Self::Repeated { receipt } => Some(receipt),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecordView {
+    /// The record that amends it, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub amended_by: Option<Position>,
+    /// What the answer covers.
+    pub covers: Covers,
+    /// What is to be looked at.
+    #[schema(value_type = Vec<Object>)]
+    pub findings: Vec<Finding>,
+    /// The record's hash.
+    #[schema(value_type = String)]
+    pub hash: RecordHash,
+    /// The record's own bytes.
+    #[schema(value_type = Object)]
+    pub record: Box<RawValue>,
+    /// Its position.
+    #[schema(value_type = u64)]
+    pub seq: Position,
+}
+
+/// A page of subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubjectsPage {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub next: Option<SubjectId>,
+    /// In the order of their ids.
+    #[schema(value_type = Vec<Object>)]
+    pub subjects: Vec<SubjectSummary>,
+}
+
+/// A page of a subject's records, in order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SubjectRecords {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub next: Option<Position>,
+    /// The records.
+    pub records: Vec<RecordView>,
+    /// The subject.
+    #[schema(value_type = String)]
+    pub subject: SubjectId,
+}
+
+/// A page of records that are to be looked at, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FindingsPage {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub next: Option<Position>,
+    /// The records.
+    pub records: Vec<RecordFindings>,
+}
+
+/// What is to be looked at in one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecordFindings {
+    /// What.
+    #[schema(value_type = Vec<Object>)]
+    pub findings: Vec<Finding>,
+    /// Kind of event.
+    #[schema(value_type = String)]
+    pub kind: EventKind,
+    /// Date of the fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub occurred_on: Option<PartialDate>,
+    /// Position.
+    #[schema(value_type = u64)]
+    pub seq: Position,
+    /// Site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub site: Option<SiteId>,
+    /// Subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub subject: Option<SubjectId>,
+}
+
+/// Which report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    /// Outcomes.
+    Outcomes,
+    /// Safety.
+    Safety,
+}
+
+impl ReportKind {
+    /// The report's name in paths.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Outcomes => "outcomes",
+            Self::Safety => "safety",
+        }
+    }
+}
+
+/// A report. Its own bytes are canonical JSON and depend on the records, the definitions and the cutoff alone.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReportView {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// The report's bytes.
+    #[schema(value_type = Object)]
+    pub report: Box<RawValue>,
+}
+
+/// A record as the feed carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Its position.
+    pub seq: Position,
+    /// The record's bytes.
+    pub record: String,
+}
+
+/// Whether the registry can take and answer requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Each thing that has to work.
+    pub checks: Vec<ReadinessCheck>,
+    /// Whether all do.
+    pub ready: bool,
+}
+
+/// One thing that has to work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadinessCheck {
+    /// What is the matter, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What.
+    pub name: String,
+    /// Whether it works.
+    pub ok: bool,
+}
