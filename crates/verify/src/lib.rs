@@ -1,1 +1,253 @@
 //! Re-derives everything from the records handed to it and says, with code and place, what does not hold.
+//!
+//! It trusts no index, no stored hash and no server: only the anchors that the caller brings from outside the
+//! evidence. It shares with the registrar what an event may say and who may sign it (`clinical`), and nothing else. It
+//! opens no file ([`Source`] does), repairs nothing, and judges no report's figures.
+
+mod code;
+mod findings;
+mod fold;
+mod ids;
+mod parse;
+mod pool;
+mod report;
+mod source;
+mod text;
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use chain::note::VerifierKey;
+use chain::{Position, RecordHash, TreeSize};
+
+pub use code::{Absence, Class, Code, Evidence};
+pub use report::{Check, Covers, Finding, Place, Report, Verdict};
+pub use source::{Damage, Records, Source, SourceError, Step};
+
+use findings::Findings;
+use fold::Fold;
+use parse::{Parsed, SignatureDue};
+use pool::{Pending, Pool};
+
+/// What is known of the log from outside the evidence (FORMAT §7). Without a genesis nothing is authenticated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anchors {
+    /// Hash of the record at position 0, printed when the trial was opened. It pins the sponsor's keys.
+    pub genesis: Option<RecordHash>,
+    /// The log's verifier key.
+    pub log_key: Option<VerifierKey>,
+    /// Sizes the log is known to have had, with the hash of its last record then. Only these show that nothing was left
+    /// out before them: whoever holds the files can leave out a record and link the rest anew.
+    pub known_heads: Vec<KnownHead>,
+    /// What submitters were promised.
+    pub receipts: Vec<Receipt>,
+}
+
+/// An end that the log is known to have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownHead {
+    /// How many records there were.
+    pub size: TreeSize,
+    /// Hash of the last one.
+    pub head: RecordHash,
+}
+
+/// A promise that a record stands at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The position.
+    pub seq: Position,
+    /// The record's hash.
+    pub hash: RecordHash,
+}
+
+/// How to verify.
+pub struct Options<'a> {
+    /// How many threads work, the calling one among them.
+    pub threads: NonZeroUsize,
+    /// Whether signatures are checked. Without them the verdict is at best undecided.
+    pub check_signatures: bool,
+    /// Whether conduct counts for the status.
+    pub strict: bool,
+    /// How many findings of each code are kept in full; the rest are counted.
+    pub findings_kept_max: usize,
+    /// Called now and then, on the calling thread, with the records and bytes done.
+    pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+}
+
+/// Findings of one code that are kept in full unless the caller says otherwise. With about 60 codes and half a
+/// kibibyte each: at most 30 MiB.
+pub const FINDINGS_KEPT_MAX: usize = 1_000;
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            check_signatures: true,
+            strict: false,
+            findings_kept_max: FINDINGS_KEPT_MAX,
+            progress: None,
+        }
+    }
+}
+
+/// Bytes read at once. Read records take about six times their bytes once parsed; with [`CHUNKS_AHEAD`] chunks being
+/// parsed and as much waiting for signatures this stays below 32 MiB.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Chunks that are read before the oldest is folded.
+const CHUNKS_AHEAD: usize = 2;
+
+/// Bytes of records that one thread parses, and then checks the signatures of, in one go.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Pieces whose signatures may be waited for.
+const SIGNING_PIECES_MAX: usize = 2 * CHUNK_BYTES / PIECE_BYTES;
+
+/// Verifies the records of `source`, from the first to the last.
+///
+/// Broken evidence is a result, not an error. Any bytes get an answer, in time bounded by their number and memory bounded
+/// by the trial's state: about 64 MiB, 32 bytes an event and 1 KiB a subject.
+///
+/// # Errors
+/// [`SourceError`]: the records could not be read.
+///
+/// ```
+/// let report = verify::verify(verify::Records::default(), &verify::Anchors::default(), verify::Options::default());
+/// assert_eq!(report.unwrap().verdict, verify::Verdict::Undecided);
+/// ```
+pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> Result<Report, SourceError> {
+    let strict = options.strict;
+    let findings = Findings::new(options.findings_kept_max);
+    let fold = Fold::new(anchors, options.check_signatures, findings);
+    let mut fold = pool::with(options.threads.get(), |pool| {
+        let mut run = Run {
+            source,
+            ended: false,
+            pool,
+            fold,
+            parsing: VecDeque::new(),
+            signing: VecDeque::new(),
+            progress: options.progress,
+        };
+        run.finish().map(|()| run.fold)
+    })?;
+    fold.finish();
+    let (findings, found) = fold.findings.finish();
+    let holds = |class| !found.keys().any(|code: &Code| code.class() == class);
+    let verdict = match (holds(Class::Evidence), holds(Class::Absence), anchors.genesis) {
+        (false, ..) => Verdict::Broken,
+        (_, false, _) => Verdict::Undecided,
+        (_, _, None) => Verdict::ConsistentNotAuthenticated,
+        (_, _, Some(_)) => Verdict::Intact,
+    };
+    Ok(Report {
+        verdict,
+        strict,
+        checks: fold.tallies.checks(),
+        findings,
+        found,
+        covers: fold.covers,
+        kinds: fold.kinds,
+    })
+}
+
+/// Records being parsed, and what follows them.
+struct Chunk {
+    pieces: Vec<Pending<Vec<Parsed>>>,
+    damage: Option<Damage>,
+}
+
+/// The pipeline: chunks are read and parsed ahead while the oldest is folded, and signatures are checked behind it.
+struct Run<'a, 'p, 'o, S> {
+    source: S,
+    ended: bool,
+    pool: &'p Pool,
+    fold: Fold<'a>,
+    parsing: VecDeque<Chunk>,
+    signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
+    progress: Option<&'o mut dyn FnMut(u64, u64)>,
+}
+
+impl<S: Source> Run<'_, '_, '_, S> {
+    fn finish(&mut self) -> Result<(), SourceError> {
+        loop {
+            while !self.ended && self.parsing.len() < CHUNKS_AHEAD {
+                self.read_chunk()?;
+            }
+            let Some(chunk) = self.parsing.pop_front() else { break };
+            for piece in &chunk.pieces {
+                let piece = self.pool.wait(piece).expect(TASKS_DO_NOT_PANIC);
+                self.fold_piece(piece)?;
+            }
+            if let Some(damage) = chunk.damage {
+                self.fold.damage(damage);
+            }
+            if let Some(progress) = &mut self.progress {
+                progress(self.fold.covers.records, self.fold.covers.bytes);
+            }
+        }
+        self.settle_signatures(0);
+        Ok(())
+    }
+
+    fn read_chunk(&mut self) -> Result<(), SourceError> {
+        let mut records = Vec::new();
+        let step = self.source.next(CHUNK_BYTES, &mut records)?;
+        let damage = match step {
+            Step::More => None,
+            Step::End => {
+                self.ended = true;
+                None
+            }
+            Step::Damage(damage) => Some(damage),
+        };
+        let mut pieces = Vec::new();
+        let mut piece: Vec<Arc<[u8]>> = Vec::new();
+        let mut bytes = 0;
+        for record in records {
+            bytes += record.len();
+            piece.push(record);
+            if bytes >= PIECE_BYTES {
+                bytes = 0;
+                pieces.push(self.parse(std::mem::take(&mut piece)));
+            }
+        }
+        if !piece.is_empty() {
+            pieces.push(self.parse(piece));
+        }
+        self.parsing.push_back(Chunk { pieces, damage });
+        Ok(())
+    }
+
+    fn parse(&self, records: Vec<Arc<[u8]>>) -> Pending<Vec<Parsed>> {
+        self.pool.submit(|| records.into_iter().map(parse::parse).collect())
+    }
+
+    fn fold_piece(&mut self, piece: Vec<Parsed>) -> Result<(), SourceError> {
+        let mut due: Vec<SignatureDue> = Vec::with_capacity(piece.len());
+        for parsed in &piece {
+            due.extend(self.fold.record(parsed, &self.source)?);
+        }
+        self.signing.push_back(self.pool.submit(move || {
+            // Taking parsed records apart costs about as much as building them: not on the folding thread.
+            drop(piece);
+            due.iter().map(|due| (due.ordinal, due.seq, due.holds())).collect()
+        }));
+        self.settle_signatures(SIGNING_PIECES_MAX);
+        Ok(())
+    }
+
+    /// Takes in checked signatures until at most `pieces_max` pieces are waited for.
+    fn settle_signatures(&mut self, pieces_max: usize) {
+        while self.signing.len() > pieces_max {
+            let Some(pending) = self.signing.pop_front() else { return };
+            for (ordinal, seq, holds) in self.pool.wait(&pending).expect(TASKS_DO_NOT_PANIC) {
+                self.fold.signature(ordinal, seq, holds);
+            }
+        }
+    }
+}
+
+const TASKS_DO_NOT_PANIC: &str = "parsing and checking signatures answer any bytes without panicking";

@@ -1,0 +1,518 @@
+//! What can be said of a record only after those before it: positions, links, times, authority, conduct. Serial.
+//!
+//! A record that does not hold must hide nothing after it. So the fold always goes on: the next record is held against
+//! the broken record's own hash; an event about a subject takes effect even if its signer was not entitled, so that one
+//! bad record is not reported as twenty; but a refused grant, revocation, site or amendment has no effect.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use chain::{Instant, Position, RecordError, RecordHash, TreeSize};
+use clinical::decide::{assess, authorize, signing_key};
+use clinical::kind::Scope;
+use clinical::{DecodeError, Event, EventKind, Referenced, References, Refusal, RefusalCode, Trial};
+
+use crate::Anchors;
+use crate::code::{Absence, Code, Evidence};
+use crate::findings::Findings;
+use crate::ids::Ids;
+use crate::parse::{Form, Parsed, SignatureDue};
+use crate::report::{Check, Covers, Place};
+use crate::source::{Damage, Source, SourceError};
+
+/// How often something was checked and did not hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub count: u64,
+    pub failed: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, holds: bool) {
+        self.count += 1;
+        self.failed += u64::from(!holds);
+    }
+
+    fn check(self, name: &'static str) -> Check {
+        Check { name, count: self.count, failed: self.failed }
+    }
+}
+
+/// A tally for each check.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    pub forms: Tally,
+    pub positions: Tally,
+    pub links: Tally,
+    pub times: Tally,
+    pub events: Tally,
+    pub ids: Tally,
+    pub authority: Tally,
+    pub signatures: Tally,
+    pub genesis: Tally,
+    pub log_key: Tally,
+    pub known: Tally,
+    pub conduct: Tally,
+}
+
+impl Tallies {
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![
+            self.forms.check("record form"),
+            self.positions.check("positions"),
+            self.links.check("links"),
+            self.times.check("times"),
+            self.events.check("event form"),
+            self.ids.check("event ids"),
+            self.authority.check("authority"),
+            self.signatures.check("signatures"),
+            self.genesis.check("genesis"),
+            self.log_key.check("log key"),
+            self.known.check("known heads and receipts"),
+            self.conduct.check("conduct"),
+        ]
+    }
+}
+
+pub(crate) struct Fold<'a> {
+    anchors: &'a Anchors,
+    check_signatures: bool,
+    /// Positions of which something is known, with what: sorted, each taken off when its record comes by.
+    known: Vec<(Position, RecordHash, Evidence)>,
+    pub findings: Findings,
+    pub tallies: Tallies,
+    pub kinds: BTreeMap<EventKind, u64>,
+    pub ids: Ids,
+    pub covers: Covers,
+    /// The position that is due.
+    due: Position,
+    /// Hash of the record at the end of the chain as far as it was followed.
+    head: RecordHash,
+    /// Hash of the record read last, be it out of order.
+    last_read: RecordHash,
+    recorded_at: Option<Instant>,
+    trial: Option<Trial>,
+    underivable: u64,
+}
+
+/// Where the record being folded stands.
+#[derive(Clone, Copy)]
+struct At {
+    ordinal: u64,
+    seq: Position,
+}
+
+impl At {
+    fn place(self, pointer: impl Into<String>) -> Place {
+        Place { seq: Some(self.seq), pointer: pointer.into(), ..Place::default() }
+    }
+}
+
+impl<'a> Fold<'a> {
+    pub(crate) fn new(anchors: &'a Anchors, check_signatures: bool, findings: Findings) -> Self {
+        let heads = anchors.known_heads.iter().filter_map(|known| {
+            let last = known.size.0.checked_sub(1)?;
+            Some((Position(last), known.head, Evidence::KnownHeadDiffers))
+        });
+        let receipts =
+            anchors.receipts.iter().map(|receipt| (receipt.seq, receipt.hash, Evidence::ReceiptNotHonoured));
+        let mut known: Vec<_> = heads.chain(receipts).collect();
+        known.sort_unstable_by(|a, b| b.cmp(a));
+        Self {
+            anchors,
+            check_signatures,
+            known,
+            findings,
+            tallies: Tallies::default(),
+            kinds: BTreeMap::new(),
+            ids: Ids::default(),
+            covers: Covers::default(),
+            due: Position(0),
+            head: RecordHash::ZERO,
+            last_read: RecordHash::ZERO,
+            recorded_at: None,
+            trial: None,
+            underivable: 0,
+        }
+    }
+
+    fn found(&mut self, code: impl Into<Code>, at: At, pointer: &str, detail: impl FnOnce() -> String) {
+        self.findings.add(code.into(), at.ordinal, at.place(pointer), detail);
+    }
+
+    /// Takes in that the storage contradicts itself after the records folded so far.
+    pub(crate) fn damage(&mut self, damage: Damage) {
+        let place = Place { seq: Some(damage.seq), stored_at: Some(damage.place), ..Place::default() };
+        self.findings.add(Evidence::JournalDamaged.into(), self.covers.records, place, || damage.what);
+    }
+
+    /// Goes one record on; gives the signature to check, if there is one.
+    pub(crate) fn record<S: Source>(
+        &mut self,
+        parsed: &Parsed,
+        source: &S,
+    ) -> Result<Option<SignatureDue>, SourceError> {
+        let ordinal = self.covers.records;
+        self.covers.records += 1;
+        self.covers.bytes += parsed.bytes.len() as u64;
+        self.covers.head = parsed.hash;
+        self.tallies.forms.add(parsed.form.is_ok());
+        let due = match &parsed.form {
+            Ok(form) => {
+                let at = At { ordinal, seq: self.place(form, parsed.hash, ordinal) };
+                self.hold_against_known(at, parsed.hash);
+                self.event(at, form, parsed, source)?
+            }
+            Err(error) => {
+                let at = At { ordinal, seq: self.due };
+                self.malformed(at, error);
+                // It takes the place that is due; whether it is the record meant there, the next link says.
+                self.head = parsed.hash;
+                self.due = self.due.next();
+                self.hold_against_known(at, parsed.hash);
+                None
+            }
+        };
+        self.last_read = parsed.hash;
+        Ok(due)
+    }
+
+    fn malformed(&mut self, at: At, error: &RecordError) {
+        let (pointer, offset) = match error {
+            RecordError::Canonical(error) => (error.pointer.clone(), Some(error.offset as u64)),
+            RecordError::Member { member } => (format!("/{member}"), None),
+            RecordError::TooLarge { .. } | RecordError::Members => (String::new(), None),
+        };
+        let place = Place { offset, ..at.place(pointer) };
+        self.findings.add(Evidence::RecordMalformed.into(), at.ordinal, place, || error.to_string());
+    }
+
+    /// Holds position, link and time against the record before, and says at which position the record stands.
+    fn place(&mut self, form: &Form, hash: RecordHash, ordinal: u64) -> Position {
+        let (due, stated) = (self.due, form.seq);
+        let linked = form.prev == self.head;
+        self.tallies.positions.add(stated == due);
+        // A wrong number on a record that links to the one before does not move it; nor may one wild number make all
+        // that follow it look repeated.
+        let at = At { ordinal, seq: if linked { due } else { stated } };
+        match stated.cmp(&due) {
+            Ordering::Greater => self.found(Evidence::PositionMissing, at, "/seq", || {
+                if linked {
+                    format!("states position {stated}; {due} is due, and it names the record before {due}")
+                } else {
+                    format!("{} positions are missing, from {due} on", stated.0 - due.0)
+                }
+            }),
+            Ordering::Less => {
+                self.found(Evidence::PositionRepeated, at, "/seq", || format!("position {due} is due"));
+            }
+            Ordering::Equal => {
+                self.tallies.links.add(linked);
+                if !linked {
+                    let (head, prev) = (self.head, form.prev);
+                    self.found(Evidence::BrokenLink, at, "/prev", || {
+                        format!("names {prev}; the record before it has hash {head}")
+                    });
+                }
+            }
+        }
+        let continues = linked || stated >= due || form.prev == self.last_read;
+        if !continues {
+            // A copy or a straggler beside the chain: what follows is held against the chain.
+            return at.seq;
+        }
+        if let Some(previous) = self.recorded_at {
+            self.tallies.times.add(form.recorded_at >= previous);
+            if form.recorded_at < previous {
+                let now = form.recorded_at;
+                self.found(Evidence::TimeGoingBack, at, "/recorded_at", || {
+                    format!("recorded at {now}, the record before it at {previous}")
+                });
+            }
+        }
+        self.due = at.seq.next();
+        self.head = hash;
+        self.recorded_at = Some(form.recorded_at);
+        at.seq
+    }
+
+    fn hold_against_known(&mut self, at: At, hash: RecordHash) {
+        if at.seq == Position(0) && self.covers.genesis.is_none() {
+            self.covers.genesis = Some(hash);
+            if let Some(genesis) = self.anchors.genesis {
+                self.tallies.genesis.add(hash == genesis);
+                if hash != genesis {
+                    self.found(Evidence::GenesisDiffers, at, "", || {
+                        format!("has hash {hash}; the known genesis is {genesis}")
+                    });
+                }
+            }
+        }
+        // A position that is passed without its record is reported as missing, and again here as what was known of it.
+        while let Some((seq, known, code)) = self.known.last().copied().filter(|(seq, ..)| *seq <= at.seq) {
+            self.known.pop();
+            let holds = seq == at.seq && known == hash;
+            self.tallies.known.add(holds);
+            if holds {
+                self.covers.known_size = self.covers.known_size.max(TreeSize(seq.0 + 1));
+            } else {
+                let place = At { seq, ..at };
+                self.found(code, place, "", || {
+                    if seq == at.seq {
+                        format!("has hash {hash}; the known hash is {known}")
+                    } else {
+                        format!("is missing; the known hash is {known}")
+                    }
+                });
+            }
+        }
+    }
+
+    fn event<S: Source>(
+        &mut self,
+        at: At,
+        form: &Form,
+        parsed: &Parsed,
+        source: &S,
+    ) -> Result<Option<SignatureDue>, SourceError> {
+        let event = match &form.event {
+            Ok(event) => event,
+            Err(error) => {
+                self.undecodable(at, error);
+                return Ok(None);
+            }
+        };
+        self.tallies.events.add(true);
+        *self.kinds.entry(event.kind).or_default() += 1;
+        self.ids.push(event.id, at.seq, parsed.hash);
+        let opens = self.trial.is_none() && at.seq == Position(0);
+        if self.trial.is_none() && !opens {
+            self.underivable += 1;
+            return Ok(None);
+        }
+        let key = signing_key(self.trial.as_ref(), event);
+        let (refusal, served) = self.admission(at, form, event, source)?;
+        self.tallies.authority.add(refusal.is_none() && served);
+        if let Some(refusal) = &refusal {
+            let code = Code::of_refusal(refusal.code, &refusal.pointer);
+            self.found(code, at, &format!("/event{}", refusal.pointer), || refusal.detail.clone());
+        }
+        // A key that nobody was granted has been reported as such; there is nothing to check a signature by.
+        let due = key.filter(|_| self.check_signatures).map(|key| SignatureDue {
+            ordinal: at.ordinal,
+            seq: at.seq,
+            bytes: parsed.bytes.clone(),
+            event_bytes: form.event_bytes.clone(),
+            signature: form.signature,
+            key,
+        });
+        let (authentic, due) = match due {
+            // Who is entitled to what must not rest on a signature that is checked only later; these kinds are few.
+            Some(due) if event.kind.scope() == Scope::Trial => {
+                let holds = due.holds();
+                self.signature(at.ordinal, at.seq, holds);
+                (holds, None)
+            }
+            due => (true, due),
+        };
+        let event_bytes = &parsed.bytes[form.event_bytes.clone()];
+        if self.trial.is_none() {
+            self.open(at, event, parsed.hash);
+        } else {
+            self.take_effect(at, event, event_bytes, form.recorded_at, refusal.is_none() && authentic);
+        }
+        Ok(due)
+    }
+
+    /// Takes in whether a signature holds.
+    pub(crate) fn signature(&mut self, ordinal: u64, seq: Position, holds: bool) {
+        self.tallies.signatures.add(holds);
+        if !holds {
+            let at = At { ordinal, seq };
+            self.found(Evidence::BadSignature, at, "/signature", || {
+                "the signature is not that of the named key over these bytes".to_owned()
+            });
+        }
+    }
+
+    fn undecodable(&mut self, at: At, error: &DecodeError) {
+        let (code, pointer) = match error {
+            DecodeError::Reserved(_) => (Absence::BeyondThisVersion.into(), "/kind".to_owned()),
+            DecodeError::Schema { .. } => (Absence::BeyondThisVersion.into(), "/schema".to_owned()),
+            DecodeError::Canonical(error) => (Evidence::EventMalformed.into(), error.pointer.clone()),
+            DecodeError::Malformed { pointer, .. } => (Code::from(Evidence::EventMalformed), pointer.clone()),
+            DecodeError::TooLarge { .. } => (Evidence::EventMalformed.into(), String::new()),
+        };
+        self.tallies.events.add(false);
+        let detail = match error {
+            // The pointer is in the finding's place already.
+            DecodeError::Malformed { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        self.found(code, at, &format!("/event{pointer}"), || detail);
+    }
+
+    /// Asks the same function as the registrar whether the event may stand here. The flag is `false` if the source
+    /// could not serve an earlier record as it was read; that has then been reported.
+    fn admission<S: Source>(
+        &mut self,
+        at: At,
+        form: &Form,
+        event: &Event,
+        source: &S,
+    ) -> Result<(Option<Refusal>, bool), SourceError> {
+        let earlier = Earlier { source, ids: &self.ids, below: at.seq, problem: RefCell::new(None) };
+        let refusal = authorize(self.trial.as_ref(), event, form.recorded_at, &earlier).err();
+        let pointer = if event.amends.is_some() { "/event/amends" } else { "/event/follows" };
+        match earlier.problem.into_inner() {
+            None => Ok((refusal, true)),
+            Some(Problem::Source(error)) => Err(error),
+            Some(Problem::Unavailable(seq)) => {
+                self.found(Absence::RecordUnavailable, at, pointer, || {
+                    format!("the record at position {seq} could not be read a second time")
+                });
+                Ok((refusal.filter(|refusal| refusal.code != RefusalCode::AmendedUnknown), false))
+            }
+            Some(Problem::Contradicts(seq)) => {
+                self.found(Evidence::JournalDamaged, at, pointer, || {
+                    format!("the record at position {seq} reads differently a second time")
+                });
+                Ok((refusal, false))
+            }
+        }
+    }
+
+    fn take_effect(
+        &mut self,
+        at: At,
+        event: &Event,
+        event_bytes: &[u8],
+        recorded_at: Instant,
+        admitted: bool,
+    ) {
+        let Some(trial) = &mut self.trial else { return };
+        if admitted {
+            let conduct = assess(trial, event, event_bytes, recorded_at);
+            self.tallies.conduct.add(conduct.is_empty());
+            for finding in conduct {
+                let place = at.place(format!("/event{}", finding.pointer));
+                self.findings.add(Code::Conduct(finding.code), at.ordinal, place, || {
+                    finding.code.meaning().to_owned()
+                });
+            }
+        }
+        if admitted || (event.kind.scope() == Scope::Subject && event.amends.is_none()) {
+            trial.apply(event, at.seq);
+        }
+    }
+
+    /// A broken opening is taken as it stands: what follows can then still be held against it.
+    fn open(&mut self, at: At, event: &Event, hash: RecordHash) {
+        // If the genesis is known, events are bound to it and not to what stands in its place.
+        let Some(trial) = Trial::open(event, self.anchors.genesis.unwrap_or(hash)) else { return };
+        if let Some(known) = &self.anchors.log_key {
+            let holds = trial.log_key == known.to_string();
+            self.tallies.log_key.add(holds);
+            if !holds {
+                let stated = trial.log_key.clone();
+                self.found(Evidence::LogKeyDiffers, at, "/event/data/log_key", || {
+                    format!("names {stated}; the known log key is {known}")
+                });
+            }
+        }
+        self.trial = Some(trial);
+    }
+
+    /// What can be said only at the end.
+    pub(crate) fn finish(&mut self) {
+        let end = At { ordinal: u64::MAX, seq: self.due };
+        let size = TreeSize(self.due.0);
+        let mut known_size = self.anchors.known_heads.iter().map(|known| known.size).max();
+        if self.anchors.genesis.is_some() {
+            known_size = known_size.max(Some(TreeSize(1)));
+        }
+        if let Some(known) = known_size.filter(|known| *known > size) {
+            let place = Place { seq: Some(size.next_position()), ..Place::default() };
+            self.findings.add(Evidence::ShorterThanKnown.into(), end.ordinal, place, || {
+                format!("ends at {size} records; it is known to have held {known}")
+            });
+        } else if self.covers.records == 0 {
+            self.findings.add(Absence::LogEmpty.into(), end.ordinal, Place::default(), String::new);
+        }
+        for (seq, known, code) in std::mem::take(&mut self.known) {
+            self.tallies.known.add(false);
+            if code == Evidence::ReceiptNotHonoured {
+                self.found(code, At { seq, ..end }, "", || {
+                    format!("a receipt promises the record with hash {known}; the log ends at {size} records")
+                });
+            }
+        }
+        if self.underivable > 0 {
+            let count = self.underivable;
+            self.findings.add(Absence::AuthorityUnderivable.into(), end.ordinal, Place::default(), || {
+                format!("authority and signatures of {count} records were not checked")
+            });
+        }
+        if !self.check_signatures && self.covers.records > 0 {
+            self.findings.add(
+                Absence::SignaturesUnchecked.into(),
+                end.ordinal,
+                Place::default(),
+                String::new,
+            );
+        }
+        let ids = std::mem::take(&mut self.ids);
+        self.tallies.ids.count = self.kinds.values().sum();
+        ids.into_repeated(|repeated| {
+            self.tallies.ids.failed += 1;
+            let place =
+                Place { seq: Some(repeated.again), pointer: "/event/id".to_owned(), ..Place::default() };
+            self.findings.add(Evidence::IdRepeated.into(), repeated.again.0, place, || {
+                format!("{} stands at position {} already", repeated.id, repeated.first)
+            });
+        });
+    }
+}
+
+/// Why an earlier record could not be looked at.
+enum Problem {
+    Source(SourceError),
+    Unavailable(Position),
+    Contradicts(Position),
+}
+
+/// The records before the one being folded, read a second time and held against what was read first.
+struct Earlier<'a, S> {
+    source: &'a S,
+    ids: &'a Ids,
+    below: Position,
+    problem: RefCell<Option<Problem>>,
+}
+
+impl<S: Source> Earlier<'_, S> {
+    fn read(&self, seq: Position) -> Result<Option<Referenced>, Problem> {
+        let Some(bytes) = self.source.record(seq).map_err(Problem::Source)? else {
+            return Err(Problem::Unavailable(seq));
+        };
+        let hash = RecordHash::of(&bytes);
+        if self.ids.had_hash(seq, hash) == Some(false) {
+            return Err(Problem::Contradicts(seq));
+        }
+        // A malformed record has its own finding; nothing can be the latest version of it.
+        let event = chain::Record::parse(&bytes).ok().and_then(|record| Event::decode(record.event).ok());
+        Ok(event.map(|event| Referenced::of(&event, hash)))
+    }
+}
+
+impl<S: Source> References for Earlier<'_, S> {
+    fn record(&self, seq: Position) -> Option<Referenced> {
+        if seq >= self.below {
+            return None;
+        }
+        self.read(seq).unwrap_or_else(|problem| {
+            self.problem.replace(Some(problem));
+            None
+        })
+    }
+}

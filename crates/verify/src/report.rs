@@ -1,0 +1,155 @@
+//! What a verification found: the verdict, each check with its count, and the findings with their places.
+
+use std::collections::BTreeMap;
+
+use chain::{Position, RecordHash, TreeSize};
+use clinical::EventKind;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use crate::code::{Class, Code};
+
+/// What the evidence comes to. Conduct does not touch it: a trial may be run badly and recorded truthfully.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything holds, back to the known genesis.
+    Intact,
+    /// Everything holds, but no genesis was known to hold it against: anybody could have made such a log.
+    ConsistentNotAuthenticated,
+    /// Evidence contradicts itself or an anchor.
+    Broken,
+    /// Nothing contradicts, but something that is needed was missing.
+    Undecided,
+}
+
+/// One kind of check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: &'static str,
+    /// How often.
+    pub count: u64,
+    /// How often it did not hold.
+    pub failed: u64,
+}
+
+/// Where something was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Place {
+    /// The record's position: the one it has by its links, else the one that was due.
+    pub seq: Option<Position>,
+    /// JSON pointer into the record; empty for the record as a whole.
+    pub pointer: String,
+    /// Byte offset in the record, where its form is broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// File and offset, or whatever the storage calls its places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<String>,
+}
+
+/// Something that does not hold, is missing, or is against the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub code: Code,
+    /// Where.
+    pub place: Place,
+    /// What exactly: what was found and what was due. Never subject data.
+    pub detail: String,
+}
+
+impl Finding {
+    /// The code's class.
+    pub fn class(&self) -> Class {
+        self.code.class()
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Finding", 4)?;
+        object.serialize_field("class", &self.class())?;
+        object.serialize_field("code", &self.code)?;
+        object.serialize_field("detail", &self.detail)?;
+        object.serialize_field("place", &self.place)?;
+        object.end()
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Covers {
+    /// How many records were read.
+    pub records: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// Hash of the last record; zeros if there is none.
+    pub head: RecordHash,
+    /// Hash of the record at position 0, if there is one.
+    pub genesis: Option<RecordHash>,
+    /// Up to which size the log was held against what was known of it. What was recorded after that is checked for
+    /// itself, but whoever holds the files could have left some of it out and linked the rest anew.
+    pub known_size: TreeSize,
+}
+
+/// The outcome of a verification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What the evidence comes to.
+    pub verdict: Verdict,
+    /// Whether conduct was asked to count.
+    pub strict: bool,
+    /// Each check with its count.
+    pub checks: Vec<Check>,
+    /// Findings, evidence first, then absence, then conduct, each by place. Of each code the first ones only; see
+    /// `found` for how many there are.
+    pub findings: Vec<Finding>,
+    /// How many findings of each code there are.
+    pub found: BTreeMap<Code, u64>,
+    /// What was looked at.
+    pub covers: Covers,
+    /// How many events of each kind were read.
+    pub kinds: BTreeMap<EventKind, u64>,
+}
+
+impl Report {
+    /// The exit status (FORMAT §7): 0 intact; 1 an evidence finding, or under `strict` one of conduct; 3 could not
+    /// decide.
+    pub fn status(&self) -> u8 {
+        match self.verdict {
+            Verdict::Broken => 1,
+            _ if self.strict && self.count(Class::Conduct) > 0 => 1,
+            Verdict::Intact => 0,
+            Verdict::ConsistentNotAuthenticated | Verdict::Undecided => 3,
+        }
+    }
+
+    /// How many findings of a class there are.
+    pub fn count(&self, class: Class) -> u64 {
+        self.found.iter().filter(|(code, _)| code.class() == class).map(|(_, count)| count).sum()
+    }
+
+    /// How many findings there are beyond those listed.
+    pub fn unlisted(&self) -> u64 {
+        self.found.values().sum::<u64>() - self.findings.len() as u64
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Report", 10)?;
+        object.serialize_field("verdict", &self.verdict)?;
+        object.serialize_field("status", &self.status())?;
+        object.serialize_field("sentence", &self.sentence())?;
+        object.serialize_field("strict", &self.strict)?;
+        object.serialize_field("covers", &self.covers)?;
+        object.serialize_field("checks", &self.checks)?;
+        object.serialize_field("findings", &self.findings)?;
+        object.serialize_field("unlisted", &self.unlisted())?;
+        object.serialize_field("found", &self.found)?;
+        object.serialize_field("kinds", &self.kinds)?;
+        object.end()
+    }
+}
