@@ -1,1 +1,35 @@
 //! Folds events into outcome rows and makes the outcome report.
+//!
+//! It keeps no store and follows no journal: [`Folder`] says which rows an event changes, [`report()`] makes the
+//! report of the rows that came of it. It decides who belongs to which population and from when to when a subject was
+//! followed; the arithmetic is `stats`'. It judges no adverse event; that is another report's.
+//!
+//! Same rows, same cutoff: same bytes. The rows are a pure function of the records, whether they were folded in one
+//! go or with a restart in between; the report reads no clock.
+
+mod course;
+mod facts;
+mod figure;
+mod flow;
+mod fold;
+mod followup;
+mod relapse;
+mod remission;
+mod report;
+mod rows;
+mod sledai;
+mod survival;
+
+pub use figure::{Figure, Interval, NoEvents, Rate};
+pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
+pub use fold::{Folder, RestoreError};
+pub use followup::{Exclusions, FollowUp};
+pub use relapse::{CumulativeIncidence, IncidenceLandmark, IncidenceStep, RelapseListing, RelapseSection};
+pub use remission::{RemissionFigure, RemissionSection};
+pub use report::{
+    Conventions, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Report, ReportError,
+    TrialHeader, report,
+};
+pub use rows::{RowChange, STATE_PREFIX};
+pub use sledai::{SledaiRow, SledaiSection};
+pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};

@@ -1,0 +1,322 @@
+//! A subject's course: from when to when followed, and what happened on which day.
+
+use clinical::data::{
+    DispositionReason, DispositionScope, RemissionStatus, VisitStatus, VitalStatus, WithdrawalScope,
+};
+use clinical::date::{anniversary, days_between};
+use clinical::{Date, PartialDate};
+
+use crate::facts::{Dated, Disposed, Facts};
+use crate::followup::Exclusions;
+
+/// A day on which something happened; `imputed` if a partial date was completed to it (`impute-1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Happened {
+    pub(crate) on: Date,
+    pub(crate) imputed: bool,
+    /// Positions of the first and the latest version of the record that states it.
+    pub(crate) root: u64,
+    pub(crate) latest: u64,
+}
+
+/// Where a subject stands at the cutoff; each is in exactly one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Died,
+    Withdrawn,
+    Lost,
+    Completed,
+    Discontinued,
+    Followed,
+}
+
+/// Why a subject's times cannot be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unanalysable {
+    /// The first infusion has no full date, or a partly dated one may lie before the first fully dated one.
+    FirstInfusionPartial,
+    /// A death is dated before the first infusion.
+    DeathBeforeInfusion,
+}
+
+/// A subject as the report sees it.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a statement of its own about the subject")]
+pub(crate) struct Course {
+    pub(crate) subject: String,
+    pub(crate) site: String,
+    pub(crate) has_enrollment: bool,
+    pub(crate) enrolled_on: Option<Date>,
+    pub(crate) screen_failure: bool,
+    pub(crate) infused: bool,
+    /// Day 0 and all that is counted from it; `Err` for the infused whose day 0 is not certain.
+    pub(crate) followed: Option<Result<Followed, Unanalysable>>,
+    pub(crate) death: Option<Happened>,
+    /// Last contact or death, not beyond the cutoff.
+    pub(crate) end: Date,
+    pub(crate) standing: Standing,
+    /// A planned visit was missed after the last contact.
+    pub(crate) missed_since: bool,
+    /// Registered dead by a contact, without a disposition that says so.
+    pub(crate) death_unrecorded: bool,
+}
+
+/// What is counted from day 0.
+#[derive(Debug, Clone)]
+pub(crate) struct Followed {
+    pub(crate) day_0: Date,
+    /// Whole days from day 0 to death, last contact or cutoff.
+    pub(crate) days: u32,
+    /// The last contact completed a partial date.
+    pub(crate) end_imputed: bool,
+    pub(crate) first_relapse: Option<Happened>,
+    /// The first relapse on a later day than a documented response, and the first response.
+    pub(crate) relapse_after_response: Option<Happened>,
+    pub(crate) responded: bool,
+    /// Judged responses from day 0 on, by full dates.
+    pub(crate) responses: Vec<(Date, RemissionStatus)>,
+    /// SLEDAI-2K scores: day, planned visit, total, descriptors not examined.
+    pub(crate) scores: Vec<Score>,
+}
+
+/// A SLEDAI-2K score of a visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Score {
+    pub(crate) on: Date,
+    pub(crate) planned: Option<String>,
+    pub(crate) total: u16,
+    pub(crate) not_done: u16,
+}
+
+impl Followed {
+    /// The k-th anniversary of day 0. Beyond the year 9999 there is none, and nobody has reached it.
+    pub(crate) fn anniversary(&self, years: u8) -> Date {
+        anniversary(self.day_0, i16::from(years)).unwrap_or(Date::MAX)
+    }
+}
+
+impl Course {
+    /// Makes the course of the facts by the cutoff.
+    pub(crate) fn new(subject: String, mut facts: Facts, cutoff: Date, excluded: &mut Exclusions) -> Self {
+        facts.quarantine(cutoff, excluded);
+        let alive = facts.alive();
+        let death = death(&facts, &alive);
+        facts.cut(cutoff, excluded);
+        let death = death.filter(|death| death.on <= cutoff);
+        let first = first_infusion(&facts);
+        let (last_contact, end_imputed) = last_contact(&alive, death, first.and_then(Result::ok), excluded);
+        let enrolled_on = facts.enrollments.iter().map(|one| one.on.earliest()).min();
+        let last_contact = last_contact.unwrap_or(cutoff);
+        let end = death.map_or_else(|| last_contact.min(cutoff), |death| death.on);
+        let followed = first.map(|day_0| {
+            followed(
+                &facts,
+                day_0?,
+                end,
+                end_imputed && death.is_none() && last_contact <= cutoff,
+                death,
+                excluded,
+            )
+        });
+        let screen_failure = facts.dispositions.iter().any(|one| {
+            one.what.reason == DispositionReason::ScreenFailure
+                || (one.what.scope == DispositionScope::Screening
+                    && !matches!(one.what.reason, DispositionReason::Completed | DispositionReason::Death))
+        });
+        let missed_since = facts
+            .visits
+            .iter()
+            .any(|one| one.what.status == VisitStatus::Missed && one.on.earliest() > last_contact);
+        Self {
+            subject,
+            site: facts.site.clone(),
+            has_enrollment: !facts.enrollments.is_empty(),
+            enrolled_on,
+            screen_failure,
+            infused: first.is_some(),
+            followed,
+            death,
+            end,
+            standing: standing(&facts, death, &alive),
+            missed_since,
+            death_unrecorded: death.is_none()
+                && facts.contacts.iter().any(|one| one.what == VitalStatus::Dead),
+        }
+    }
+
+    /// The site enrolled the subject, or treated it without a record of enrollment.
+    pub(crate) fn enrolled(&self) -> bool {
+        self.infused || (self.has_enrollment && !self.screen_failure)
+    }
+
+    /// Anything says that the subject entered screening.
+    pub(crate) fn screened(&self) -> bool {
+        self.has_enrollment || self.screen_failure || self.infused
+    }
+
+    pub(crate) fn analysable(&self) -> Option<&Followed> {
+        self.followed.as_ref().and_then(|followed| followed.as_ref().ok())
+    }
+
+    /// `Evaluable(k)`: alive on the k-th anniversary of day 0 and last contact on or after it (`evaluable-1`). A
+    /// death on the anniversary is a death by then, as on the survival curve.
+    pub(crate) fn evaluable(&self, years: u8) -> bool {
+        self.analysable().is_some_and(|followed| {
+            let due = followed.anniversary(years);
+            self.end >= due && self.death.is_none_or(|death| death.on > due)
+        })
+    }
+}
+
+/// The death: the earliest of the days stated; of a partial date the first day on which the subject may have died,
+/// having been alive as far as is known.
+fn death(facts: &Facts, alive: &[(PartialDate, bool)]) -> Option<Happened> {
+    let deaths = facts.dispositions.iter().filter(|one| one.what.reason == DispositionReason::Death);
+    deaths
+        .map(|one| {
+            let last_alive =
+                alive.iter().map(|(on, _)| on.earliest()).filter(|day| *day <= one.on.latest()).max();
+            Happened {
+                on: last_alive.map_or(one.on.earliest(), |day| day.max(one.on.earliest())),
+                imputed: one.on.day().is_none(),
+                root: one.root,
+                latest: one.latest,
+            }
+        })
+        .map(|happened| exact(happened, facts))
+        .min_by_key(|death| (death.on, death.imputed, death.root))
+}
+
+/// A full date is the day it says, whatever contact is recorded after it.
+fn exact(happened: Happened, facts: &Facts) -> Happened {
+    let stated = facts.dispositions.iter().find(|one| one.root == happened.root).and_then(|one| one.on.day());
+    Happened { on: stated.unwrap_or(happened.on), ..happened }
+}
+
+/// The first infusion, if it is certain which one it was and on which day.
+fn first_infusion(facts: &Facts) -> Option<Result<Date, Unanalysable>> {
+    let first =
+        facts.infusions.iter().map(|one| one.on).min_by_key(|on| (on.earliest(), on.day().is_none()))?;
+    Some(first.day().ok_or(Unanalysable::FirstInfusionPartial))
+}
+
+/// The last day certainly alive, not after a death, and whether it completed a partial date.
+fn last_contact(
+    alive: &[(PartialDate, bool)],
+    death: Option<Happened>,
+    day_0: Option<Date>,
+    excluded: &mut Exclusions,
+) -> (Option<Date>, bool) {
+    let by_death = |on: PartialDate| death.is_none_or(|death| on.earliest() <= death.on);
+    excluded.contacts_after_death += alive.iter().filter(|(on, _)| !by_death(*on)).count() as u64;
+    let last =
+        alive.iter().filter(|(on, _)| by_death(*on)).map(|(on, imputed)| (on.earliest(), !imputed)).max();
+    match (last, day_0) {
+        // A partial date that may mean a day before day 0 says no more than day 0 itself.
+        (Some((last, _)), Some(day_0)) if last < day_0 => (Some(day_0), false),
+        (Some((last, exact)), _) => (Some(last), !exact),
+        (None, day_0) => (day_0, false),
+    }
+}
+
+fn followed(
+    facts: &Facts,
+    day_0: Date,
+    end: Date,
+    end_imputed: bool,
+    death: Option<Happened>,
+    excluded: &mut Exclusions,
+) -> Result<Followed, Unanalysable> {
+    let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
+    let taken = facts.visits.iter().filter(|one| one.what.status != VisitStatus::Missed);
+    let mut relapses = Vec::new();
+    let mut responses = Vec::new();
+    let mut scores = Vec::new();
+    for visit in taken {
+        if visit.what.relapsed {
+            match relapse(visit.on, day_0) {
+                // Not one after treatment: the reason for it, rather.
+                None => excluded.relapses_before_infusion += 1,
+                Some(on) if death.is_some_and(|death| on > death.on) => excluded.relapses_after_death += 1,
+                Some(on) => relapses.push(Happened {
+                    on,
+                    imputed: visit.on.day().is_none(),
+                    root: visit.root,
+                    latest: visit.latest,
+                }),
+            }
+        }
+        let Some(day) = visit.on.day() else {
+            // Neither an anniversary nor a planned day can be compared with a month.
+            excluded.judgements_without_day +=
+                u64::from(visit.what.response.is_some()) + u64::from(visit.what.sledai.is_some());
+            continue;
+        };
+        responses.extend(visit.what.response.filter(|_| day >= day_0).map(|status| (day, status)));
+        scores.extend(visit.what.sledai.map(|(total, not_done)| Score {
+            on: day,
+            planned: visit.what.planned.clone(),
+            total,
+            not_done,
+        }));
+    }
+    relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, relapse.root));
+    let first_response = responses
+        .iter()
+        .filter(|(_, status)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
+        .map(|(day, _)| *day)
+        .min();
+    Ok(Followed {
+        day_0,
+        days,
+        end_imputed,
+        first_relapse: relapses.first().copied(),
+        relapse_after_response: first_response
+            .and_then(|response| relapses.iter().copied().find(|relapse| relapse.on > response)),
+        responded: first_response.is_some(),
+        responses,
+        scores,
+    })
+}
+
+/// The day of a relapse: the first it can mean from day 0 on; `None` if it was certainly before.
+fn relapse(on: PartialDate, day_0: Date) -> Option<Date> {
+    (on.latest() >= day_0).then(|| on.earliest().max(day_0))
+}
+
+fn standing(facts: &Facts, death: Option<Happened>, alive: &[(PartialDate, bool)]) -> Standing {
+    if death.is_some() {
+        return Standing::Died;
+    }
+    let ends_study = |one: &&Dated<Disposed>| {
+        let partly = matches!(
+            one.what.withdrawal,
+            Some(WithdrawalScope::Treatment | WithdrawalScope::Samples | WithdrawalScope::Visits)
+        );
+        one.what.reason != DispositionReason::Death
+            && (one.what.withdrawal == Some(WithdrawalScope::AllContact)
+                || (one.what.scope == DispositionScope::Study && !partly))
+    };
+    let last = facts
+        .dispositions
+        .iter()
+        .filter(ends_study)
+        .max_by_key(|one| (one.on.latest(), one.on.earliest(), one.what.reason));
+    match last {
+        // The lost may return.
+        Some(last)
+            if last.what.withdrawal != Some(WithdrawalScope::AllContact)
+                && alive.iter().any(|(on, _)| on.certainly_after(last.on)) =>
+        {
+            Standing::Followed
+        }
+        Some(last) => match last.what.reason {
+            _ if last.what.withdrawal == Some(WithdrawalScope::AllContact) => Standing::Withdrawn,
+            DispositionReason::WithdrawalBySubject => Standing::Withdrawn,
+            DispositionReason::LostToFollowUp => Standing::Lost,
+            DispositionReason::Completed => Standing::Completed,
+            _ => Standing::Discontinued,
+        },
+        None => Standing::Followed,
+    }
+}
