@@ -221,7 +221,6 @@ struct State {
 ///
 /// # Errors
 /// [`ReportError`].
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "parameters grow, and callers keep theirs")]
 pub fn report(
     rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     parameters: &Parameters,
@@ -238,7 +237,7 @@ pub fn report(
         return Err(ReportError::NotOpened);
     }
     let header: Header<'_> = serde_json::from_slice(&state.header).map_err(|_| ReportError::Row)?;
-    let cutoff = cutoff(&header, state.last_record, parameters)?;
+    let cutoff = cutoff(&header, state.last_record, parameters.cutoff)?;
     let judged = Judged { remission: &header.definitions.remission, relapse: &header.definitions.relapse };
 
     let mut excluded = Exclusions::default();
@@ -288,13 +287,12 @@ impl State {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as `report`")]
 fn cutoff(
     header: &Header<'_>,
     last_record: Option<Date>,
-    parameters: &Parameters,
+    given: Option<Date>,
 ) -> Result<(Date, CutoffBasis), ReportError> {
-    match (parameters.cutoff, last_record) {
+    match (given, last_record) {
         (Some(given), _) => Ok((given, CutoffBasis::Given)),
         (None, Some(last)) => Ok((last, CutoffBasis::LastRecord)),
         // The first record writes its date together with the header.
