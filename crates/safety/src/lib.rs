@@ -1,1 +1,31 @@
 //! Folds events into safety rows and makes the safety report.
+//!
+//! It keeps no store and follows no journal: [`Folder`] says which rows an event changes, [`report()`] makes the
+//! report of the rows that came of it. It runs no reporting clock and judges no outcome of treatment; the arithmetic
+//! is `stats`'. What is missing counts against the product and is shown apart: an adverse event without causality is
+//! related, one without onset began under treatment.
+//!
+//! Same rows, same cutoff: same bytes.
+
+mod case;
+mod death;
+mod figure;
+mod fold;
+mod overview;
+mod report;
+mod rows;
+mod subject;
+mod table;
+mod timing;
+
+pub use death::{AgentJudgement, DeathListing, DeathSection};
+pub use figure::{Figure, Interval, NoEvents, Rate};
+pub use fold::{Folder, RestoreError};
+pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
+pub use report::{
+    Covered, Covers, Cutoff, CutoffBasis, Engine, Exclusions, Parameters, Populations, Replaced, Report,
+    ReportError, SiteRow, TrialHeader, report,
+};
+pub use rows::{RowChange, STATE_PREFIX};
+pub use table::{ClassRow, EventTable, TermRow};
+pub use timing::{Timing, TimingClass};
