@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::format::BLOCK_BYTES;
 use crate::storage::{Disk, SegmentFile, Storage};
 
-/// How the next write, or the next making of a segment, ends.
+/// How a write that fails ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFault {
     /// It fails and leaves nothing.
@@ -50,7 +50,9 @@ pub struct FaultyDisk {
 struct State {
     platters: BTreeMap<PathBuf, Platter>,
     on_sync: Option<SyncHook>,
-    on_write: Option<WriteFault>,
+    /// How many more syncs go well before one ends so.
+    sync_fault: Option<(u32, SyncFault)>,
+    write_fault: Option<(u32, WriteFault)>,
     full: bool,
 }
 
@@ -72,9 +74,20 @@ impl FaultyDisk {
         self.state().on_sync = Some(hook);
     }
 
-    /// Fails the next write.
-    pub fn fail_next_write(&self, fault: WriteFault) {
-        self.state().on_write = Some(fault);
+    /// Fails a write, after `before` that go well.
+    pub fn fail_write(&self, before: u32, fault: WriteFault) {
+        self.state().write_fault = Some((before, fault));
+    }
+
+    /// Fails a sync, after `before` that go well.
+    pub fn fail_sync(&self, before: u32, fault: SyncFault) {
+        self.state().sync_fault = Some((before, fault));
+    }
+
+    /// Forgets the faults that did not strike.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        (state.on_sync, state.write_fault, state.sync_fault, state.full) = (None, None, None, false);
     }
 
     /// Says whether there is room for new segments.
@@ -96,6 +109,18 @@ impl FaultyDisk {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The fault whose turn it is, if it is.
+fn due<F: Copy>(planned: &mut Option<(u32, F)>) -> Option<F> {
+    match planned {
+        Some((0, _)) => planned.take().map(|(_, fault)| fault),
+        Some((before, _)) => {
+            *before -= 1;
+            None
+        }
+        None => None,
     }
 }
 
@@ -145,7 +170,7 @@ impl FaultySegment {
 
 impl SegmentFile for FaultySegment {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let fault = self.disk.state().on_write.take();
+        let fault = due(&mut self.disk.state().write_fault);
         match fault {
             None => return self.write(bytes, offset),
             Some(WriteFault::Nothing) => {}
@@ -161,8 +186,12 @@ impl SegmentFile for FaultySegment {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let hook = self.disk.state().on_sync.take();
-        let outcome = hook.and_then(|hook| hook());
+        let (hook, planned) = {
+            let mut state = self.disk.state();
+            (state.on_sync.take(), due(&mut state.sync_fault))
+        };
+        // The state is free while the hook waits.
+        let outcome = hook.and_then(|hook| hook()).or(planned);
         let mut state = self.disk.state();
         let Some(platter) = state.platters.get_mut(&self.path) else { return Err(failed()) };
         for (offset, length) in std::mem::take(&mut platter.dirty) {

@@ -110,8 +110,10 @@ pub(crate) fn leave_poison(directory: &Path, what: &str) -> io::Result<()> {
 
 /// Locks the journal in `directory`, checks every byte, cuts a torn tail and makes the last batch surely durable.
 pub(crate) fn open(directory: &Path, options: &Options, storage: &dyn Storage) -> Result<Opened, OpenError> {
-    fs::create_dir_all(directory).map_err(at("create directory", directory))?;
-    sync_directory(directory).map_err(at("sync the directory above", directory))?;
+    if !directory.is_dir() {
+        fs::create_dir_all(directory).map_err(at("create directory", directory))?;
+        sync_directory(directory).map_err(at("sync the directory above", directory))?;
+    }
     let lock = lock(directory)?;
     let mut recovery = Recovery { poisoned: poison(directory)?, ..Recovery::default() };
     remove_unfinished(directory)?;

@@ -213,13 +213,9 @@ impl Scanner {
     /// Says what stands at `at`, and gathers it if it is a batch.
     fn examine(&mut self) -> Result<Examined, Stop> {
         let place = self.at;
-        let reader = self.reader(place.segment)?;
-        let (bytes, blocks) = (reader.bytes, reader.blocks);
-        if place.block >= blocks && bytes % BLOCK_BYTES as u64 == 0 {
-            return Ok(Examined::Nothing);
-        }
+        let blocks = self.reader(place.segment)?.blocks;
         if place.block >= blocks {
-            return Err(self.damaged(Contradiction::Length));
+            return self.nothing();
         }
         if is_zero(self.reader(place.segment)?.blocks(place.block, 1)?) {
             return self.headless();
@@ -271,11 +267,22 @@ impl Scanner {
             })
     }
 
+    /// The segment has no more; it must still end with a whole block.
+    fn nothing(&mut self) -> Result<Examined, Stop> {
+        let segment = self.at.segment;
+        let reader = self.reader(segment)?;
+        let (bytes, block) = (reader.bytes, reader.blocks);
+        if bytes % BLOCK_BYTES as u64 == 0 {
+            return Ok(Examined::Nothing);
+        }
+        Err(self.damaged_at(Place { segment, block }, Contradiction::Length))
+    }
+
     /// Zero where a batch would begin: nothing more in this segment, or a batch whose first block was not written.
     fn headless(&mut self) -> Result<Examined, Stop> {
         let place = self.at;
         let Some(end) = self.last_written(place.segment, place.block + 1)? else {
-            return Ok(Examined::Nothing);
+            return self.nothing();
         };
         let next = Context::new(self.end.size.next_position(), place.segment);
         let copy =
@@ -353,7 +360,8 @@ impl Scanner {
         Ok(end)
     }
 
-    /// Whether there are later segments that are not just zeros, or that do not follow one upon the other.
+    /// Whether there are later segments that are not just zeros in whole blocks, or that do not follow one upon the
+    /// other.
     fn goes_on_after(&mut self, segment: u64) -> io::Result<bool> {
         let later: Vec<u64> = self.segments.iter().copied().filter(|number| *number > segment).collect();
         for (due, number) in (segment + 1..).zip(later) {
@@ -361,6 +369,9 @@ impl Scanner {
                 return Ok(true);
             }
             let reader = self.reader(number)?;
+            if reader.bytes % BLOCK_BYTES as u64 != 0 {
+                return Ok(true);
+            }
             for block in 0..reader.blocks {
                 if !is_zero(reader.blocks(block, 1)?) {
                     return Ok(true);

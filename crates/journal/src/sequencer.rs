@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -81,11 +81,40 @@ pub enum SubmitError {
     Read(#[source] Arc<ReadError>),
 }
 
-type Answer<D> = Box<dyn FnOnce(Result<<D as Decide>::Outcome, SubmitError>) + Send>;
+/// How a submitter is answered.
+enum Answer<O> {
+    Call(Box<dyn FnOnce(Result<O, SubmitError>) + Send>),
+    /// To a thread that waits for `Shared::answered`: one wake-up serves all of a batch.
+    Wake(Ticket<O>),
+}
+
+impl<O> Answer<O> {
+    fn give(self, outcome: Result<O, SubmitError>) {
+        match self {
+            Self::Call(answer) => answer(outcome),
+            Self::Wake(ticket) => *ticket.slot() = Some(outcome),
+        }
+    }
+}
+
+/// Where a waiting thread finds its answer; [`SubmitError::Stopped`] if dropped without one.
+struct Ticket<O>(Arc<Mutex<Option<Result<O, SubmitError>>>>);
+
+impl<O> Ticket<O> {
+    fn slot(&self) -> MutexGuard<'_, Option<Result<O, SubmitError>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<O> Drop for Ticket<O> {
+    fn drop(&mut self) {
+        self.slot().get_or_insert(Err(SubmitError::Stopped));
+    }
+}
 
 struct Submission<D: Decide> {
     item: D::Item,
-    answer: Answer<D>,
+    answer: Answer<D::Outcome>,
 }
 
 struct Queue<D: Decide> {
@@ -102,6 +131,9 @@ struct Shared<D: Decide> {
     queue: Mutex<Queue<D>>,
     submitted: Condvar,
     room: Condvar,
+    /// Guards nothing but the moment between a waiting thread's look and its sleep.
+    answering: Mutex<()>,
+    answered: Condvar,
     limits: Limits,
 }
 
@@ -109,6 +141,12 @@ impl<D: Decide> Shared<D> {
     fn queue(&self) -> MutexGuard<'_, Queue<D>> {
         // Nothing panics while it is held but an allocation.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the threads that wait for an answer.
+    fn wake(&self) {
+        drop(self.answering.lock());
+        self.answered.notify_all();
     }
 
     /// Refuses what comes from now on. The first reason stays.
@@ -136,6 +174,8 @@ impl<D: Decide> Sequencer<D> {
             queue: Mutex::new(queue),
             submitted: Condvar::new(),
             room: Condvar::new(),
+            answering: Mutex::new(()),
+            answered: Condvar::new(),
             limits,
         });
         let thread = Worker {
@@ -160,13 +200,7 @@ impl<D: Decide> Sequencer<D> {
         item: D::Item,
         answer: impl FnOnce(Result<D::Outcome, SubmitError>) + Send + 'static,
     ) {
-        let mut queue = self.shared.queue();
-        while queue.closed.is_none() && queue.waiting.len() >= self.shared.limits.waiting_max {
-            queue.crowd += 1;
-            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            queue.crowd -= 1;
-        }
-        self.enqueue(queue, Submission { item, answer: Box::new(answer) });
+        self.enqueue_when_room(Submission { item, answer: Answer::Call(Box::new(answer)) });
     }
 
     /// As [`Sequencer::submit`], but never blocks: answers [`SubmitError::Full`] at once if too many wait.
@@ -181,7 +215,7 @@ impl<D: Decide> Sequencer<D> {
             drop(queue);
             return answer(Err(SubmitError::Full { waiting }));
         }
-        self.enqueue(queue, Submission { item, answer: Box::new(answer) });
+        self.enqueue(queue, Submission { item, answer: Answer::Call(Box::new(answer)) });
     }
 
     /// Hands `item` over and waits for its outcome. Blocks.
@@ -189,12 +223,16 @@ impl<D: Decide> Sequencer<D> {
     /// # Errors
     /// [`SubmitError`].
     pub fn submit_and_wait(&self, item: D::Item) -> Result<D::Outcome, SubmitError> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.submit(item, move |outcome| {
-            // The receiver waits below; if its thread is gone nobody wants the answer.
-            let _ = sender.send(outcome);
-        });
-        receiver.recv().unwrap_or(Err(SubmitError::Stopped))
+        let ticket = Ticket(Arc::new(Mutex::new(None)));
+        let answer = Arc::clone(&ticket.0);
+        self.enqueue_when_room(Submission { item, answer: Answer::Wake(ticket) });
+        let mut waiting = self.shared.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(outcome) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return outcome;
+            }
+            waiting = self.shared.answered.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// How many submissions wait for the next append.
@@ -217,10 +255,20 @@ impl<D: Decide> Sequencer<D> {
         }
     }
 
+    fn enqueue_when_room(&self, submission: Submission<D>) {
+        let mut queue = self.shared.queue();
+        while queue.closed.is_none() && queue.waiting.len() >= self.shared.limits.waiting_max {
+            queue.crowd += 1;
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.crowd -= 1;
+        }
+        self.enqueue(queue, submission);
+    }
+
     fn enqueue(&self, mut queue: MutexGuard<'_, Queue<D>>, submission: Submission<D>) {
         if let Some(reason) = queue.closed.clone() {
             drop(queue);
-            return (submission.answer)(Err(reason));
+            return submission.answer.give(Err(reason));
         }
         queue.waiting.push_back(submission);
         let wake = mem::take(&mut queue.idle);
@@ -367,8 +415,9 @@ impl<D: Decide> Worker<D> {
     fn answer(&mut self, result: impl Fn(D::Outcome) -> Result<D::Outcome, SubmitError>) {
         let decided = self.outcomes.len();
         for (outcome, submission) in self.outcomes.drain(..).zip(self.batch.drain(..decided)) {
-            (submission.answer)(result(outcome));
+            submission.answer.give(result(outcome));
         }
+        self.shared.wake();
     }
 
     /// Closes the queue and answers all that is in it.
@@ -376,8 +425,9 @@ impl<D: Decide> Worker<D> {
         self.shared.close(error.clone());
         let waiting = mem::take(&mut self.shared.queue().waiting);
         for submission in self.batch.drain(..).chain(waiting) {
-            (submission.answer)(Err(error.clone()));
+            submission.answer.give(Err(error.clone()));
         }
+        self.shared.wake();
     }
 }
 
@@ -386,7 +436,8 @@ impl<D: Decide> Drop for Worker<D> {
     fn drop(&mut self) {
         self.shared.close(SubmitError::Stopped);
         let waiting = mem::take(&mut self.shared.queue().waiting);
-        drop(waiting);
+        drop((mem::take(&mut self.batch), waiting));
+        self.shared.wake();
     }
 }
 
@@ -395,6 +446,7 @@ mod tests {
     use super::*;
     use crate::memory::{Fault, MemoryJournal};
     use chain::{Chain, Position, Signature};
+    use std::sync::mpsc;
 
     /// Links each item as it stands; refuses the empty one.
     struct Link {
