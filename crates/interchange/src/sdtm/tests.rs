@@ -1,0 +1,1 @@
+//! Small studies, written as files, and what is made of them.
