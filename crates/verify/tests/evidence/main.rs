@@ -1,0 +1,12 @@
+//! Logs made, harmed and verified.
+
+#[cfg(test)]
+mod any_bytes;
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod support;
