@@ -1,1 +1,110 @@
 //! The web pages, over the same traits as the API.
+//!
+//! It opens no store, knows no engine and writes nothing: every page is a plain GET answered from [`api::Registry`].
+//! It judges nothing either. Figures are the reports' own, read from their JSON; a part that a report does not hold is
+//! left out of the page, never guessed.
+
+mod asked;
+mod changes;
+mod figures;
+mod findings;
+mod headers;
+mod links;
+mod outcomes;
+mod overview;
+mod page;
+mod record;
+mod report;
+mod safety;
+mod subjects;
+mod trail;
+mod values;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use clinical::{Date, TrialId};
+
+use asked::Failure;
+
+/// What the binary tells the pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The cutoff that links from the front page carry: a demonstration's records all end long before today.
+    pub demo_cutoff: Option<Date>,
+    /// Published figures beside computed ones, for a trial that repeats a study.
+    pub comparison: Option<Comparison>,
+    /// How to verify a copy of the log, shown beside the last verdict; such as the command for this data directory.
+    pub verify_hint: Option<String>,
+}
+
+/// Published figures beside computed ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The trial they belong to.
+    pub trial: TrialId,
+    /// What was published where, and at which cutoff the computed figures were made.
+    pub source: String,
+    /// The figures.
+    pub rows: Vec<ComparisonRow>,
+}
+
+/// A published figure beside the computed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComparisonRow {
+    /// What it is.
+    pub figure: String,
+    /// As published.
+    pub published: String,
+    /// As computed from the log.
+    pub computed: String,
+    /// Whether they agree.
+    pub agrees: bool,
+}
+
+/// What every page is made from.
+pub(crate) struct Console {
+    pub(crate) registry: Arc<dyn api::Registry>,
+    pub(crate) settings: Settings,
+}
+
+/// The pages over a registry. Paths below `/v1/` that nothing answers are left to the API's manner: a problem document.
+pub fn router(registry: Arc<dyn api::Registry>, settings: Settings) -> Router {
+    Router::new()
+        .route("/", get(overview::front))
+        .route("/trials/{trial}", get(overview::overview))
+        .route("/trials/{trial}/outcomes", get(outcomes::outcomes))
+        .route("/trials/{trial}/safety", get(safety::safety))
+        .route("/trials/{trial}/findings", get(findings::findings))
+        .route("/trials/{trial}/subjects", get(subjects::subjects))
+        .route("/trials/{trial}/subjects/{subject}", get(trail::trail))
+        .route("/trials/{trial}/records/{seq}", get(record::record))
+        .route("/assets/console.css", get(headers::style))
+        .route("/assets/icon.svg", get(headers::icon))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(read_only)
+        .layer(axum::middleware::map_response(headers::secure))
+        .with_state(Arc::new(Console { registry, settings }))
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    let problem = api::Problem::not_found("no page has this address");
+    if uri.path().starts_with("/v1/") {
+        return problem.into_response();
+    }
+    Failure::new(problem).into_response()
+}
+
+async fn read_only() -> Response {
+    Failure::new(api::Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+        "method-not-allowed",
+        "These pages are for reading only.",
+        "events are submitted to the API, signed",
+    ))
+    .into_response()
+}

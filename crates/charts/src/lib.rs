@@ -1,0 +1,12 @@
+//! Draws figures as accessible SVG from numbers it is given.
+//!
+//! Pure: same numbers, same bytes. It computes no statistics and reads no report: the curve, its limits and the
+//! numbers at risk are the caller's. Colours and letters are the page's style sheet's; the drawing carries classes only,
+//! no style, no script.
+
+mod axis;
+mod number;
+mod steps;
+
+pub use axis::{Axis, AxisTick};
+pub use steps::{AtRisk, ChartError, Limits, Series, Step, StepChart, Whisker};

@@ -1,0 +1,98 @@
+//! What a request asks for: the trial it names, the cutoff and the page; and the answer when it cannot be had.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::{Page, Problem, ReportKind, ReportView, TrialDetail};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use clinical::{Date, PartialDate};
+
+use crate::Console;
+use crate::links::Links;
+use crate::page;
+
+/// Entries on one page of a list.
+const PAGE_ENTRIES: usize = 50;
+
+/// A request about one trial.
+pub(crate) struct Asked {
+    pub(crate) console: Arc<Console>,
+    pub(crate) detail: TrialDetail,
+    pub(crate) links: Links,
+    pub(crate) page: Page,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Asked {
+    /// A part of the path.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// A report at the cutoff that the request names.
+    pub(crate) async fn report(&self, kind: ReportKind) -> Result<ReportView, Problem> {
+        self.console.registry.report(&self.links.trial, kind, self.links.cutoff).await
+    }
+
+    /// The trial is there, but not what was asked of it.
+    pub(crate) fn fail(self, problem: Problem) -> Failure {
+        Failure { problem, asked: Some(Box::new(self)) }
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Asked {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        let Path(parameters) = Path::<BTreeMap<String, String>>::from_request_parts(parts, console)
+            .await
+            .map_err(|_| Failure::new(Problem::bad_request("the address is not in UTF-8")))?;
+        let trial = parameters.get("trial").map_or("", String::as_str);
+        let trial = trial.parse().map_err(|error| Failure::new(Problem::not_found(format!("{error}"))))?;
+        let detail = console.registry.trial(&trial).await.map_err(Failure::new)?;
+        let mut asked = Self {
+            console: Arc::clone(console),
+            detail,
+            links: Links { trial, cutoff: None },
+            page: Page { after: None, limit: Some(PAGE_ENTRIES) },
+            parameters,
+        };
+        let Ok(Query(query)) = Query::<BTreeMap<String, String>>::from_request_parts(parts, console).await
+        else {
+            return Err(asked.fail(Problem::bad_request("the part after ? is not of the form name=value")));
+        };
+        let given = |name: &str| query.get(name).filter(|value| !value.is_empty());
+        asked.page.after = given("after").cloned();
+        if let Some(text) = given("cutoff") {
+            let Some(cutoff) = day(text) else {
+                return Err(asked.fail(Problem::bad_request("a cutoff is a full date such as 2011-06-30")));
+            };
+            asked.links.cutoff = Some(cutoff);
+        }
+        Ok(asked)
+    }
+}
+
+fn day(text: &str) -> Option<Date> {
+    text.parse::<PartialDate>().ok()?.day()
+}
+
+/// Why there is no such page: shown as one.
+pub(crate) struct Failure {
+    problem: Problem,
+    asked: Option<Box<Asked>>,
+}
+
+impl Failure {
+    pub(crate) fn new(problem: Problem) -> Self {
+        Self { problem, asked: None }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        page::problem(&self.problem, self.asked.as_deref())
+    }
+}

@@ -1,0 +1,193 @@
+//! Tables of figures: so many of so many, with interval, denominator and definition; and what tables share.
+
+use maud::{Markup, html};
+
+use crate::report::{Figure, Interval, Rate, Report};
+use crate::words::{count, heading, words};
+
+/// A table that may be wider than the screen: it then scrolls by itself, by keyboard too.
+pub(crate) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
+        div.scroll role="region" aria-label=(caption) tabindex="0" {
+            table { caption { (caption) } thead { (head) } tbody { (body) } }
+        }
+    }
+}
+
+/// A row of column headings; those that begin with `#` stand over numbers.
+pub(crate) fn columns(names: &[&str]) -> Markup {
+    html! {
+        tr {
+            @for name in names {
+                @match name.strip_prefix('#') {
+                    Some(name) => th.number scope="col" { (name) },
+                    None => th scope="col" { (name) },
+                }
+            }
+        }
+    }
+}
+
+/// Where a report lacks a part, or has it in a form that is not known here.
+pub(crate) fn absent(what: &str) -> Markup {
+    html! { p.nothing { "This report holds no " (what) " in a form that this page knows." } }
+}
+
+/// `23/83`, or a dash where nobody could have it.
+pub(crate) fn ratio(figure: &Figure) -> String {
+    format!("{}/{}", count(figure.numerator), count(figure.denominator))
+}
+
+/// The share, or why there is none.
+pub(crate) fn share(figure: &Figure) -> String {
+    figure.percent.as_ref().map_or_else(|| "nobody".to_owned(), |percent| format!("{percent}%"))
+}
+
+/// Limits without their method, which the column names.
+pub(crate) fn limits(interval: &Interval, unit: &str) -> String {
+    format!("{}–{}{unit}", interval.lower, interval.upper)
+}
+
+/// `95% CI, Clopper-Pearson`.
+pub(crate) fn method(interval: &Interval) -> String {
+    let level = match interval.level.as_str() {
+        "0.95" => "95%",
+        other => other,
+    };
+    format!("{level} CI, {}", interval.method)
+}
+
+/// Each method once, in the order in which they first stand.
+pub(crate) fn methods<'a>(intervals: impl Iterator<Item = &'a Interval>) -> Vec<&'a Interval> {
+    let mut methods: Vec<&Interval> = Vec::new();
+    for interval in intervals {
+        if !methods.iter().any(|known| known.method == interval.method && known.level == interval.level) {
+            methods.push(interval);
+        }
+    }
+    methods
+}
+
+/// The interval by a method, if it is defined there.
+pub(crate) fn by_method<'a>(intervals: &'a [Interval], method: &Interval) -> Option<&'a Interval> {
+    intervals.iter().find(|interval| interval.method == method.method && interval.level == method.level)
+}
+
+/// A cell for the interval by each method.
+pub(crate) fn interval_cells(intervals: &[Interval], methods: &[&Interval], unit: &str) -> Markup {
+    html! {
+        @for method in methods {
+            td.number {
+                @match by_method(intervals, method) {
+                    Some(interval) => (limits(interval, unit)),
+                    None => "undefined",
+                }
+            }
+        }
+    }
+}
+
+/// Headings for the intervals by each method.
+pub(crate) fn interval_columns(methods: &[&Interval]) -> Markup {
+    html! { @for interval in methods { th.number scope="col" { (method(interval)) } } }
+}
+
+/// A table of figures with everything needed to judge them.
+pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
+    let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
+    table(
+        caption,
+        &html! {
+            tr {
+                th scope="col" { "Figure" }
+                th.number scope="col" { "Subjects" }
+                th.number scope="col" { "Share" }
+                (interval_columns(&methods))
+                th scope="col" { "Denominator" }
+                th scope="col" { "Definition" }
+                th.number scope="col" { "Dates completed" }
+            }
+        },
+        &html! {
+            @for figure in figures {
+                tr id=(figure.id) {
+                    th scope="row" { (figure.label) }
+                    td.number { (ratio(figure)) }
+                    td.number {
+                        (share(figure))
+                        @if let Some(bound) = &figure.no_events {
+                            br; small {
+                                "none seen; one-sided 95% bound " (bound.one_sided_upper_percent) "%"
+                                @if let Some(rule) = &bound.rule_of_three_percent { ", rule of three " (rule) "%" }
+                            }
+                        }
+                    }
+                    (interval_cells(&figure.intervals, &methods, "%"))
+                    td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }
+                    td { code { (figure.definition) } }
+                    td.number { (count(figure.imputed)) }
+                }
+            }
+        },
+    )
+}
+
+/// A table of rates.
+pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
+    let methods = methods(rates.iter().flat_map(|rate| &rate.intervals));
+    table(
+        caption,
+        &html! {
+            tr {
+                th scope="col" { "Rate" }
+                th.number scope="col" { "Events" }
+                th.number scope="col" { "Patient-years" }
+                th.number scope="col" { "Per 100" }
+                (interval_columns(&methods))
+                th scope="col" { "Time counted" }
+                th scope="col" { "Population" }
+                th scope="col" { "Definition" }
+                th.number scope="col" { "Dates completed" }
+            }
+        },
+        &html! {
+            @for rate in rates {
+                tr {
+                    th scope="row" { (rate.label) }
+                    td.number { (count(rate.events)) }
+                    td.number { (rate.patient_years) }
+                    td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }
+                    (interval_cells(&rate.intervals, &methods, ""))
+                    td { (heading(&rate.time)) }
+                    td { (rate.population) }
+                    td { code { (rate.definition) } }
+                    td.number { (count(rate.imputed)) }
+                }
+            }
+        },
+    )
+}
+
+/// What the report counts and a form to count up to another day.
+pub(crate) fn cutoff(report: &Report, address: &str) -> Markup {
+    let Some(cutoff) = report.cutoff() else { return absent("cutoff") };
+    // The form sends its one field: the address goes without its own.
+    let action = address.split('?').next().unwrap_or(address);
+    html! {
+        form.cutoff method="get" action=(action) {
+            p {
+                "What happened up to " strong { (cutoff.date) } " is counted ("
+                @match cutoff.basis.as_str() {
+                    "given" => "as chosen",
+                    "last_record" => "the day of the last record",
+                    other => (words(other)),
+                }
+                @if !cutoff.zone.is_empty() { ", zone " (cutoff.zone) }
+                "). "
+                label for="cutoff" { "Another day: " }
+                input #cutoff type="date" name="cutoff" value=(cutoff.date) min="1900-01-01" max="2999-12-31" required;
+                " " button type="submit" { "Show" }
+            }
+        }
+    }
+}

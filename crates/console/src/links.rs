@@ -1,0 +1,57 @@
+//! Addresses of the pages. Each keeps the reader's cutoff, so that one walk through the pages shows one cut.
+
+use std::fmt::Display;
+
+use clinical::{Date, SubjectId, TrialId};
+
+/// Addresses within one trial.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    pub(crate) trial: TrialId,
+    pub(crate) cutoff: Option<Date>,
+}
+
+impl Links {
+    pub(crate) fn overview(&self) -> String {
+        self.path("", None)
+    }
+
+    pub(crate) fn outcomes(&self) -> String {
+        self.path("/outcomes", None)
+    }
+
+    pub(crate) fn safety(&self) -> String {
+        self.path("/safety", None)
+    }
+
+    pub(crate) fn findings(&self, after: Option<&dyn Display>) -> String {
+        self.path("/findings", after)
+    }
+
+    pub(crate) fn subjects(&self, after: Option<&dyn Display>) -> String {
+        self.path("/subjects", after)
+    }
+
+    pub(crate) fn subject(&self, subject: &SubjectId, after: Option<&dyn Display>) -> String {
+        self.path(&format!("/subjects/{subject}"), after)
+    }
+
+    pub(crate) fn record(&self, seq: impl Display) -> String {
+        self.path(&format!("/records/{seq}"), None)
+    }
+
+    /// Identifiers, dates and positions hold nothing that a URL would have to escape.
+    fn path(&self, tail: &str, after: Option<&dyn Display>) -> String {
+        let mut path = format!("/trials/{}{tail}", self.trial);
+        let mut mark = '?';
+        for (name, value) in
+            [("cutoff", self.cutoff.as_ref().map(|date| date as &dyn Display)), ("after", after)]
+        {
+            if let Some(value) = value {
+                path.push_str(&format!("{mark}{name}={value}"));
+                mark = '&';
+            }
+        }
+        path
+    }
+}

@@ -1,0 +1,318 @@
+//! The front page and a trial's overview.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::{ReportKind, ReportView};
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+
+use crate::asked::{Asked, Failure};
+use crate::figures::{absent, by_method, columns, cutoff, limits, method, methods, ratio, share, table};
+use crate::links::Links;
+use crate::page::{self, Here, nothing};
+use crate::report::{Figure, FollowUp, Remission, Report, Waterfall};
+use crate::words::{count, counted, hash, heading, words};
+use crate::{Comparison, Console};
+
+/// The trials; where there is one, its overview at once.
+pub(crate) async fn front(State(console): State<Arc<Console>>) -> Result<Response, Failure> {
+    let trials = console.registry.trials().await.map_err(Failure::new)?.trials;
+    let links =
+        |trial: &api::TrialView| Links { trial: trial.trial.clone(), cutoff: console.settings.demo_cutoff };
+    if let [only] = trials.as_slice() {
+        return Ok(Redirect::temporary(&links(only).overview()).into_response());
+    }
+    let main = html! {
+        h1 { "Trials" }
+        @if trials.is_empty() {
+            p.nothing { "This registry holds no trial. One is opened by its sponsor's signed event." }
+        } @else {
+            (table(
+                "Trials of this registry",
+                &columns(&["Trial", "Title", "#Records", "Head", "#Projector lag", "Verification"]),
+                &html! {
+                    @for trial in &trials {
+                        tr {
+                            th scope="row" { a href=(links(trial).overview()) { (trial.trial) } }
+                            td { (trial.title) @if trial.synthetic { " " (page::synthetic()) } }
+                            td.number { (count(trial.covers.records)) }
+                            td { (hash(trial.covers.head)) }
+                            td.number { (count(trial.covers.lag_records)) }
+                            td { (page::verified(&trial.covers)) }
+                        }
+                    }
+                },
+            ))
+        }
+    };
+    Ok(page::general("Trials", &main))
+}
+
+/// What the log covers, how far it is verified, and the reports' first figures.
+pub(crate) async fn overview(asked: Asked) -> Response {
+    // A report that cannot be made just now hides nothing of the log.
+    let outcomes = asked.report(ReportKind::Outcomes).await;
+    let trial = &asked.detail.trial;
+    let comparison = asked.console.settings.comparison.as_ref().filter(|it| it.trial == trial.trial);
+    let covers = outcomes.as_ref().map_or(&trial.covers, |view| &view.covers);
+    let main = html! {
+        h1 { "Overview" }
+        @if trial.synthetic {
+            p.note { (page::synthetic()) " Every record of this trial is made up: nobody was treated, nothing follows for patients." }
+        }
+        (log(&asked))
+        @match &outcomes {
+            Ok(view) => (of_report(view, &asked.links)),
+            Err(problem) => section {
+                h2 { "Headline figures" }
+                p.nothing { "The outcome report cannot be shown just now: " (problem.detail) ". The log is not affected." }
+            },
+        }
+        @if let Some(comparison) = comparison { (compared(comparison)) }
+        (sites(&asked))
+        (keys(&asked))
+    };
+    page::trial(&asked, Here::Overview, "Overview", covers, &main)
+}
+
+fn log(asked: &Asked) -> Markup {
+    let trial = &asked.detail.trial;
+    html! {
+        section {
+            h2 { "The log" }
+            dl.facts {
+                dt { "Trial" } dd { code { (trial.trial) } }
+                dt { "Records" } dd { (count(trial.covers.records)) " covered, " (count(trial.covers.lag_records)) " waiting" }
+                dt { "Verification" } dd { (page::verified(&trial.covers)) }
+                @if let Some(hint) = &asked.console.settings.verify_hint {
+                    dt { "Verify it yourself" } dd { code.command { (hint) } }
+                }
+                dt { "Genesis" } dd { code.whole { (trial.genesis) } " " a href=(asked.links.record(0)) { "record #0" } }
+                dt { "Head" } dd { code.whole { (trial.covers.head) } }
+                dt { "Log key" } dd { code.whole { (trial.log_key) } }
+                dt { "Zone of data cuts" } dd { (trial.zone) }
+            }
+            p.quiet {
+                "The genesis is the hash of the first record, and by it every later one is bound. Keep it where this registry cannot change it: "
+                "with it, a copy of the log verifies without trusting this page."
+            }
+        }
+    }
+}
+
+fn of_report(view: &ReportView, links: &Links) -> Markup {
+    let report = Report::read(view);
+    html! {
+        section {
+            h2 { "Headline figures" }
+            (cutoff(&report, &links.overview()))
+            (headlines(&report))
+            (by_year(&report))
+            p { a href=(links.outcomes()) { "All outcome figures, curves and definitions" } }
+        }
+        section {
+            h2 { "Participant flow" }
+            (flow(&report))
+        }
+    }
+}
+
+fn headlines(report: &Report) -> Markup {
+    let figures: Vec<Figure> = ["/survival/crude", "/survival/deaths", "/relapse/ever"]
+        .iter()
+        .filter_map(|pointer| report.part(pointer))
+        .collect();
+    let follow_up: Option<FollowUp> = report.part("/follow_up");
+    html! {
+        @if figures.is_empty() && follow_up.is_none() { (absent("headline figures")) }
+        ul.cards {
+            @for figure in &figures {
+                li {
+                    span.name { (figure.label) }
+                    span.value { (share(figure)) }
+                    span.detail { (ratio(figure)) }
+                    @if let Some(interval) = figure.intervals.first() {
+                        span.detail { (limits(interval, "%")) " (" (method(interval)) ")" }
+                    }
+                }
+            }
+            @if let Some(follow_up) = &follow_up && let Some(mean) = &follow_up.mean_months {
+                li {
+                    span.name { "Mean follow-up" }
+                    span.value { (mean) " months" }
+                    span.detail { (counted(follow_up.subjects, "subject", "subjects")) ", " (follow_up.patient_years) " patient-years" }
+                }
+            }
+        }
+    }
+}
+
+fn by_year(report: &Report) -> Markup {
+    let remission: Option<Remission> = report.part("/remission");
+    let figures: Vec<Figure> = remission
+        .into_iter()
+        .flat_map(|remission| remission.figures)
+        .map(|figure| figure.figure)
+        .chain(report.part::<Vec<Figure>>("/relapse/in_year").into_iter().flatten())
+        .collect();
+    if figures.is_empty() {
+        return absent("figures by year");
+    }
+    let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
+    table(
+        "Remission and relapse by year",
+        &html! {
+            tr {
+                th scope="col" { "Figure" }
+                th.number scope="col" { "Subjects" }
+                th.number scope="col" { "Share" }
+                @if let Some(first) = methods.first() { th.number scope="col" { (method(first)) } }
+            }
+        },
+        &html! {
+            @for figure in &figures {
+                tr {
+                    th scope="row" { (figure.label) }
+                    td.number { (ratio(figure)) }
+                    td.number { (share(figure)) }
+                    @if let Some(first) = methods.first() {
+                        td.number {
+                            @match by_method(&figure.intervals, first) {
+                                Some(interval) => (limits(interval, "%")),
+                                None => "undefined",
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+fn flow(report: &Report) -> Markup {
+    let Some(waterfall) = report.part::<Waterfall>("/waterfall") else { return absent("participant flow") };
+    let counts: BTreeMap<String, u64> = report.part("/flow").unwrap_or_default();
+    // In the order in which a subject comes to them.
+    let standings = ["died", "withdrawn", "lost", "completed", "discontinued", "in_follow_up"];
+    html! {
+        ol.flow {
+            @if let Some(screened) = counts.get("screened") {
+                li {
+                    span.stage { strong { (count(*screened)) } " Screened" }
+                    @if let Some(failures) = counts.get("screen_failures") && *failures > 0 {
+                        span.losses { (count(*failures)) " screen failures" }
+                    }
+                }
+            }
+            @for stage in &waterfall.stages {
+                li {
+                    span.stage { strong { (count(stage.subjects)) } " " (stage.label) }
+                    @if !stage.losses.is_empty() {
+                        span.losses {
+                            "not: "
+                            @for (index, loss) in stage.losses.iter().enumerate() {
+                                @if index > 0 { ", " }
+                                (count(loss.subjects)) " " (words(&loss.reason))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p.quiet { "Evaluable by definition " code { (waterfall.definition) } "." }
+        (table(
+            "Where the infused stand",
+            &columns(&["Standing", "#Subjects"]),
+            &html! {
+                @for standing in standings {
+                    @if let Some(subjects) = counts.get(standing) {
+                        tr { th scope="row" { (heading(standing)) } td.number { (count(*subjects)) } }
+                    }
+                }
+            },
+        ))
+    }
+}
+
+fn compared(comparison: &Comparison) -> Markup {
+    html! {
+        section {
+            h2 { "Beside what was published" }
+            p { (comparison.source) }
+            (table(
+                "Published and computed figures",
+                &columns(&["Figure", "#Published", "#Computed here", "Agreement"]),
+                &html! {
+                    @for row in &comparison.rows {
+                        tr {
+                            th scope="row" { (row.figure) }
+                            td.number { (row.published) }
+                            td.number { (row.computed) }
+                            td { @if row.agrees { span.good { "✓ equal" } } @else { strong.bad { "✗ differs" } } }
+                        }
+                    }
+                },
+            ))
+        }
+    }
+}
+
+fn sites(asked: &Asked) -> Markup {
+    html! {
+        section {
+            h2 { "Sites" }
+            @if asked.detail.sites.is_empty() { (nothing("is no site", &asked.detail.trial.covers)) }
+            @else {
+                (table(
+                    "Active sites",
+                    &columns(&["Site", "Name", "Country", "Zone"]),
+                    &html! {
+                        @for site in &asked.detail.sites {
+                            tr {
+                                th scope="row" { (site.site) }
+                                td { (site.name) }
+                                td { (site.country) }
+                                td { (site.zone) }
+                            }
+                        }
+                    },
+                ))
+            }
+        }
+    }
+}
+
+fn keys(asked: &Asked) -> Markup {
+    html! {
+        section {
+            h2 { "People and keys" }
+            (table(
+                "Keys, what they are entitled to, and the records that say so",
+                &columns(&["Holder", "Role", "Organisation", "Sites", "Key", "Granted", "Revoked"]),
+                &html! {
+                    @for key in &asked.detail.keys {
+                        tr {
+                            th scope="row" { (key.holder) }
+                            td { (words(key.role.as_str())) }
+                            td { (key.organisation) }
+                            td {
+                                @if key.sites.is_empty() { "whole trial" }
+                                @for (index, site) in key.sites.iter().enumerate() { @if index > 0 { ", " } (site) }
+                            }
+                            td { (hash(key.key)) }
+                            td { a href=(asked.links.record(key.granted_at)) { "#" (key.granted_at) } }
+                            td {
+                                @match key.revoked_at {
+                                    Some(seq) => { "revoked by " a href=(asked.links.record(seq)) { "#" (seq) } },
+                                    None => "no",
+                                }
+                            }
+                        }
+                    }
+                },
+            ))
+        }
+    }
+}

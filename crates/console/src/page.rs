@@ -1,0 +1,203 @@
+//! The frame of every page: which trial, what is covered, how far it is verified.
+
+use api::{Covers, Problem, TrialView, Verified};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::asked::Asked;
+use crate::links::Links;
+use crate::words::{count, counted, hash, instant};
+
+/// Which entry of the trial's menu a page stands under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    Overview,
+    Outcomes,
+    Safety,
+    Findings,
+    Subjects,
+    /// None of them.
+    Elsewhere,
+}
+
+/// A page about a trial, from an answer that covers `covers`.
+pub(crate) fn trial(asked: &Asked, here: Here, title: &str, covers: &Covers, main: &Markup) -> Response {
+    let trial = &asked.detail.trial;
+    respond(StatusCode::OK, title, Some((trial, &asked.links, here, covers)), main)
+}
+
+/// A page about no trial in particular.
+pub(crate) fn general(title: &str, main: &Markup) -> Response {
+    respond(StatusCode::OK, title, None, main)
+}
+
+/// A problem as a page.
+pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
+    let main = html! {
+        h1 { (problem.title) }
+        p { (problem.detail) @if !problem.detail.ends_with('.') { "." } }
+        p.quiet { "Status " (problem.status) " · code " code { (problem.code) } }
+        p {
+            @match asked {
+                Some(asked) => a href=(asked.links.overview()) { "Overview of " (asked.links.trial) },
+                None => a href="/" { "All trials" },
+            }
+        }
+    };
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let trial =
+        asked.map(|asked| (&asked.detail.trial, &asked.links, Here::Elsewhere, &asked.detail.trial.covers));
+    respond(status, &problem.title, trial, &main)
+}
+
+type Trial<'a> = (&'a TrialView, &'a Links, Here, &'a Covers);
+
+fn respond(status: StatusCode, title: &str, trial: Option<Trial<'_>>, main: &Markup) -> Response {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) @if let Some((trial, ..)) = trial { " · " (trial.trial) } " · Trialbook" }
+                link rel="stylesheet" href="/assets/console.css";
+                link rel="icon" type="image/svg+xml" href="/assets/icon.svg";
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                (banner(trial))
+                main #main { (main) }
+                footer {
+                    p {
+                        "Trialbook shows what the log holds. These pages write nothing; what is verified is said above, "
+                        "and anyone with a copy of the log can verify it again."
+                    }
+                }
+            }
+        }
+    };
+    let content_type = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (status, content_type, markup.into_string()).into_response()
+}
+
+fn banner(trial: Option<Trial<'_>>) -> Markup {
+    html! {
+        header {
+            div.bar {
+                a.brand href="/" { "Trialbook" }
+                @if let Some((trial, links, ..)) = trial {
+                    p.trial { a href=(links.overview()) { (trial.title) } }
+                    @if trial.synthetic { (synthetic()) }
+                }
+            }
+            @if let Some((_, links, here, covers)) = trial {
+                p.covers { (what_is_covered(covers, links)) }
+                @if let Some(why) = &covers.stopped {
+                    p.alert role="alert" {
+                        strong { "Stopped. " }
+                        "What answers here no longer follows the log and shows its last good state: " (why)
+                    }
+                }
+                nav aria-label="Pages of the trial" {
+                    ul {
+                        @for (entry, name, address) in [
+                            (Here::Overview, "Overview", links.overview()),
+                            (Here::Outcomes, "Outcomes", links.outcomes()),
+                            (Here::Safety, "Safety", links.safety()),
+                            (Here::Findings, "Findings", links.findings(None)),
+                            (Here::Subjects, "Subjects", links.subjects(None)),
+                        ] {
+                            li { a href=(address) aria-current=[(entry == here).then_some("page")] { (name) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The mark of a trial whose records are made up.
+pub(crate) fn synthetic() -> Markup {
+    html! { strong.synthetic title="Every record of this trial is made up; nobody was treated." { "SYNTHETIC" } }
+}
+
+fn what_is_covered(covers: &Covers, links: &Links) -> Markup {
+    html! {
+        span {
+            @match covers.records.checked_sub(1) {
+                Some(last) => { "records up to " a href=(links.record(last)) { "#" (count(last)) } " · head " (hash(covers.head)) },
+                None => { "no record covered yet" },
+            }
+        }
+        " · "
+        span { (lag(covers)) }
+        " · "
+        span { (verified(covers)) }
+    }
+}
+
+fn lag(covers: &Covers) -> Markup {
+    html! {
+        @if covers.lag_records == 0 { "projector lag 0" }
+        @else { strong { "projector lag " (counted(covers.lag_records, "record", "records")) } }
+    }
+}
+
+/// The last verdict, in words and with a sign, never by colour alone.
+pub(crate) fn verified(covers: &Covers) -> Markup {
+    html! {
+        @match &covers.verified {
+            Some(verified) => {
+                (verdict(verified)) ", " (counted(verified.records, "record", "records")) ", " (instant(verified.at))
+            },
+            None => { "not yet verified" },
+        }
+    }
+}
+
+fn verdict(verified: &Verified) -> Markup {
+    html! {
+        @match verified.verdict.as_str() {
+            "intact" => span.good { "✓ verified: intact" },
+            "broken" => strong.bad { "✗ verified: BROKEN" },
+            other => strong.unsure { "? verification " (other) },
+        }
+    }
+}
+
+/// What stands where a list has no entries: never that nothing was projected yet, but what was looked at.
+pub(crate) fn nothing(what: &str, covers: &Covers) -> Markup {
+    html! {
+        p.nothing {
+            @match covers.records {
+                0 => {
+                    "No record of this log is in this list yet: "
+                    (counted(covers.lag_records, "record waits", "records wait")) " to be taken in."
+                },
+                records => {
+                    "There " (what) " in the " (counted(records, "record", "records")) " covered here"
+                    @match covers.lag_records {
+                        0 => { ", which is all there are." },
+                        lag => { "; " (counted(lag, "record waits", "records wait")) " to be taken in." },
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The foot of a list that goes on.
+pub(crate) fn pager(first: Option<String>, next: Option<String>) -> Markup {
+    html! {
+        @if first.is_some() || next.is_some() {
+            nav.pager aria-label="Parts of the list" {
+                ul {
+                    @if let Some(first) = first { li { a href=(first) { "From the beginning" } } }
+                    @if let Some(next) = next { li { a rel="next" href=(next) { "Next" } } }
+                }
+            }
+        }
+    }
+}

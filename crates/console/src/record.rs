@@ -1,0 +1,127 @@
+//! One record: decoded, and as its bytes stand.
+
+use axum::response::Response;
+use maud::{Markup, html};
+
+use crate::asked::{Asked, Failure};
+use crate::figures::{columns, table};
+use crate::findings;
+use crate::page::{self, Here};
+use crate::trail::{Read, amended, amendment};
+use crate::values::{leaves, name, shown};
+use crate::words::{count, instant};
+
+pub(crate) async fn record(asked: Asked) -> Result<Response, Failure> {
+    let Ok(seq) = serde_json::from_str(asked.parameter("seq")) else {
+        return Err(asked.fail(api::Problem::not_found("a position is a number from 0 on")));
+    };
+    let view = match asked.console.registry.record(&asked.links.trial, seq).await {
+        Ok(view) => view,
+        Err(problem) => return Err(asked.fail(problem)),
+    };
+    let record = Read::new(&view);
+    let old = amended(&asked, &record).await;
+    let links = &asked.links;
+    let main = html! {
+        h1 { "Record #" (count(view.seq.0)) ": " (record.kind()) }
+        @if let Some(by) = view.amended_by {
+            p.note { strong { "Amended" } " by " a href=(links.record(by)) { "#" (by) } ". This is not the latest version; it stays readable." }
+        }
+        @if let Some(seq) = record.amends() {
+            section { h2 { "Correction" } (amendment(&record, old.as_ref(), seq, links)) }
+        }
+        (facts(&asked, &record))
+        (stated(&record))
+        section {
+            h2 { "Findings" }
+            @if view.findings.is_empty() { p { "None for this record." } }
+            @else { (findings::listed(&view.findings)) }
+        }
+        (bytes(&asked, &record))
+        (neighbours(&asked, view.seq.0, view.covers.records))
+    };
+    Ok(page::trial(&asked, Here::Elsewhere, &format!("Record #{}", view.seq), &view.covers, &main))
+}
+
+fn facts(asked: &Asked, record: &Read<'_>) -> Markup {
+    let links = &asked.links;
+    let subject = record.text("/subject").and_then(|text| text.parse().ok());
+    html! {
+        section {
+            h2 { "Who, when, about whom" }
+            dl.facts {
+                dt { "Who" } dd { (record.actor()) }
+                dt { "Recorded" } dd { (instant(record.member("recorded_at"))) }
+                @if let Some(signed) = record.text("/signed_at") {
+                    dt { "Signed" }
+                    dd { (instant(signed)) ", by the signer's clock" @if let Some(zone) = record.text("/zone") { ", who works in " (zone) } }
+                }
+                @if let Some(on) = record.text("/occurred_on") { dt { "Date of the fact" } dd { (on) } }
+                @if let Some(subject) = &subject { dt { "Subject" } dd { a href=(links.subject(subject, None)) { (subject) } } }
+                @if let Some(site) = record.text("/site") { dt { "Site" } dd { (site) } }
+                @if let Some(seq) = record.event().pointer("/follows/seq").and_then(serde_json::Value::as_u64) {
+                    dt { "Carries on from" } dd { a href=(links.record(seq)) { "#" (seq) } }
+                }
+                dt { "Event" } dd { code.whole { (record.text("/id").unwrap_or_default()) } }
+            }
+        }
+    }
+}
+
+fn stated(record: &Read<'_>) -> Markup {
+    let members = record.event().get("data").map(leaves).unwrap_or_default();
+    html! {
+        section {
+            h2 { "What it states" }
+            @if members.is_empty() { p { "Nothing: its statement is empty." } }
+            @else {
+                (table(
+                    "Members of the statement",
+                    &columns(&["Member", "Value"]),
+                    &html! { @for (path, value) in &members { tr { th scope="row" { (name(path)) } td { (shown(value)) } } } },
+                ))
+            }
+        }
+    }
+}
+
+fn bytes(asked: &Asked, record: &Read<'_>) -> Markup {
+    let view = record.view;
+    let key = record.text("/key").unwrap_or_default();
+    let grant = asked.detail.keys.iter().find(|known| known.key.to_string() == key);
+    html! {
+        section {
+            h2 { "Evidence" }
+            dl.facts {
+                dt { "Hash" } dd { code.whole { (view.hash) } }
+                dt { "Hash of the record before" }
+                dd {
+                    code.whole { (record.member("prev")) }
+                    @if let Some(before) = view.seq.0.checked_sub(1) { " " a href=(asked.links.record(before)) { "#" (before) } }
+                }
+                dt { "Signature" } dd { code.whole { (record.member("signature")) } }
+                dt { "Key" }
+                dd {
+                    code.whole { (key) }
+                    @if let Some(grant) = grant { " granted to " (grant.holder) " by " a href=(asked.links.record(grant.granted_at)) { "#" (grant.granted_at) } }
+                }
+            }
+            p.quiet {
+                "The hash is SHA-256 over a zero byte and the " (count(view.record.get().len() as u64))
+                " bytes below, exactly as they stand in the log."
+            }
+            pre.bytes tabindex="0" aria-label="Canonical bytes of the record" { (view.record.get()) }
+        }
+    }
+}
+
+fn neighbours(asked: &Asked, seq: u64, records: u64) -> Markup {
+    html! {
+        nav.pager aria-label="Neighbouring records" {
+            ul {
+                @if let Some(before) = seq.checked_sub(1) { li { a rel="prev" href=(asked.links.record(before)) { "Record #" (before) } } }
+                @if seq + 1 < records { li { a rel="next" href=(asked.links.record(seq + 1)) { "Record #" (seq + 1) } } }
+            }
+        }
+    }
+}

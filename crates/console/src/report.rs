@@ -1,0 +1,323 @@
+//! A report, read from its JSON with a light hand: each part by itself, so that one this version does not know hides no
+//! other. Numbers stay the texts the report wrote; only curves are read as numbers, to be drawn.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A report's JSON.
+pub(crate) struct Report(Value);
+
+impl Report {
+    pub(crate) fn read(view: &api::ReportView) -> Self {
+        // The registry hands out JSON; what is not would show as a report without parts.
+        Self(serde_json::from_str(view.report.get()).unwrap_or_default())
+    }
+
+    /// The part at a JSON pointer, if it is there and of the form asked for.
+    pub(crate) fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
+        T::deserialize(self.0.pointer(pointer)?).ok()
+    }
+
+    /// Every figure within the part at a pointer, in the part's order.
+    pub(crate) fn figures(&self, pointer: &str) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        if let Some(part) = self.0.pointer(pointer) {
+            gather(part, &mut figures);
+        }
+        figures
+    }
+
+    /// The day after which nothing is counted.
+    pub(crate) fn cutoff(&self) -> Option<Cutoff> {
+        self.part("/cutoff")
+    }
+}
+
+fn gather(value: &Value, figures: &mut Vec<Figure>) {
+    match value {
+        Value::Object(members) => {
+            if members.contains_key("numerator")
+                && let Ok(figure) = Figure::deserialize(value)
+            {
+                figures.push(figure);
+                return;
+            }
+            members.values().for_each(|member| gather(member, figures));
+        }
+        Value::Array(items) => items.iter().for_each(|item| gather(item, figures)),
+        _ => {}
+    }
+}
+
+/// Up to which day a report counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cutoff {
+    pub(crate) date: String,
+    pub(crate) basis: String,
+    pub(crate) zone: String,
+}
+
+/// So many of so many.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Figure {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) numerator: u64,
+    pub(crate) denominator: u64,
+    pub(crate) percent: Option<String>,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) no_events: Option<NoEvents>,
+    pub(crate) population: String,
+    pub(crate) definition: String,
+    pub(crate) denominator_rule: String,
+    pub(crate) imputed: u64,
+}
+
+/// A confidence interval in its estimate's unit.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct Interval {
+    pub(crate) method: String,
+    pub(crate) level: String,
+    pub(crate) lower: String,
+    pub(crate) upper: String,
+}
+
+/// The bound where nothing was seen.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NoEvents {
+    pub(crate) one_sided_upper_percent: String,
+    pub(crate) rule_of_three_percent: Option<String>,
+}
+
+/// Events in person-time.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Rate {
+    pub(crate) label: String,
+    pub(crate) events: u64,
+    pub(crate) patient_years: String,
+    pub(crate) per_100_patient_years: Option<String>,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) time: String,
+    pub(crate) population: String,
+    pub(crate) definition: String,
+    pub(crate) imputed: u64,
+}
+
+/// From enrolled to evaluable.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Waterfall {
+    pub(crate) definition: String,
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// One stage and who is missing from it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stage {
+    pub(crate) label: String,
+    pub(crate) subjects: u64,
+    pub(crate) losses: Vec<Loss>,
+}
+
+/// Subjects who did not go on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Loss {
+    pub(crate) reason: String,
+    pub(crate) subjects: u64,
+}
+
+/// How long subjects were followed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FollowUp {
+    pub(crate) population: String,
+    pub(crate) subjects: u64,
+    pub(crate) patient_years: String,
+    pub(crate) mean_months: Option<String>,
+    pub(crate) median_days: Option<String>,
+    pub(crate) reverse_kaplan_meier_median_months: Option<String>,
+    pub(crate) range_days: Option<(u64, u64)>,
+    pub(crate) imputed: u64,
+}
+
+/// A curve of survival.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SurvivalCurve {
+    pub(crate) label: String,
+    pub(crate) population: String,
+    pub(crate) subjects: u64,
+    pub(crate) deaths: u64,
+    pub(crate) imputed: u64,
+    pub(crate) steps: Vec<SurvivalStep>,
+    pub(crate) landmarks: Vec<SurvivalLandmark>,
+}
+
+/// A day on which somebody died or was censored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SurvivalStep {
+    pub(crate) day: u32,
+    pub(crate) at_risk: u64,
+    pub(crate) censored: u64,
+    pub(crate) survival: String,
+    pub(crate) standard_error: Option<String>,
+}
+
+/// Survival at a landmark.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SurvivalLandmark {
+    pub(crate) months: u64,
+    pub(crate) days: String,
+    pub(crate) at_risk: u64,
+    pub(crate) survival: String,
+    pub(crate) standard_error: Option<String>,
+    pub(crate) intervals: Vec<Interval>,
+}
+
+/// Incidence of relapse with death competing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Incidence {
+    pub(crate) label: String,
+    pub(crate) population: String,
+    pub(crate) subjects: u64,
+    pub(crate) relapses: u64,
+    pub(crate) deaths_first: u64,
+    pub(crate) imputed: u64,
+    pub(crate) steps: Vec<IncidenceStep>,
+    pub(crate) landmarks: Vec<IncidenceLandmark>,
+}
+
+/// A day on which something happened.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IncidenceStep {
+    pub(crate) day: u32,
+    pub(crate) at_risk: u64,
+    pub(crate) censored: u64,
+    pub(crate) relapse: String,
+    pub(crate) death_first: String,
+}
+
+/// Incidence at a landmark.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IncidenceLandmark {
+    pub(crate) months: u64,
+    pub(crate) days: String,
+    pub(crate) at_risk: u64,
+    pub(crate) relapse: String,
+    pub(crate) standard_error: String,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) death_first: String,
+    pub(crate) event_free: String,
+}
+
+/// Disease activity by visit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Sledai {
+    pub(crate) definition: String,
+    pub(crate) population: String,
+    pub(crate) rows: Vec<SledaiRow>,
+    pub(crate) unscheduled: u64,
+}
+
+/// One visit's scores.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SledaiRow {
+    pub(crate) visit: String,
+    pub(crate) day: Option<i64>,
+    pub(crate) subjects: u64,
+    pub(crate) mean: Option<String>,
+    pub(crate) sd: Option<String>,
+    pub(crate) median: Option<String>,
+    pub(crate) min: Option<u64>,
+    pub(crate) max: Option<u64>,
+    pub(crate) incomplete: u64,
+}
+
+/// How the remission figures count those who were not judged.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Remission {
+    pub(crate) definition: String,
+    pub(crate) window_days: u64,
+    pub(crate) judged_by: String,
+    pub(crate) figures: Vec<RemissionFigure>,
+}
+
+/// Remission at one anniversary.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RemissionFigure {
+    pub(crate) years: u64,
+    pub(crate) figure: Figure,
+    pub(crate) without_visit: u64,
+    pub(crate) not_determinable: u64,
+    pub(crate) partial: u64,
+}
+
+/// A site's counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SiteRow {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) country: String,
+    pub(crate) screened: u64,
+    pub(crate) enrolled: u64,
+    pub(crate) infused: u64,
+    pub(crate) deaths: u64,
+    pub(crate) relapses: u64,
+}
+
+/// A death or a first relapse, with the records that state it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Listed {
+    pub(crate) subject: String,
+    pub(crate) site: String,
+    pub(crate) on: String,
+    pub(crate) imputed: bool,
+    pub(crate) day: Option<u64>,
+    pub(crate) after_relapse: bool,
+    pub(crate) first_seq: u64,
+    pub(crate) latest_seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_part_of_another_form_hides_no_other() {
+        let report = Report(json!({
+            "rates": "to be had elsewhere",
+            "waterfall": {"definition": "evaluable-1", "stages": [], "new_member": 1}
+        }));
+        assert!(report.part::<Vec<Rate>>("/rates").is_none());
+        assert_eq!(report.part::<Waterfall>("/waterfall").unwrap().definition, "evaluable-1");
+    }
+
+    #[test]
+    fn figures_are_found_however_deep_they_stand() {
+        let figure = |id: &str| json!({"id": id, "label": id, "numerator": 1, "denominator": 2});
+        let report =
+            Report(json!({"part": [{"years": 1, "figure": figure("a")}, figure("b")], "other": figure("c")}));
+        let ids: Vec<String> = report.figures("/part").into_iter().map(|figure| figure.id).collect();
+        assert_eq!(ids, ["a", "b"]);
+    }
+}
