@@ -70,7 +70,7 @@ fn a_flipped_bit_anywhere_is_found_and_named() {
     let records = journal(directory.path(), &[1, 2, 1, 4, 1, 3, 2]);
     let spare = directory.path().join("0000000002.segment");
     fs::copy(directory.path().join("0000000000.segment"), &spare).unwrap();
-    overwrite(&spare, &[0; SEGMENT_BYTES as usize], 0);
+    overwrite(&spare, &[0; 4 << 10], 0);
     let segments = segments(directory.path());
     assert_eq!(segments.len(), 3, "two with records and one as it is made ahead");
     let mut flips = 0;

@@ -132,7 +132,7 @@ fn a_batch_cut_inside_a_block_is_damage_and_cut_between_blocks_is_torn() {
         picture[cut..].fill(0);
         // Cutting a byte that is zero anyway changes nothing.
         if picture[..cut].iter().rposition(|byte| *byte != 0)
-            == whole[..cut + 1].iter().rposition(|byte| *byte != 0)
+            == whole[..=cut].iter().rposition(|byte| *byte != 0)
         {
             picture[cut - 1] = 0;
         }

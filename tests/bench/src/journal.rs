@@ -72,10 +72,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 impl Load<'_> {
     /// With so much space made before, for records that take so many bytes with what either engine puts around them:
-    /// alone two blocks, in company little more than themselves.
+    /// alone two blocks, in company little more than themselves. Half of it is used: then `journal-file` would begin
+    /// to make more.
     fn with_room(self, mib: u64, record_bytes: u64) -> Self {
         let segment_bytes = mib << 20;
-        Self { segment_bytes, records_max: segment_bytes / record_bytes, ..self }
+        Self { segment_bytes, records_max: segment_bytes / 2 / record_bytes, ..self }
     }
 }
 
