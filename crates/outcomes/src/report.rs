@@ -221,6 +221,13 @@ struct State {
 ///
 /// # Errors
 /// [`ReportError`].
+///
+/// ```
+/// use outcomes::{Covered, Parameters, ReportError, report};
+/// let covered = Covered { records: 0, head: chain::RecordHash([0; 32]) };
+/// let nothing = report(std::iter::empty(), &Parameters::default(), covered);
+/// assert!(matches!(nothing, Err(ReportError::NotOpened)));
+/// ```
 pub fn report(
     rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     parameters: &Parameters,
