@@ -228,11 +228,15 @@ fn followed(
     excluded: &mut Exclusions,
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
-    let taken = facts.visits.iter().filter(|one| one.what.status != VisitStatus::Missed);
     let mut relapses = Vec::new();
     let mut responses = Vec::new();
     let mut scores = Vec::new();
-    for visit in taken {
+    for visit in &facts.visits {
+        if visit.what.status == VisitStatus::Missed {
+            let judged = visit.what.relapsed || visit.what.response.is_some() || visit.what.sledai.is_some();
+            excluded.judgements_of_missed_visits += u64::from(judged);
+            continue;
+        }
         if visit.what.relapsed {
             match relapse(visit.on, day_0) {
                 // Not one after treatment: the reason for it, rather.

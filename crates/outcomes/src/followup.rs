@@ -31,6 +31,8 @@ pub struct Exclusions {
     pub relapses_before_infusion: u64,
     /// Responses and scores of visits without a full date: they cannot be placed.
     pub judgements_without_day: u64,
+    /// Visits that were missed and yet carry a relapse, a response or a score.
+    pub judgements_of_missed_visits: u64,
     /// Responses judged by another definition than the trial's.
     pub responses_by_other_definitions: u64,
     /// Relapses judged by another definition than the trial's.

@@ -67,7 +67,8 @@ pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<Remissio
             label: format!("Complete remission at {} months", 12 * u32::from(years)),
             population: &population,
             definition,
-            denominator_rule: "infused, alive on the anniversary of first infusion, last contact on or after it",
+            denominator_rule: "infused, alive on the anniversary of first infusion, last contact on or after it: \
+                               conditional on survival to it",
         };
         section.figures.push(RemissionFigure {
             years: u64::from(years),

@@ -364,23 +364,33 @@ fn replaced(definitions: &Definitions) -> Vec<Replaced> {
 fn rates(courses: &[Course], relapse_definition: &str) -> Result<Vec<Rate>, ReportError> {
     let followed = || courses.iter().filter_map(Course::analysable);
     let dead = || courses.iter().filter(|course| course.analysable().is_some() && course.death.is_some());
-    let meaning = |id: &str, label: &str, definition| Meaning {
+    let meaning = |id: &str, label: &str, definition, denominator_rule| Meaning {
         id: id.to_owned(),
         label: label.to_owned(),
         population: followup::INFUSED,
         definition,
-        denominator_rule: "",
+        denominator_rule,
     };
     Ok(vec![
         Rate::new(
-            meaning("rate.death", "Deaths per 100 patient-years", "death-1"),
+            meaning(
+                "rate.death",
+                "Deaths per 100 patient-years",
+                "death-1",
+                "days from first infusion to death, last contact or cutoff",
+            ),
             "all",
             dead().count() as u64,
             followed().map(|followed| u64::from(followed.days)).sum(),
             count(dead(), |course| course.death.is_some_and(|death| death.imputed)),
         )?,
         Rate::new(
-            meaning("rate.first_relapse", "First relapses per 100 patient-years", relapse_definition),
+            meaning(
+                "rate.first_relapse",
+                "First relapses per 100 patient-years",
+                relapse_definition,
+                "days from first infusion to first relapse, death, last contact or cutoff",
+            ),
             "to_first_event",
             count(followed(), |followed| followed.first_relapse.is_some()),
             followed().map(|followed| u64::from(relapse::days_to_first(followed))).sum(),

@@ -463,6 +463,11 @@ fn a_dosing_period_is_contact_until_its_last_day_and_missed_visits_are_none() {
     log.fact("S1", "visit", "2010-06-01", json!({"planned": "month 15", "status": "missed"}));
     let report = log.report(CUTOFF);
     assert_eq!((report.follow_up.days, loss(&report)), (92, LossReason::Missed));
+    // Nobody saw the relapse of a visit that was missed: set aside, and counted.
+    let relapse = json!({"relapse": {"definition": "relapse-1", "relapsed": true}, "status": "missed"});
+    log.fact("S1", "visit", "2010-07-01", relapse);
+    let report = log.report(CUTOFF);
+    assert_eq!((report.relapse.ever.numerator, report.excluded.judgements_of_missed_visits), (0, 1));
 }
 
 #[test]

@@ -157,6 +157,8 @@ pub struct Rate {
     pub population: String,
     /// Id of the definition of the event.
     pub definition: String,
+    /// Which days are at risk, in words.
+    pub denominator_rule: String,
     /// How many events have a completed date.
     pub imputed: u64,
 }
@@ -181,6 +183,7 @@ impl Rate {
             time: time.to_owned(),
             population: meaning.population.to_owned(),
             definition: meaning.definition.to_owned(),
+            denominator_rule: meaning.denominator_rule.to_owned(),
             imputed,
         };
         if days > 0 {

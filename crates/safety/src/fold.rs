@@ -153,10 +153,10 @@ impl Folder {
         Some(match &event.data {
             Data::Enrollment(_) => What::Alive { on: on? },
             Data::Infusion(data) => infused(on?, data),
-            Data::Visit(data) if data.status == VisitStatus::Missed => What::Known,
+            Data::Visit(data) if data.status == VisitStatus::Missed => What::Known { on: on? },
             Data::Visit(_) => What::Alive { on: on? },
             Data::Contact(data) if data.vital_status == VitalStatus::Alive => What::Alive { on: on? },
-            Data::Contact(_) => What::Known,
+            Data::Contact(_) => What::Known { on: on? },
             Data::Disposition(data) => disposed(on?, data),
             Data::AdverseEvent(data) => {
                 let follows = event.follows.as_ref().map(|follows| self.lineage.root(follows.seq).0);
@@ -190,7 +190,7 @@ fn disposed(on: PartialDate, data: &Disposition) -> What<'static> {
         },
         _ if value(data.withdrawal.as_ref()) == Some(&WithdrawalScope::AllContact) => What::Withdrew { on },
         // Who is lost was by definition not met that day.
-        DispositionReason::LostToFollowUp => What::Known,
+        DispositionReason::LostToFollowUp => What::Known { on },
         _ => What::Alive { on },
     }
 }

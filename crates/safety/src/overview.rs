@@ -191,12 +191,14 @@ fn overview(
                 if with_rates { imputed } else { 0 },
             )?,
             rate: with_rates
-                .then(|| first_event_rate(subjects, meaning(format!("{id}.rate"), ""), is, imputed))
+                .then(|| first_event_rate(subjects, meaning(format!("{id}.rate"), AT_RISK), is, imputed))
                 .transpose()?,
         });
     }
     Ok(Overview { id: frame.id.to_owned(), label: frame.label.to_owned(), categories })
 }
+
+const AT_RISK: &str = "days from first infusion to the first event, death, last contact or cutoff";
 
 /// First events in the time to them, of the safety set with a certain day 0.
 fn first_event_rate(

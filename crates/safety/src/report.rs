@@ -116,7 +116,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Populations {
-    /// Subjects with any record that is not void.
+    /// Subjects with any record that is not void, dated up to the cutoff or without a date.
     pub all_subjects: u64,
     /// Received the product at least once.
     pub safety_set: u64,
@@ -132,6 +132,8 @@ pub struct Populations {
 pub struct Exclusions {
     /// Infusions, adverse events and deaths certainly dated after the cutoff.
     pub after_cutoff: u64,
+    /// Subjects of whom nothing had happened by the cutoff; their facts are in no other count.
+    pub subjects_after_cutoff: u64,
     /// Facts dated after a withdrawal from all contact.
     pub outside_consent: u64,
     /// Things whose latest version is that they never held.

@@ -119,7 +119,7 @@ pub(crate) enum What<'a> {
     Alive { on: PartialDate },
     /// Says nothing for safety but that the subject is known: a missed visit, a loss.
     #[serde(rename = "k")]
-    Known,
+    Known { on: PartialDate },
     /// Withdrew from all contact.
     #[serde(rename = "w")]
     Withdrew { on: PartialDate },

@@ -35,7 +35,8 @@ pub(crate) struct Facts {
     reports: Vec<CaseReport>,
     site: String,
     first_root: Option<u64>,
-    known: bool,
+    /// The first day on which anything of the subject may have happened; an event without a date is of any day.
+    known_from: Option<Date>,
 }
 
 /// A subject by the cutoff.
@@ -59,11 +60,20 @@ impl Facts {
             self.site = fact.site.into_owned();
         }
         excluded.amended_things += u64::from(fact.latest != root);
-        self.known |= !matches!(fact.what, What::Void { .. });
+        let on = match &fact.what {
+            What::Infused { on, .. }
+            | What::Alive { on }
+            | What::Known { on }
+            | What::Withdrew { on }
+            | What::Died { on, .. } => Some(on.earliest()),
+            What::Event(adverse) => Some(adverse.on.map_or(Date::MIN, PartialDate::earliest)),
+            What::Void { .. } => None,
+        };
+        self.known_from = [self.known_from, on].into_iter().flatten().min();
         match fact.what {
             What::Infused { on, at, until } => self.infusions.push((Infusion { on, at }, until)),
             What::Alive { on } => self.alive.push(on),
-            What::Known => {}
+            What::Known { .. } => {}
             What::Withdrew { on } => {
                 self.alive.push(on);
                 self.withdrawals.push(on);
@@ -74,14 +84,15 @@ impl Facts {
         }
     }
 
-    /// The subject by the cutoff; `None` if all that was recorded of it is void.
+    /// The subject by the cutoff; `None` if all that was recorded of it is void or later.
     pub(crate) fn into_subject(
         mut self,
         id: String,
         cutoff: Date,
         excluded: &mut Exclusions,
     ) -> Option<Subject> {
-        if !self.known {
+        if self.known_from.is_none_or(|from| from > cutoff) {
+            excluded.subjects_after_cutoff += u64::from(self.known_from.is_some());
             return None;
         }
         self.quarantine(cutoff, excluded);

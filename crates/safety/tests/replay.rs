@@ -1,0 +1,121 @@
+//! The rows and the report depend on the records alone: not on the order in which independent ones arrived, not on
+//! where a fold was restarted.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use proptest::prelude::*;
+use safety::Folder;
+use serde_json::json;
+use support::{Log, Rows, fold, report, restarted, without_positions};
+
+/// A fact about one of a few subjects, on one of a few days, so that ties and contradictions are common.
+#[derive(Debug, Clone)]
+struct Fact {
+    subject: u8,
+    kind: u8,
+    on: String,
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let on = prop_oneof![
+        8 => (1..=28_i32, 1..=12_i32).prop_map(|(day, month)| format!("2009-{month:02}-{day:02}")),
+        1 => (2008..2012_i32).prop_map(|year| year.to_string()),
+        1 => (1..=12_i32).prop_map(|month| format!("2009-{month:02}")),
+    ];
+    let fact = (0..4_u8, 0..9_u8, on).prop_map(|(subject, kind, on)| Fact { subject, kind, on });
+    prop::collection::vec(fact, 1..60)
+}
+
+fn add(log: &mut Log, fact: &Fact) -> u64 {
+    let subject = format!("S{}", fact.subject);
+    let coding = json!({"dictionary": "MedDRA", "pt": "Rash", "soc": "Skin", "version": "26.0"});
+    match fact.kind {
+        0 => log.enroll(&subject, &fact.on),
+        1 => log.infuse(&subject, &fact.on),
+        2 => {
+            let judged = json!({"causality": {"product": "possible"}, "coding": coding, "severity": "mild"});
+            log.adverse(&subject, &fact.on, judged)
+        }
+        3 => log.adverse(&subject, &fact.on, json!({"coding": coding, "seriousness": ["hospitalisation"]})),
+        4 => log.adverse(&subject, "", json!({"serious_reported": true})),
+        5 => log.fact(&subject, "disposition", &fact.on, json!({"reason": "death", "scope": "study"})),
+        6 => log.fact(&subject, "visit", &fact.on, json!({"status": "missed"})),
+        7 => {
+            let data =
+                json!({"reason": "withdrawal_by_subject", "scope": "study", "withdrawal": "all_contact"});
+            log.fact(&subject, "disposition", &fact.on, data)
+        }
+        _ => log.alive(&subject, &fact.on),
+    }
+}
+
+/// The facts, then corrections and continuations: every third is replaced by a later day, every fifth of those voided
+/// again; every fourth adverse event carries on.
+fn amended(facts: &[Fact]) -> Log {
+    let mut log = Log::open();
+    let seqs: Vec<u64> = facts.iter().map(|fact| add(&mut log, fact)).collect();
+    for (index, seq) in seqs.iter().copied().enumerate().step_by(3) {
+        let data = log.records[usize::try_from(seq).unwrap()].0["data"].clone();
+        let second = log.replace(seq, "2010-05-05", data);
+        if matches!(facts[index].kind, 2..=4) && index % 4 == 0 {
+            log.carry_on(second, "2010-06-01", json!({"severity": "severe"}));
+        }
+        if index % 5 == 0 {
+            log.void(second);
+        }
+    }
+    log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_arrival_of_independent_records_does_not_matter(
+        (facts, shuffled) in facts().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle()))
+    ) {
+        let make = |facts: &[Fact]| {
+            let mut log = Log::open();
+            for fact in facts {
+                add(&mut log, fact);
+            }
+            without_positions(&log.report("2011-06-30"))
+        };
+        prop_assert_eq!(make(&facts), make(&shuffled));
+    }
+
+    #[test]
+    fn a_fold_restarted_anywhere_makes_the_same_rows(facts in facts(), at in any::<prop::sample::Index>()) {
+        let log = amended(&facts);
+        let events = log.events();
+        let at = at.index(events.len());
+        let mut rows = Rows::new();
+        fold(&mut Folder::new(), &events[..at], 0, &mut rows);
+        let mut folder = restarted(&rows);
+        fold(&mut folder, &events[at..], at as u64, &mut rows);
+        prop_assert_eq!(rows, log.rows());
+    }
+
+    #[test]
+    fn replaying_twice_yields_identical_bytes(facts in facts()) {
+        let log = amended(&facts);
+        let bytes = || report(&log.rows(), Some("2011-06-30")).to_canonical_json();
+        prop_assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn every_event_lies_somewhere_to_treatment_and_the_tables_sum(facts in facts()) {
+        let report = amended(&facts).report("2011-06-30");
+        let emergence = &report.emergence;
+        let emergent = emergence.emergent + emergence.emergent_by_imputation + emergence.worsened;
+        prop_assert_eq!(report.tables[0].events, emergent + emergence.before + emergence.untreated);
+        prop_assert_eq!(report.tables[1].events, emergent);
+        prop_assert_eq!(report.timing.iter().map(|one| one.events).sum::<u64>(), emergent);
+        for table in &report.tables {
+            let coded: u64 = table.classes.iter().map(|class| class.class.events).sum();
+            prop_assert_eq!(coded + table.not_coded.as_ref().map_or(0, |row| row.events), table.events);
+        }
+    }
+}
