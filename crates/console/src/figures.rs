@@ -1,8 +1,12 @@
 //! Tables of figures: so many of so many, with interval, denominator and definition; and what tables share.
 
-use maud::{Markup, html};
+use std::collections::BTreeMap;
 
-use crate::report::{Figure, Interval, Rate, Report};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::links::Links;
+use crate::report::{Figure, Interval, Rate, Report, SiteRow};
 use crate::words::{count, heading, words};
 
 /// A table that may be wider than the screen: it then scrolls by itself, by keyboard too.
@@ -94,6 +98,9 @@ pub(crate) fn interval_columns(methods: &[&Interval]) -> Markup {
 
 /// A table of figures with everything needed to judge them.
 pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
+    if figures.is_empty() {
+        return html! { p.nothing { (caption) ": this report holds none in a form that this page knows." } };
+    }
     let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
     table(
         caption,
@@ -110,7 +117,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
         },
         &html! {
             @for figure in figures {
-                tr id=(figure.id) {
+                tr {
                     th scope="row" { (figure.label) }
                     td.number { (ratio(figure)) }
                     td.number {
@@ -187,6 +194,103 @@ pub(crate) fn cutoff(report: &Report, address: &str) -> Markup {
                 label for="cutoff" { "Another day: " }
                 input #cutoff type="date" name="cutoff" value=(cutoff.date) min="1900-01-01" max="2999-12-31" required;
                 " " button type="submit" { "Show" }
+            }
+        }
+    }
+}
+
+/// A subject that a report names, with its trail.
+pub(crate) fn subject(id: &str, links: &Links) -> Markup {
+    html! {
+        @match id.parse() {
+            Ok(subject) => a href=(links.subject(&subject, None)) { (id) },
+            Err(_) => (id),
+        }
+    }
+}
+
+/// Sites with the counts that the report makes of them, most telling first as the report's reader expects.
+pub(crate) fn sites(report: &Report) -> Markup {
+    let Some(sites) = report.part::<Vec<SiteRow>>("/sites") else { return absent("sites") };
+    let order = [
+        "screened",
+        "enrolled",
+        "infused",
+        "subjects",
+        "safety_set",
+        "relapses",
+        "events",
+        "serious_events",
+        "deaths",
+    ];
+    let counts: Vec<&str> =
+        order.into_iter().filter(|name| sites.iter().any(|site| site.counts.contains_key(*name))).collect();
+    table(
+        "By site",
+        &html! {
+            tr {
+                th scope="col" { "Site" }
+                th scope="col" { "Name" }
+                th scope="col" { "Country" }
+                @for name in &counts { th.number scope="col" { (heading(name)) } }
+            }
+        },
+        &html! {
+            @for site in &sites {
+                tr {
+                    th scope="row" { (site.id) }
+                    td { (site.name) }
+                    td { (site.country) }
+                    @for name in &counts {
+                        td.number { @match site.counts.get(*name).and_then(Value::as_u64) { Some(number) => (count(number)), None => "–" } }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// What was recorded and is not counted.
+pub(crate) fn excluded(report: &Report) -> Markup {
+    counts(report, "/excluded", "Recorded, but not in the figures", "exclusions")
+}
+
+/// A part that is counts by name.
+pub(crate) fn counts(report: &Report, pointer: &str, caption: &str, what: &str) -> Markup {
+    let Some(counts) = report.part::<BTreeMap<String, u64>>(pointer) else { return absent(what) };
+    table(
+        caption,
+        &columns(&["What", "#Count"]),
+        &html! {
+            @for (name, number) in &counts { tr { th scope="row" { (heading(name)) } td.number { (count(*number)) } } }
+        },
+    )
+}
+
+/// Definitions and conventions that the figures follow, and what made them.
+pub(crate) fn basis(report: &Report) -> Markup {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for (pointer, what) in [("/definitions", "definition of "), ("/conventions", "")] {
+        let stated: BTreeMap<String, String> = report.part(pointer).unwrap_or_default();
+        rows.extend(stated.into_iter().map(|(name, value)| (heading(&format!("{what}{name}")), value)));
+    }
+    rows.extend(report.part::<String>("/confidence").map(|level| ("Confidence".to_owned(), level)));
+    let engine: BTreeMap<String, String> = report.part("/engine").unwrap_or_default();
+    if let (Some(name), Some(version)) = (engine.get("name"), engine.get("version")) {
+        rows.push(("Made by".to_owned(), format!("{name} {version}")));
+    }
+    let replaced: Vec<BTreeMap<String, String>> = report.part("/definitions_replaced").unwrap_or_default();
+    html! {
+        (table(
+            "What the figures follow",
+            &columns(&["What", "Stated"]),
+            &html! { @for (name, value) in &rows { tr { th scope="row" { (name) } td { (value) } } } },
+        ))
+        @for replaced in &replaced {
+            @let text = |name: &str| replaced.get(name).map(String::as_str).unwrap_or_default();
+            p.note {
+                strong { "Not known to this version: " } "the definition " code { (text("stated")) } " of " (words(text("what")))
+                "; the figures use " code { (text("used")) } " instead."
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod asked;
 mod changes;
+mod curves;
 mod figures;
 mod findings;
 mod headers;

@@ -5,9 +5,18 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
-use crate::figures::cutoff;
+use crate::curves;
+use crate::figures::{
+    absent, basis, columns, cutoff, excluded, figure_table, interval_cells, interval_columns, methods,
+    rate_table, sites, subject, table,
+};
+use crate::links::Links;
 use crate::page::{self, Here};
-use crate::report::Report;
+use crate::report::{
+    Figure, FollowUp, Incidence, Listed, NotAnalysable, Rate, Remission, Report, Sledai, SledaiRow,
+    SurvivalCurve,
+};
+use crate::words::{count, counted, heading, words};
 
 pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let view = match asked.report(ReportKind::Outcomes).await {
@@ -15,6 +24,316 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let report = Report::read(&view);
-    let main: Markup = html! { h1 { "Outcomes" } (cutoff(&report, &asked.links.outcomes())) };
+    let links = &asked.links;
+    let main = html! {
+        h1 { "Outcomes" }
+        (cutoff(&report, &links.outcomes()))
+        section { h2 { "Follow-up" } (follow_up(&report)) (not_analysable(&report, links)) }
+        section { h2 { "Survival" } (survival(&report, links)) }
+        section { h2 { "Remission" } (remission(&report)) }
+        section { h2 { "Relapse" } (relapse(&report, links)) }
+        section { h2 { "Rates" } (rates(&report)) }
+        section { h2 { "Disease activity" } (sledai(&report)) }
+        section { h2 { "Sites" } (sites(&report)) }
+        section { h2 { "Not in the figures" } (excluded(&report)) }
+        section { h2 { "Definitions and conventions" } (basis(&report)) }
+    };
     Ok(page::trial(&asked, Here::Outcomes, "Outcomes", &view.covers, &main))
+}
+
+fn follow_up(report: &Report) -> Markup {
+    let Some(follow_up) = report.part::<FollowUp>("/follow_up") else { return absent("follow-up") };
+    html! {
+        dl.facts {
+            dt { "Population" } dd { (follow_up.population) ", " (counted(follow_up.subjects, "subject", "subjects")) }
+            dt { "In all" } dd { (follow_up.patient_years) " patient-years" }
+            @if let Some(mean) = &follow_up.mean_months { dt { "Mean" } dd { (mean) " months" } }
+            @if let Some(median) = &follow_up.median_days { dt { "Median of the times" } dd { (median) " days" } }
+            dt { "Median by the reverse Kaplan-Meier curve" }
+            dd {
+                @match &follow_up.reverse_kaplan_meier_median_months { Some(months) => { (months) " months" }, None => "not reached" }
+            }
+            @if let Some((shortest, longest)) = follow_up.range_days { dt { "Range" } dd { (count(shortest)) " to " (count(longest)) " days" } }
+            dt { "Last contacts with a completed date" } dd { (count(follow_up.imputed)) }
+        }
+    }
+}
+
+fn not_analysable(report: &Report, links: &Links) -> Markup {
+    let subjects: Vec<NotAnalysable> = report.part("/not_analysable").unwrap_or_default();
+    html! {
+        @if subjects.is_empty() { p { "Every infused subject is analysed." } }
+        @else {
+            (table(
+                "Infused, but not analysed",
+                &columns(&["Subject", "Site", "Why"]),
+                &html! { @for it in &subjects { tr { th scope="row" { (subject(&it.subject, links)) } td { (it.site) } td { (heading(&it.reason)) } } } },
+            ))
+        }
+    }
+}
+
+/// Days of a month, by which the curves' time axis counts.
+fn month_days(report: &Report) -> Option<f64> {
+    report
+        .part::<String>("/conventions/month_days")?
+        .parse()
+        .ok()
+        .filter(|days: &f64| days.is_finite() && *days > 0.0)
+}
+
+fn survival(report: &Report, links: &Links) -> Markup {
+    let crude: Vec<Figure> =
+        ["/survival/crude", "/survival/deaths"].iter().filter_map(|pointer| report.part(pointer)).collect();
+    let deaths: Vec<Listed> = report.part("/survival/listing").unwrap_or_default();
+    html! {
+        (figure_table("Crude shares, which forget how long each subject was followed", &crude.iter().collect::<Vec<_>>()))
+        @for (pointer, id) in [("/survival/from_infusion", "from-infusion"), ("/survival/from_enrollment", "from-enrollment")] {
+            @match report.part::<SurvivalCurve>(pointer).zip(month_days(report)) {
+                Some((curve, month_days)) => (survival_curve(&curve, id, month_days)),
+                None => (absent("survival curve")),
+            }
+        }
+        (listing("Deaths", &deaths, links))
+    }
+}
+
+fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
+    let methods = methods(curve.landmarks.iter().flat_map(|landmark| &landmark.intervals));
+    html! {
+        h3 { (curve.label) }
+        figure {
+            (curves::survival(curve, id, month_days))
+            figcaption {
+                (curve.population) ", " (counted(curve.subjects, "subject", "subjects")) ", "
+                (counted(curve.deaths, "death", "deaths")) ", " (counted(curve.imputed, "date", "dates"))
+                " completed. Band: plain 95% limits, from Greenwood's standard error. Upright marks: censored."
+            }
+        }
+        (table(
+            "At the landmarks",
+            &html! {
+                tr {
+                    th scope="col" { "Months" }
+                    th.number scope="col" { "Days" }
+                    th.number scope="col" { "At risk" }
+                    th.number scope="col" { "Survival" }
+                    th.number scope="col" { "Standard error" }
+                    (interval_columns(&methods))
+                }
+            },
+            &html! {
+                @for landmark in &curve.landmarks {
+                    tr {
+                        th scope="row" { (landmark.months) }
+                        td.number { (landmark.days) }
+                        td.number { (count(landmark.at_risk)) }
+                        td.number { (landmark.survival) }
+                        td.number { (landmark.standard_error.as_deref().unwrap_or("undefined")) }
+                        (interval_cells(&landmark.intervals, &methods, ""))
+                    }
+                }
+            },
+        ))
+        details {
+            summary { "Numbers behind the curve" }
+            (table(
+                "Each day on which somebody died or was censored",
+                &columns(&["Day", "#At risk", "#Deaths", "#Censored", "#Survival", "#Standard error"]),
+                &html! {
+                    @for step in &curve.steps {
+                        tr {
+                            th scope="row" { (step.day) }
+                            td.number { (count(step.at_risk)) }
+                            td.number { (count(step.deaths)) }
+                            td.number { (count(step.censored)) }
+                            td.number { (step.survival) }
+                            td.number { (step.standard_error.as_deref().unwrap_or("undefined")) }
+                        }
+                    }
+                },
+            ))
+        }
+    }
+}
+
+fn remission(report: &Report) -> Markup {
+    let Some(remission) = report.part::<Remission>("/remission") else { return absent("remission") };
+    if remission.figures.is_empty() {
+        return html! { p.nothing { "No response was judged up to the cutoff." } };
+    }
+    let figures: Vec<&Figure> = remission.figures.iter().map(|it| &it.figure).collect();
+    html! {
+        p {
+            "By definition " code { (remission.definition) } ", judged by the " (words(&remission.judged_by)) " at the visit nearest the anniversary, "
+            "at most " (counted(remission.window_days, "day", "days")) " off. Conditional on survival to the anniversary."
+        }
+        (figure_table("Complete remission, of those evaluable", &figures))
+        (table(
+            "Those of the denominator not counted as in remission for another reason than the judgement \"none\"",
+            &columns(&["At", "#No judged visit within the window", "#Status not determinable", "#Partial remission"]),
+            &html! {
+                @for it in &remission.figures {
+                    tr {
+                        th scope="row" { (counted(it.years, "year", "years")) }
+                        td.number { (count(it.without_visit)) }
+                        td.number { (count(it.not_determinable)) }
+                        td.number { (count(it.partial)) }
+                    }
+                }
+            },
+        ))
+    }
+}
+
+fn relapse(report: &Report, links: &Links) -> Markup {
+    let listed = |pointer: &str| report.part::<Vec<Figure>>(pointer).unwrap_or_default();
+    let (in_year, at_risk) = (listed("/relapse/in_year"), listed("/relapse/at_risk"));
+    let whole: Vec<Figure> = ["/relapse/ever", "/relapse/among_responders"]
+        .iter()
+        .filter_map(|pointer| report.part(pointer))
+        .collect();
+    let first: Vec<Listed> = report.part("/relapse/listing").unwrap_or_default();
+    html! {
+        (figure_table("First relapse in each year, earlier relapsers kept in the denominator", &in_year.iter().collect::<Vec<_>>()))
+        (figure_table("First relapse in each year, of those without one before", &at_risk.iter().collect::<Vec<_>>()))
+        (figure_table("Relapse at any time", &whole.iter().collect::<Vec<_>>()))
+        @match report.part::<Incidence>("/relapse/cumulative_incidence").zip(month_days(report)) {
+            Some((incidence, month_days)) => (cumulative(&incidence, month_days)),
+            None => (absent("cumulative incidence")),
+        }
+        (listing("First relapses", &first, links))
+    }
+}
+
+fn cumulative(incidence: &Incidence, month_days: f64) -> Markup {
+    let methods = methods(incidence.landmarks.iter().flat_map(|landmark| &landmark.intervals));
+    html! {
+        h3 { (incidence.label) }
+        figure {
+            (curves::incidence(incidence, "incidence", month_days))
+            figcaption {
+                (incidence.population) ", " (counted(incidence.subjects, "subject", "subjects")) ": "
+                (counted(incidence.relapses, "first relapse", "first relapses")) ", "
+                (counted(incidence.deaths_first, "death", "deaths")) " without one, "
+                (counted(incidence.imputed, "date", "dates")) " completed. Bars: limits of the relapse's incidence at the landmarks. Upright marks: censored."
+            }
+        }
+        (table(
+            "At the landmarks",
+            &html! {
+                tr {
+                    th scope="col" { "Months" }
+                    th.number scope="col" { "Days" }
+                    th.number scope="col" { "At risk" }
+                    th.number scope="col" { "Relapse" }
+                    th.number scope="col" { "Standard error" }
+                    (interval_columns(&methods))
+                    th.number scope="col" { "Death without relapse" }
+                    th.number scope="col" { "Neither" }
+                }
+            },
+            &html! {
+                @for landmark in &incidence.landmarks {
+                    tr {
+                        th scope="row" { (landmark.months) }
+                        td.number { (landmark.days) }
+                        td.number { (count(landmark.at_risk)) }
+                        td.number { (landmark.relapse) }
+                        td.number { (landmark.standard_error) }
+                        (interval_cells(&landmark.intervals, &methods, ""))
+                        td.number { (landmark.death_first) }
+                        td.number { (landmark.event_free) }
+                    }
+                }
+            },
+        ))
+        details {
+            summary { "Numbers behind the curves" }
+            (table(
+                "Each day on which something happened",
+                &columns(&["Day", "#At risk", "#First relapses", "#Deaths without one", "#Censored", "#Relapse", "#Death without relapse", "#Neither"]),
+                &html! {
+                    @for step in &incidence.steps {
+                        tr {
+                            th scope="row" { (step.day) }
+                            td.number { (count(step.at_risk)) }
+                            td.number { (count(step.relapses)) }
+                            td.number { (count(step.deaths)) }
+                            td.number { (count(step.censored)) }
+                            td.number { (step.relapse) }
+                            td.number { (step.death_first) }
+                            td.number { (step.event_free) }
+                        }
+                    }
+                },
+            ))
+        }
+    }
+}
+
+/// Each death or first relapse, with the records that state it.
+fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
+    if listed.is_empty() {
+        return html! { p { (caption) ": none up to the cutoff." } };
+    }
+    table(
+        caption,
+        &columns(&["Subject", "Site", "Date", "#Day", "Note", "Record"]),
+        &html! {
+            @for it in listed {
+                tr {
+                    th scope="row" { (subject(&it.subject, links)) }
+                    td { (it.site) }
+                    td { (it.on) @if it.imputed { " (completed)" } }
+                    td.number { @match it.day { Some(day) => (day), None => "unknown" } }
+                    td { @if it.after_relapse { "after a relapse" } @else { "–" } }
+                    td {
+                        a href=(links.record(it.first_seq)) { "#" (it.first_seq) }
+                        @if it.latest_seq != it.first_seq { ", latest " a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                    }
+                }
+            }
+        },
+    )
+}
+
+fn rates(report: &Report) -> Markup {
+    match report.part::<Vec<Rate>>("/rates") {
+        Some(rates) => rate_table("Events in person-time", &rates),
+        None => absent("rates"),
+    }
+}
+
+fn sledai(report: &Report) -> Markup {
+    let Some(sledai) = report.part::<Sledai>("/sledai") else { return absent("disease activity") };
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+    let score = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), count);
+    // Planned visits that nobody had yet say nothing.
+    let rows: Vec<&SledaiRow> = sledai.rows.iter().filter(|row| row.subjects + row.incomplete > 0).collect();
+    if rows.is_empty() {
+        return html! { p.nothing { "No score is recorded up to the cutoff." } };
+    }
+    html! {
+        p { "By " code { (sledai.definition) } ", population: " (sledai.population) ". " (counted(sledai.unscheduled, "score", "scores")) " of unscheduled visits stand in no row." }
+        (table(
+            "Disease activity by visit, complete scores only",
+            &columns(&["Visit", "#Target day", "#Subjects", "#Median", "#Mean", "#SD", "#Lowest", "#Highest", "#Incomplete"]),
+            &html! {
+                @for row in &rows {
+                    tr {
+                        th scope="row" { (heading(&row.visit)) }
+                        td.number { @match row.day { Some(day) => (day), None => "–" } }
+                        td.number { (count(row.subjects)) }
+                        td.number { (text(&row.median)) }
+                        td.number { (text(&row.mean)) }
+                        td.number { (text(&row.sd)) }
+                        td.number { (score(row.min)) }
+                        td.number { (score(row.max)) }
+                        td.number { (count(row.incomplete)) }
+                    }
+                }
+            },
+        ))
+    }
 }

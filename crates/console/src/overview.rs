@@ -12,7 +12,7 @@ use crate::asked::{Asked, Failure};
 use crate::figures::{absent, by_method, columns, cutoff, limits, method, methods, ratio, share, table};
 use crate::links::Links;
 use crate::page::{self, Here, nothing};
-use crate::report::{Figure, FollowUp, Remission, Report, Waterfall};
+use crate::report::{Figure, FollowUp, Overview, Remission, Report, Waterfall};
 use crate::words::{count, counted, hash, heading, words};
 use crate::{Comparison, Console};
 
@@ -54,6 +54,7 @@ pub(crate) async fn front(State(console): State<Arc<Console>>) -> Result<Respons
 pub(crate) async fn overview(asked: Asked) -> Response {
     // A report that cannot be made just now hides nothing of the log.
     let outcomes = asked.report(ReportKind::Outcomes).await;
+    let safety = asked.report(ReportKind::Safety).await;
     let trial = &asked.detail.trial;
     let comparison = asked.console.settings.comparison.as_ref().filter(|it| it.trial == trial.trial);
     let covers = outcomes.as_ref().map_or(&trial.covers, |view| &view.covers);
@@ -64,7 +65,7 @@ pub(crate) async fn overview(asked: Asked) -> Response {
         }
         (log(&asked))
         @match &outcomes {
-            Ok(view) => (of_report(view, &asked.links)),
+            Ok(view) => (of_report(view, safety.as_ref().ok(), &asked.links)),
             Err(problem) => section {
                 h2 { "Headline figures" }
                 p.nothing { "The outcome report cannot be shown just now: " (problem.detail) ". The log is not affected." }
@@ -102,15 +103,16 @@ fn log(asked: &Asked) -> Markup {
     }
 }
 
-fn of_report(view: &ReportView, links: &Links) -> Markup {
+fn of_report(view: &ReportView, safety: Option<&ReportView>, links: &Links) -> Markup {
     let report = Report::read(view);
+    let related = safety.and_then(|view| related(&Report::read(view)));
     html! {
         section {
             h2 { "Headline figures" }
             (cutoff(&report, &links.overview()))
-            (headlines(&report))
+            (headlines(&report, related))
             (by_year(&report))
-            p { a href=(links.outcomes()) { "All outcome figures, curves and definitions" } }
+            p { a href=(links.outcomes()) { "All outcome figures, curves and definitions" } " · " a href=(links.safety()) { "Adverse events and deaths" } }
         }
         section {
             h2 { "Participant flow" }
@@ -119,10 +121,19 @@ fn of_report(view: &ReportView, links: &Links) -> Markup {
     }
 }
 
-fn headlines(report: &Report) -> Markup {
+/// Subjects with an event related to the treatment, of those treated.
+fn related(safety: &Report) -> Option<Figure> {
+    let overviews: Vec<Overview> = safety.part("/overviews")?;
+    let treatment_emergent = overviews.into_iter().find(|overview| overview.id == "treatment_emergent")?;
+    let category = treatment_emergent.categories.into_iter().find(|category| category.id == "related")?;
+    Some(Figure { label: category.label, ..category.subjects })
+}
+
+fn headlines(report: &Report, related: Option<Figure>) -> Markup {
     let figures: Vec<Figure> = ["/survival/crude", "/survival/deaths", "/relapse/ever"]
         .iter()
         .filter_map(|pointer| report.part(pointer))
+        .chain(related)
         .collect();
     let follow_up: Option<FollowUp> = report.part("/follow_up");
     html! {

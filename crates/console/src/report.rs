@@ -1,6 +1,8 @@
 //! A report, read from its JSON with a light hand: each part by itself, so that one this version does not know hides no
 //! other. Numbers stay the texts the report wrote; only curves are read as numbers, to be drawn.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,34 +21,9 @@ impl Report {
         T::deserialize(self.0.pointer(pointer)?).ok()
     }
 
-    /// Every figure within the part at a pointer, in the part's order.
-    pub(crate) fn figures(&self, pointer: &str) -> Vec<Figure> {
-        let mut figures = Vec::new();
-        if let Some(part) = self.0.pointer(pointer) {
-            gather(part, &mut figures);
-        }
-        figures
-    }
-
     /// The day after which nothing is counted.
     pub(crate) fn cutoff(&self) -> Option<Cutoff> {
         self.part("/cutoff")
-    }
-}
-
-fn gather(value: &Value, figures: &mut Vec<Figure>) {
-    match value {
-        Value::Object(members) => {
-            if members.contains_key("numerator")
-                && let Ok(figure) = Figure::deserialize(value)
-            {
-                figures.push(figure);
-                return;
-            }
-            members.values().for_each(|member| gather(member, figures));
-        }
-        Value::Array(items) => items.iter().for_each(|item| gather(item, figures)),
-        _ => {}
     }
 }
 
@@ -63,7 +40,6 @@ pub(crate) struct Cutoff {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Figure {
-    pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) numerator: u64,
     pub(crate) denominator: u64,
@@ -167,6 +143,7 @@ pub(crate) struct SurvivalCurve {
 pub(crate) struct SurvivalStep {
     pub(crate) day: u32,
     pub(crate) at_risk: u64,
+    pub(crate) deaths: u64,
     pub(crate) censored: u64,
     pub(crate) survival: String,
     pub(crate) standard_error: Option<String>,
@@ -204,9 +181,12 @@ pub(crate) struct Incidence {
 pub(crate) struct IncidenceStep {
     pub(crate) day: u32,
     pub(crate) at_risk: u64,
+    pub(crate) relapses: u64,
+    pub(crate) deaths: u64,
     pub(crate) censored: u64,
     pub(crate) relapse: String,
     pub(crate) death_first: String,
+    pub(crate) event_free: String,
 }
 
 /// Incidence at a landmark.
@@ -269,18 +249,24 @@ pub(crate) struct RemissionFigure {
     pub(crate) partial: u64,
 }
 
-/// A site's counts.
+/// A site; its counts, which differ between the reports, are the other members.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SiteRow {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) country: String,
-    pub(crate) screened: u64,
-    pub(crate) enrolled: u64,
-    pub(crate) infused: u64,
-    pub(crate) deaths: u64,
-    pub(crate) relapses: u64,
+    #[serde(flatten)]
+    pub(crate) counts: BTreeMap<String, Value>,
+}
+
+/// A subject whose times cannot be counted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NotAnalysable {
+    pub(crate) subject: String,
+    pub(crate) site: String,
+    pub(crate) reason: String,
 }
 
 /// A death or a first relapse, with the records that state it.
@@ -291,9 +277,85 @@ pub(crate) struct Listed {
     pub(crate) site: String,
     pub(crate) on: String,
     pub(crate) imputed: bool,
-    pub(crate) day: Option<u64>,
+    pub(crate) day: Option<i64>,
     pub(crate) after_relapse: bool,
+    pub(crate) relation: Option<String>,
     pub(crate) first_seq: u64,
+    pub(crate) latest_seq: u64,
+}
+
+/// Categories of adverse events, which overlap.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Overview {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) categories: Vec<Category>,
+}
+
+/// One category.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Category {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) events: u64,
+    pub(crate) subjects: Figure,
+    pub(crate) rate: Option<Rate>,
+}
+
+/// Adverse events by class and term.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventTable {
+    pub(crate) label: String,
+    pub(crate) population: String,
+    pub(crate) denominator: u64,
+    pub(crate) subjects: u64,
+    pub(crate) events: u64,
+    pub(crate) classes: Vec<ClassRow>,
+    pub(crate) not_coded: Option<TermRow>,
+}
+
+/// A system organ class and its preferred terms.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ClassRow {
+    #[serde(flatten)]
+    pub(crate) class: TermRow,
+    pub(crate) terms: Vec<TermRow>,
+}
+
+/// A class or term.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct TermRow {
+    pub(crate) name: String,
+    pub(crate) subjects: u64,
+    pub(crate) percent: Option<String>,
+    pub(crate) events: u64,
+    pub(crate) serious: u64,
+    pub(crate) worst_severity: Option<String>,
+    pub(crate) worst_grade: Option<u8>,
+}
+
+/// Events by the time since the latest infusion.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Timing {
+    pub(crate) class: String,
+    pub(crate) subjects: u64,
+    pub(crate) events: u64,
+}
+
+/// An event whose reported seriousness and criteria disagree.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Disagreement {
+    pub(crate) subject: String,
+    pub(crate) site: String,
+    pub(crate) reported: bool,
+    pub(crate) criteria: Vec<String>,
     pub(crate) latest_seq: u64,
 }
 
@@ -310,14 +372,5 @@ mod tests {
         }));
         assert!(report.part::<Vec<Rate>>("/rates").is_none());
         assert_eq!(report.part::<Waterfall>("/waterfall").unwrap().definition, "evaluable-1");
-    }
-
-    #[test]
-    fn figures_are_found_however_deep_they_stand() {
-        let figure = |id: &str| json!({"id": id, "label": id, "numerator": 1, "denominator": 2});
-        let report =
-            Report(json!({"part": [{"years": 1, "figure": figure("a")}, figure("b")], "other": figure("c")}));
-        let ids: Vec<String> = report.figures("/part").into_iter().map(|figure| figure.id).collect();
-        assert_eq!(ids, ["a", "b"]);
     }
 }

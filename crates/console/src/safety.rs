@@ -1,13 +1,18 @@
-//! The safety report.
+//! The safety report: categories of adverse events, classes and terms, deaths, and what is not known.
 
 use api::ReportKind;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
-use crate::figures::{cutoff, figure_table};
+use crate::figures::{
+    absent, basis, columns, counts, cutoff, excluded, figure_table, interval_cells, interval_columns,
+    methods, ratio, share, sites, subject, table,
+};
+use crate::links::Links;
 use crate::page::{self, Here};
-use crate::report::Report;
+use crate::report::{Disagreement, EventTable, Figure, Listed, Overview, Rate, Report, TermRow, Timing};
+use crate::words::{count, counted, heading, words};
 
 pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
     let view = match asked.report(ReportKind::Safety).await {
@@ -15,11 +20,235 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let report = Report::read(&view);
-    let figures = report.figures("");
-    let main: Markup = html! {
+    let links = &asked.links;
+    let main = html! {
         h1 { "Safety" }
-        (cutoff(&report, &asked.links.safety()))
-        (figure_table("Figures", &figures.iter().collect::<Vec<_>>()))
+        (cutoff(&report, &links.safety()))
+        section { h2 { "Populations" } (populations(&report)) }
+        section { h2 { "Categories of adverse events" } (overviews(&report)) }
+        section { h2 { "By class and term" } (tables(&report)) }
+        section { h2 { "When they began" } (timing(&report)) }
+        section { h2 { "Deaths" } (deaths(&report, links)) }
+        section { h2 { "Reported seriousness against its criteria" } (disagreements(&report, links)) }
+        section { h2 { "What is not known" } (counts(&report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
+        section { h2 { "Sites" } (sites(&report)) }
+        section { h2 { "Not in the figures" } (excluded(&report)) }
+        section { h2 { "Definitions" } (basis(&report)) }
     };
     Ok(page::trial(&asked, Here::Safety, "Safety", &view.covers, &main))
+}
+
+fn populations(report: &Report) -> Markup {
+    let number = |name: &str| report.part::<u64>(&format!("/populations/{name}"));
+    let Some((all, safety_set)) = number("all_subjects").zip(number("safety_set")) else {
+        return absent("populations");
+    };
+    html! {
+        dl.facts {
+            dt { "All subjects" } dd { (count(all)) " with any record that is not void" }
+            dt { "Safety set" } dd { (count(safety_set)) " who received the product at least once" }
+            @if let Some(followed) = number("safety_set_followed") {
+                dt { "With time at risk" }
+                dd {
+                    (count(followed)) " of them, whose first infusion has a certain day"
+                    @if let Some(years) = report.part::<String>("/populations/patient_years") { ": " (years) " patient-years" }
+                }
+            }
+        }
+    }
+}
+
+fn overviews(report: &Report) -> Markup {
+    let overviews: Vec<Overview> = report.part("/overviews").unwrap_or_default();
+    if overviews.is_empty() {
+        return absent("categories");
+    }
+    html! { @for overview in &overviews { (categories(overview)) } }
+}
+
+fn categories(overview: &Overview) -> Markup {
+    let proportions = methods(overview.categories.iter().flat_map(|category| &category.subjects.intervals));
+    let with_rate =
+        |category: &crate::report::Category| category.rate.as_ref().map(|rate| rate.intervals.clone());
+    let rates: Vec<_> = overview.categories.iter().filter_map(with_rate).flatten().collect();
+    let rate_methods = methods(rates.iter());
+    let has_rates = overview.categories.iter().any(|category| category.rate.is_some());
+    let first = overview.categories.first().map(|category| &category.subjects);
+    html! {
+        (table(
+            &overview.label,
+            &html! {
+                tr {
+                    th scope="col" { "Category" }
+                    th.number scope="col" { "Events" }
+                    th.number scope="col" { "Subjects" }
+                    th.number scope="col" { "Share" }
+                    (interval_columns(&proportions))
+                    @if has_rates { th.number scope="col" { "First events per 100 patient-years" } (interval_columns(&rate_methods)) }
+                    th scope="col" { "Definition" }
+                }
+            },
+            &html! {
+                @for category in &overview.categories {
+                    tr {
+                        th scope="row" { (category.label) }
+                        td.number { (count(category.events)) }
+                        td.number { (ratio(&category.subjects)) }
+                        td.number { (shared(&category.subjects)) }
+                        (interval_cells(&category.subjects.intervals, &proportions, "%"))
+                        @if has_rates { (rate(category.rate.as_ref(), &rate_methods)) }
+                        td { code { (category.subjects.definition) } }
+                    }
+                }
+            },
+        ))
+        @if let Some(first) = first {
+            p.quiet { "Denominator: " (first.population) @if !first.denominator_rule.is_empty() { ", " (first.denominator_rule) } ". Categories overlap." }
+        }
+    }
+}
+
+/// A share; where nothing was seen, the bound too.
+fn shared(figure: &Figure) -> Markup {
+    html! {
+        (share(figure))
+        @if let Some(bound) = &figure.no_events {
+            br; small { "none seen; one-sided 95% bound " (bound.one_sided_upper_percent) "%" }
+        }
+    }
+}
+
+fn rate(rate: Option<&Rate>, methods: &[&crate::report::Interval]) -> Markup {
+    html! {
+        td.number { (rate.and_then(|rate| rate.per_100_patient_years.as_deref()).unwrap_or("–")) }
+        @match rate {
+            Some(rate) => (interval_cells(&rate.intervals, methods, "")),
+            None => @for _ in methods { td.number { "–" } },
+        }
+    }
+}
+
+fn tables(report: &Report) -> Markup {
+    let tables: Vec<EventTable> = report.part("/tables").unwrap_or_default();
+    if tables.is_empty() {
+        return absent("table by class and term");
+    }
+    html! { @for table in &tables { (event_table(table)) } }
+}
+
+fn event_table(events: &EventTable) -> Markup {
+    html! {
+        @if events.events == 0 { p { (events.label) ": no event in " (counted(events.denominator, "subject", "subjects")) "." } }
+        @else {
+            (table(
+                &events.label,
+                &columns(&["Class and term", "#Subjects", "#Share", "#Events", "#Serious", "Worst severity", "#Worst grade"]),
+                &html! {
+                    @for class in &events.classes {
+                        (term(&class.class, "class"))
+                        @for under in &class.terms { (term(under, "term")) }
+                    }
+                    @if let Some(not_coded) = &events.not_coded { (term(&TermRow { name: "Not coded".to_owned(), ..not_coded.clone() }, "class")) }
+                },
+            ))
+            p.quiet {
+                (counted(events.events, "event", "events")) " in " (count(events.subjects)) " of "
+                (counted(events.denominator, "subject", "subjects")) " (" (events.population)
+                "). A class counts each subject once, whatever the number of terms; serious by the criteria."
+            }
+        }
+    }
+}
+
+fn term(row: &TermRow, class: &str) -> Markup {
+    html! {
+        tr class=(class) {
+            th scope="row" { (row.name) }
+            td.number { (count(row.subjects)) }
+            td.number { @match &row.percent { Some(percent) => { (percent) "%" }, None => "–" } }
+            td.number { (count(row.events)) }
+            td.number { (count(row.serious)) }
+            td { (row.worst_severity.as_deref().map_or("–".to_owned(), words)) }
+            td.number { @match row.worst_grade { Some(grade) => (grade), None => "–" } }
+        }
+    }
+}
+
+fn timing(report: &Report) -> Markup {
+    let timing: Vec<Timing> = report.part("/timing").unwrap_or_default();
+    html! {
+        (counts(report, "/emergence", "How the events lie to the first infusion", "counts of emergence"))
+        @if timing.is_empty() { (absent("times since infusion")) }
+        @else {
+            (table(
+                "Treatment-emergent events by the time since the latest infusion",
+                &columns(&["Since the infusion", "#Subjects", "#Events"]),
+                &html! {
+                    @for row in &timing {
+                        tr { th scope="row" { (heading(&row.class)) } td.number { (count(row.subjects)) } td.number { (count(row.events)) } }
+                    }
+                },
+            ))
+        }
+    }
+}
+
+fn deaths(report: &Report, links: &Links) -> Markup {
+    let figures: Vec<Figure> =
+        ["/deaths/deaths", "/deaths/related"].iter().filter_map(|pointer| report.part(pointer)).collect();
+    let deaths: Vec<Listed> = report.part("/deaths/listing").unwrap_or_default();
+    let number = |name: &str| report.part::<u64>(&format!("/deaths/{name}")).unwrap_or_default();
+    html! {
+        (figure_table("Deaths in the safety set", &figures.iter().collect::<Vec<_>>()))
+        p {
+            "Counted as related because nobody judged them: " (count(number("not_judged")))
+            ". Deaths of subjects who were not treated: " (count(number("untreated")))
+            ". Subjects with a fatal event but no record of the death: " (count(number("fatal_event_without_death"))) "."
+        }
+        @if !deaths.is_empty() {
+            (table(
+                "Each death",
+                &columns(&["Subject", "Site", "Date", "#Day", "Relation to product or procedure", "Record"]),
+                &html! {
+                    @for it in &deaths {
+                        tr {
+                            th scope="row" { (subject(&it.subject, links)) }
+                            td { (it.site) }
+                            td { (it.on) @if it.imputed { " (completed)" } }
+                            td.number { @match it.day { Some(day) => (day), None => "unknown" } }
+                            td { (words(it.relation.as_deref().unwrap_or("not stated"))) }
+                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                        }
+                    }
+                },
+            ))
+        }
+    }
+}
+
+fn disagreements(report: &Report, links: &Links) -> Markup {
+    let Some(events) = report.part::<Vec<Disagreement>>("/seriousness_disagreements") else {
+        return absent("list of disagreements");
+    };
+    html! {
+        @if events.is_empty() { p { "None: what was called serious and the criteria agree." } }
+        @else {
+            p { "The figures go by the criteria." }
+            (table(
+                "Events whose reported seriousness and criteria disagree",
+                &columns(&["Subject", "Site", "Reported as", "Criteria that hold", "Record"]),
+                &html! {
+                    @for it in &events {
+                        tr {
+                            th scope="row" { (subject(&it.subject, links)) }
+                            td { (it.site) }
+                            td { @if it.reported { "serious" } @else { "not serious" } }
+                            td { @if it.criteria.is_empty() { "none" } @for (index, name) in it.criteria.iter().enumerate() { @if index > 0 { ", " } (words(name)) } }
+                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                        }
+                    }
+                },
+            ))
+        }
+    }
 }

@@ -1,0 +1,228 @@
+//! Curves of the outcome report, as drawings.
+//!
+//! The numbers are the report's. A band is drawn between the plain limits that its standard errors give, cut off at 0
+//! and 1; the limits that count are those of the table beside the drawing.
+
+use charts::{AtRisk, Axis, AxisTick, Limits, Series, Step, StepChart, Whisker};
+use maud::{Markup, html};
+
+use crate::figures::absent;
+use crate::report::{Incidence, SurvivalCurve};
+use crate::words::counted;
+
+/// The normal distribution's 97.5% point: limits at 95%, two-sided.
+const NORMAL_975: f64 = 1.959_964;
+/// Months between two marks of the time axis: the first that needs no more than [`MARKS_MAX`] of them.
+const MONTHS_BETWEEN: [u32; 6] = [1, 3, 6, 12, 24, 60];
+const MARKS_MAX: u32 = 10;
+
+/// Survival with its band, censorings and numbers at risk.
+pub(crate) fn survival(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
+    let Some(last) = curve.steps.last() else { return absent("survival curve") };
+    let steps: Option<Vec<Step>> = curve
+        .steps
+        .iter()
+        .filter(|step| step.deaths > 0)
+        .map(|step| {
+            let height = number(&step.survival)?;
+            let limits = step.standard_error.as_deref().and_then(number).map(|error| Limits {
+                lower: (height - NORMAL_975 * error).clamp(0.0, 1.0),
+                upper: (height + NORMAL_975 * error).clamp(0.0, 1.0),
+            });
+            Some(Step { at: f64::from(step.day), height, limits })
+        })
+        .collect();
+    let Some(steps) = steps else { return absent("survival curve") };
+    let at_risk: Vec<(u32, u64)> = curve.steps.iter().map(|step| (step.day, step.at_risk)).collect();
+    let at_end = curve.landmarks.iter().rev().find(|landmark| landmark.at_risk > 0);
+    let description = format!(
+        "Step curve from 100% at day 0 for {} with {}.{} The table beside it has the numbers.",
+        counted(curve.subjects, "subject", "subjects"),
+        counted(curve.deaths, "death", "deaths"),
+        at_end.map_or_else(String::new, |end| format!(
+            " At {} months survival is {}.",
+            end.months, end.survival
+        )),
+    );
+    let chart = StepChart {
+        id,
+        title: &curve.label,
+        description: &description,
+        x: months(last.day, month_days),
+        y: shares("Survival", 1.0),
+        series: vec![Series {
+            label: None,
+            start: 1.0,
+            steps,
+            until: f64::from(last.day),
+            censored: censored(curve.steps.iter().map(|step| (step.day, step.censored))),
+            whiskers: Vec::new(),
+        }],
+        at_risk: None,
+    };
+    draw(chart, &at_risk)
+}
+
+/// Incidence of relapse and of death without one, with the relapse's limits at the landmarks.
+pub(crate) fn incidence(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
+    let Some(last) = incidence.steps.last() else { return absent("curve of incidence") };
+    let rises = |share: fn(&crate::report::IncidenceStep) -> (u64, &str)| -> Option<Vec<Step>> {
+        incidence
+            .steps
+            .iter()
+            .filter(|step| share(step).0 > 0)
+            .map(|step| Some(Step { at: f64::from(step.day), height: number(share(step).1)?, limits: None }))
+            .collect()
+    };
+    let Some((relapses, deaths)) =
+        rises(|step| (step.relapses, &step.relapse)).zip(rises(|step| (step.deaths, &step.death_first)))
+    else {
+        return absent("curve of incidence");
+    };
+    let whiskers: Vec<Whisker> = incidence
+        .landmarks
+        .iter()
+        .filter(|landmark| landmark.at_risk > 0)
+        .filter_map(|landmark| {
+            let interval = landmark.intervals.first()?;
+            let limits = Limits { lower: number(&interval.lower)?, upper: number(&interval.upper)? };
+            Some(Whisker { at: number(&landmark.days)?, limits })
+        })
+        .collect();
+    let highest = relapses
+        .iter()
+        .chain(&deaths)
+        .map(|step| step.height)
+        .chain(whiskers.iter().map(|whisker| whisker.limits.upper))
+        .fold(0.0, f64::max);
+    let until = f64::from(last.day);
+    let series = |label, steps, censored, whiskers| Series {
+        label: Some(label),
+        start: 0.0,
+        steps,
+        until,
+        censored,
+        whiskers,
+    };
+    let censored = censored(incidence.steps.iter().map(|step| (step.day, step.censored)));
+    let description = format!(
+        "Two step curves from 0% at day 0 for {}: first relapse, {} in all, and death without relapse, {} in all. \
+         The table beside it has the numbers.",
+        counted(incidence.subjects, "subject", "subjects"),
+        incidence.relapses,
+        incidence.deaths_first,
+    );
+    let at_risk: Vec<(u32, u64)> = incidence.steps.iter().map(|step| (step.day, step.at_risk)).collect();
+    let chart = StepChart {
+        id,
+        title: &incidence.label,
+        description: &description,
+        x: months(last.day, month_days),
+        y: shares("Cumulative incidence", highest),
+        series: vec![
+            series("First relapse", relapses, censored, whiskers),
+            series("Death without relapse", deaths, Vec::new(), Vec::new()),
+        ],
+        at_risk: None,
+    };
+    draw(chart, &at_risk)
+}
+
+/// Draws a chart with the numbers at risk at the marks of its time axis.
+fn draw(mut chart: StepChart<'_>, at_risk: &[(u32, u64)]) -> Markup {
+    let counts = chart.x.ticks.iter().map(|tick| at(at_risk, tick.at)).collect();
+    chart.at_risk = Some(AtRisk { label: "At risk", counts });
+    match chart.draw() {
+        Ok(drawing) => drawing,
+        Err(why) => html! { p.nothing { "The curve cannot be drawn: " (why) "." } },
+    }
+}
+
+/// How many were followed to a time or longer: the number at risk on the next day on which somebody left.
+fn at(at_risk: &[(u32, u64)], time: f64) -> u64 {
+    at_risk.iter().find(|(day, _)| f64::from(*day) >= time).map_or(0, |(_, count)| *count)
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn censored(days: impl Iterator<Item = (u32, u64)>) -> Vec<f64> {
+    days.filter(|(_, count)| *count > 0).map(|(day, _)| f64::from(day)).collect()
+}
+
+/// A time axis in months that holds the last day.
+fn months(last_day: u32, month_days: f64) -> Axis<'static> {
+    let months_of = |marks: u32, between: u32| f64::from(marks * between) * month_days;
+    let fits = |between: &u32| months_of(MARKS_MAX - 1, *between) >= f64::from(last_day);
+    let between = MONTHS_BETWEEN.into_iter().find(fits).unwrap_or(MONTHS_BETWEEN[MONTHS_BETWEEN.len() - 1]);
+    let mut marks = 1;
+    while months_of(marks, between) < f64::from(last_day) {
+        marks += 1;
+    }
+    Axis {
+        label: "Months from day 0",
+        max: months_of(marks, between),
+        ticks: (0..=marks)
+            .map(|mark| AxisTick { at: months_of(mark, between), label: (mark * between).to_string() })
+            .collect(),
+    }
+}
+
+/// An axis of shares from 0% to the next round share above `highest`, at most 100%.
+fn shares(label: &'static str, highest: f64) -> Axis<'static> {
+    let tenths = (1..=10).find(|tenths| f64::from(*tenths) / 10.0 >= highest).unwrap_or(10);
+    let (tenths, between) = if tenths > 5 { (tenths + tenths % 2, 2) } else { (tenths, 1) };
+    Axis {
+        label,
+        max: f64::from(tenths) / 10.0,
+        ticks: (0..=tenths)
+            .step_by(between)
+            .map(|tenth| AxisTick { at: f64::from(tenth) / 10.0, label: format!("{}%", tenth * 10) })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis<'_>) -> Vec<String> {
+        axis.ticks.iter().map(|tick| tick.label.clone()).collect()
+    }
+
+    #[test]
+    fn the_time_axis_holds_the_last_day_with_few_marks() {
+        assert_eq!(labels(&months(0, 30.4375)), ["0", "1"]);
+        assert_eq!(
+            labels(&months(1_582, 30.4375)),
+            ["0", "6", "12", "18", "24", "30", "36", "42", "48", "54"]
+        );
+        let long = months(5_000, 30.4375);
+        assert!(long.max >= 5_000.0 && labels(&long)[1] == "24");
+    }
+
+    #[test]
+    fn the_axis_of_shares_ends_at_a_round_share() {
+        assert_eq!(labels(&shares("", 0.35)), ["0%", "10%", "20%", "30%", "40%"]);
+        assert_eq!(labels(&shares("", 0.54)), ["0%", "20%", "40%", "60%"]);
+        assert_eq!(labels(&shares("", 1.0)).last().unwrap(), "100%");
+        assert_eq!(labels(&shares("", 0.0)), ["0%", "10%"]);
+    }
+
+    #[test]
+    fn at_risk_are_those_who_leave_then_or_later() {
+        let left = [(0, 87), (100, 86), (365, 80)];
+        for (time, count) in [(0.0, 87), (0.5, 86), (100.0, 86), (100.5, 80), (365.0, 80), (365.5, 0)] {
+            assert_eq!(at(&left, time), count, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_curve_that_cannot_be_read_is_said_to_be_missing() {
+        let broken =
+            crate::report::SurvivalStep { deaths: 1, survival: "high".to_owned(), ..Default::default() };
+        let curve = SurvivalCurve { steps: vec![broken], ..SurvivalCurve::default() };
+        assert!(survival(&curve, "a", 30.4375).into_string().contains("holds no survival curve"));
+    }
+}
