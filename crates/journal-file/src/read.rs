@@ -14,11 +14,8 @@ use crate::format::{
 use crate::index::Mark;
 use crate::tail::Portion;
 
-/// Most that is taken from one batch, or read ahead, at once.
-const PORTION_BYTES_MAX: usize = 4 << 20;
-
-/// Least: the longest record behind the widest gap between marks.
-const PORTION_BYTES_MIN: usize = 192 << 10;
+/// Least and most that is read at once: what lies between two marks, and what a cache holds.
+const PORTION_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=256 << 10;
 
 /// Records from `from` on, found by going on from `mark`, which is not after it.
 pub(crate) fn read(
@@ -28,7 +25,7 @@ pub(crate) fn read(
     head: Head,
     bytes_max: usize,
 ) -> Result<Vec<LinkedRecord>, ReadError> {
-    let portion_bytes = bytes_max.saturating_add(PORTION_BYTES_MIN).min(PORTION_BYTES_MAX);
+    let portion_bytes = bytes_max.clamp(*PORTION_BYTES.start(), *PORTION_BYTES.end());
     let path = segment_path(directory, mark.batch.segment);
     let file = BlockReader::open(&path, portion_bytes).map_err(|source| io_error(&path, source))?;
     let mut walk = Walk { directory, file, at: mark.batch, seq: mark.seq, portion_bytes };
