@@ -83,10 +83,10 @@ pub enum ReadError {
         column: &'static str,
     },
     /// The table of subjects names no study.
-    #[error("{} names no study in STUDYID", path.display())]
+    #[error("the table DM in {} names no study in STUDYID", dir.display())]
     StudyUnnamed {
-        /// Which file.
-        path: PathBuf,
+        /// The directory.
+        dir: PathBuf,
     },
 }
 
@@ -137,7 +137,7 @@ pub fn read(dir: &Path) -> Result<Study, ReadError> {
         .map(|row| row.text("STUDYID"))
         .find(|study| !study.is_empty());
     let Some(id) = id else {
-        return Err(ReadError::StudyUnnamed { path: dir.to_owned() });
+        return Err(ReadError::StudyUnnamed { dir: dir.to_owned() });
     };
     Ok(Study { sources, id, tables_not_read })
 }

@@ -30,7 +30,7 @@ pub(super) struct Subject {
 pub(super) struct Subjects {
     known: BTreeMap<String, Subject>,
     unusable: BTreeMap<String, &'static str>,
-    /// Rows of DM that are stated, with their site and country.
+    /// The sites of these subjects, with the country of each.
     pub(super) sites: BTreeMap<SiteId, String>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn state(study: &Study, ledger: &mut Ledger) -> (Subjects, Drafts, Dr
         ends.entry(row.text("USUBJID")).or_default().push(row);
     }
     let mut doses: BTreeMap<String, Option<PartialDate>> = BTreeMap::new();
-    for row in study.rows(Domain::Ex) {
+    for row in study.rows(Domain::Ex).filter(|row| row.term("EXOCCUR") != "N") {
         let first = doses.entry(row.text("USUBJID")).or_default();
         let start = super::plan::date_of(&row.text("EXSTDTC"));
         *first = [*first, start].into_iter().flatten().min_by_key(|date| date.earliest());
@@ -306,8 +306,9 @@ fn dispositions(
             continue;
         };
         if let Some((_, draft)) = in_ds.filter(|(in_ds, _)| *in_ds == on) {
-            let rows = drafts.get_mut(*draft).and_then(|(_, _, data)| data.import.as_mut());
-            rows.map(|import| import.rows.push(row.import())).unwrap_or_default();
+            if let Some(import) = drafts.get_mut(*draft).and_then(|(_, _, data)| data.import.as_mut()) {
+                import.rows.push(row.import());
+            }
             continue;
         }
         // Another date than DS gives is stated too: which one holds is for people to find out.

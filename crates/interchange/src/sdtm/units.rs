@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn codes_are_none_that_ucum_refuses() {
         for (_, code) in UNITS {
-            assert!(!code.contains(['^', ' ']) && !code.contains("IU") | code.contains("[IU]"), "{code}");
+            let plain = code.replace("[IU]", "");
+            assert!(!plain.contains(['^', ' ']) && !plain.contains("IU"), "{code}");
         }
     }
 
