@@ -12,6 +12,7 @@ mod parse;
 mod pool;
 mod report;
 mod source;
+mod tally;
 mod text;
 
 use std::collections::VecDeque;
