@@ -59,8 +59,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (name, load) in [
         ("1 writer", load.with_room(32, 1_024)),
         ("16 writers", Load { writers: 16, ..load }.with_room(64, 600)),
-        ("256 writers", Load { writers: 256, ..load }.with_room(256, 560)),
-        ("batches of 1,000", bulk.with_room(256, 530)),
+        ("256 writers", Load { writers: 256, ..load }.with_room(128, 560)),
+        ("batches of 1,000", bulk.with_room(128, 530)),
         ("batches, making space", Load { records_max: u64::MAX, ..bulk.with_room(16, 530) }),
     ] {
         if name.starts_with(&only) {
