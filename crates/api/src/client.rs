@@ -50,7 +50,7 @@ impl Client {
         for (index, (name, value)) in query.iter().enumerate() {
             // Positions, dates and ids: nothing that would have to be escaped.
             url.push(if index == 0 { '?' } else { '&' });
-            url.push_str(&format!("{name}={value}"));
+            url.extend([name, "=", value.as_str()]);
         }
         let mut request = self.http.request(method, url);
         if let Some((content_type, body)) = body {

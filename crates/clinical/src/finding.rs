@@ -18,7 +18,7 @@ pub enum Severity {
 
 macro_rules! findings {
     ($( $variant:ident = $code:literal, $severity:ident, $doc:literal; )*) => {
-        /// What was noticed about an accepted event. Each code has its text in docs/findings.md.
+        /// What was noticed about an accepted event. Each code has its text in docs/findings/.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum FindingCode {
             $( #[doc = $doc] #[serde(rename = $code)] $variant, )*

@@ -1,2 +1,67 @@
-//! The registry's binary.
-fn main() {}
+//! The registry's binary: command line, configuration, wiring.
+//!
+//! Nothing else is here: what a record is stands in `chain`, what an event may say in `clinical`, what the reports make
+//! of it in `outcomes` and `safety`. This is the only crate that reads the clock, the environment and configuration.
+
+mod access;
+mod cli;
+mod commands;
+mod data;
+mod demo;
+mod deployment;
+mod keyfile;
+mod logging;
+mod signing;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+/// Exit statuses beyond 0 (done) and 2 (usage, clap's own); docs/guide and `--help` state them all.
+pub(crate) mod status {
+    pub(crate) const BROKEN: u8 = 1;
+    pub(crate) const REJECTED: u8 = 4;
+    pub(crate) const NOT_PERMITTED: u8 = 5;
+    pub(crate) const CONFLICT: u8 = 6;
+    pub(crate) const ENVIRONMENT: u8 = 7;
+}
+
+/// The exit status that a problem ends a command with.
+pub(crate) fn status_of(problem: &api::Problem) -> u8 {
+    match problem.status {
+        401 | 403 => status::NOT_PERMITTED,
+        409 => status::CONFLICT,
+        500.. => status::ENVIRONMENT,
+        _ => status::REJECTED,
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(matches!(cli.command, Command::Serve { log_json: true, .. }));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime could be started: {error}");
+            return ExitCode::from(status::ENVIRONMENT);
+        }
+    };
+    match runtime.block_on(commands::run(cli.command)) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            // A reader that closed the pipe has what it wanted.
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+            {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("error: {error:#}");
+            let status = error.downcast_ref::<api::Problem>().map_or(status::ENVIRONMENT, status_of);
+            ExitCode::from(status)
+        }
+    }
+}

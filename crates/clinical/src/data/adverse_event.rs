@@ -119,7 +119,7 @@ pub struct End {
     pub on: Option<PartialDate>,
 }
 
-/// A criterion of seriousness (ICH E2A; overdose and cancer as older collection forms ask for them).
+/// A criterion of seriousness (ICH E2A, 1994).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Seriousness {
@@ -135,10 +135,6 @@ pub enum Seriousness {
     CongenitalAnomaly,
     /// Is medically important.
     MedicallyImportant,
-    /// Is a cancer.
-    Cancer,
-    /// Occurred with an overdose.
-    Overdose,
 }
 
 /// What may have caused an event.

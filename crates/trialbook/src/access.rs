@@ -1,0 +1,69 @@
+//! How a command reaches the registry: in this process, or at the server that holds the data directory.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use api::{Client, Registry};
+use clinical::TrialId;
+
+use crate::cli::{Place, WhichTrial};
+use crate::data::Data;
+use crate::deployment::Deployment;
+
+/// A registry within reach.
+pub(crate) struct Access {
+    pub(crate) registry: Arc<dyn Registry>,
+    /// `None` where a server holds the data.
+    pub(crate) deployment: Option<Deployment>,
+}
+
+impl Access {
+    /// Opens the registry at `place`, which must exist unless `create`.
+    pub(crate) fn open(place: &Place, create: bool) -> anyhow::Result<Self> {
+        if let Some(server) = &place.server {
+            return Self::remote(server);
+        }
+        let data = Data::new(&place.data);
+        if create {
+            data.create()?;
+        } else if !data.exists() {
+            bail!("there is no registry at {}", data.root().display());
+        }
+        match data.lock()? {
+            None => Self::remote(&data.address()?),
+            Some(lock) => {
+                let deployment = Deployment::open(data, lock)?;
+                Ok(Self { registry: Arc::new(deployment.clone()), deployment: Some(deployment) })
+            }
+        }
+    }
+
+    fn remote(server: &str) -> anyhow::Result<Self> {
+        let client = Client::new(server).with_context(|| format!("cannot reach {server}"))?;
+        Ok(Self { registry: Arc::new(client), deployment: None })
+    }
+
+    /// The trial that is meant.
+    pub(crate) async fn trial(&self, which: &WhichTrial) -> anyhow::Result<TrialId> {
+        if let Some(trial) = &which.trial {
+            return Ok(trial.clone());
+        }
+        let trials = self.registry.trials().await?.trials;
+        match trials.as_slice() {
+            [one] => Ok(one.trial.clone()),
+            [] => bail!("there is no trial here yet"),
+            several => {
+                let ids: Vec<_> = several.iter().map(|view| view.trial.as_str()).collect();
+                bail!("which trial? give --trial with one of {}", ids.join(", "))
+            }
+        }
+    }
+
+    /// Waits until what is read covers what was recorded; only a registry in this process has to be waited for, one
+    /// that serves says how far it is.
+    pub(crate) fn settle(&self, trial: &TrialId) {
+        if let Some(deployment) = &self.deployment {
+            deployment.settle(trial, std::time::Duration::from_secs(60));
+        }
+    }
+}

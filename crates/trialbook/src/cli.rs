@@ -1,0 +1,264 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chain::RecordHash;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clinical::{ActorId, PartialDate, SubjectId, TrialId, Zone};
+
+/// Trialbook: an audit-grade registry for multi-site clinical trials.
+///
+/// Sites submit signed events; the registry appends them to a hash-chained log that is never edited; reports are made
+/// from the log alone; anyone with a copy can verify all of it offline.
+///
+/// Exit status: 0 done · 1 the evidence does not hold · 2 wrong usage · 3 could not be decided · 4 rejected ·
+/// 5 not permitted · 6 conflict · 7 configuration or environment.
+#[derive(Parser)]
+#[command(name = "trialbook", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the data is.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+    pub(crate) data: PathBuf,
+    /// Talk to the registry at this address instead of a data directory.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(crate) server: Option<String>,
+}
+
+/// Which trial.
+#[derive(Args, Clone)]
+pub(crate) struct WhichTrial {
+    /// The trial; may be left out where there is only one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) trial: Option<TrialId>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a complete, synthetic trial of 87 subjects: keys, events, reports, verification, console.
+    Demo {
+        /// Where to keep it.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data")]
+        data: PathBuf,
+        /// Stop after printing; status 0 only if every figure agrees and the log is intact.
+        #[arg(long)]
+        exit: bool,
+        /// Where the console listens.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+        listen: SocketAddr,
+    },
+    /// Serve HTTP and the console for a data directory.
+    Serve {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+        /// Where to listen; loopback only, until access control is configured.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "TRIALBOOK_LISTEN")]
+        listen: SocketAddr,
+        /// Write logs as JSON.
+        #[arg(long)]
+        log_json: bool,
+    },
+    /// Make and show keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Open a new trial: signs a `trial_opened` statement and makes the log's key.
+    Open {
+        /// The statement, JSON; `-` reads standard input.
+        file: PathBuf,
+        /// A sponsor's key file; the key is made one of the trial's sponsor keys.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The new trial's id.
+        #[arg(long, value_name = "ID")]
+        trial: TrialId,
+        /// Host (and path) that the log's name begins with; the log is named HOST/TRIAL.
+        #[arg(long, value_name = "HOST", default_value = "localhost")]
+        origin: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Sign statements with a key file, encrypt their free text, and submit them.
+    Submit {
+        /// One statement (JSON) or many, one a line; `-` reads standard input.
+        file: PathBuf,
+        /// The signer's key file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Show exactly what would be signed, with texts in clear beside; submit nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Bring in data from other systems.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
+    /// Make a report from the log.
+    Report {
+        /// Which report.
+        kind: ReportName,
+        /// Count only what happened up to this day (default: the day of the last record).
+        #[arg(long, value_name = "DATE")]
+        cutoff: Option<PartialDate>,
+        /// Print the report's canonical JSON: the bytes a published hash is over.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show one record.
+    Show {
+        /// Its position.
+        seq: u64,
+        /// Open its free text with this key file, if its holder is entitled to it.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a subject's audit trail: who, when, what changed from what to what, why.
+    Trail {
+        /// The subject.
+        #[arg(long, value_name = "ID")]
+        subject: SubjectId,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List records that are to be looked at.
+    Findings {
+        /// Print JSON, one record a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Verify a log from its files, trusting nothing but what is given here.
+    Verify {
+        /// A data directory, a trial's directory in it, or a journal directory.
+        dir: PathBuf,
+        /// The trial's genesis, as it was printed when the trial was opened and kept elsewhere.
+        #[arg(long, value_name = "HEX")]
+        genesis: Option<RecordHash>,
+        /// The log's verifier key.
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+        /// A head known from elsewhere, SIZE:HASH; a log that does not contain it is broken.
+        #[arg(long, value_name = "SIZE:HASH")]
+        known: Vec<String>,
+        /// Let findings of conduct count for the exit status.
+        #[arg(long)]
+        strict: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+    },
+    /// Say how the registry fares, and what to do about what is not well.
+    Doctor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key file. Nobody but its holder should ever have it.
+    New {
+        /// Who holds the key, such as li.wei.
+        #[arg(long, value_name = "ID")]
+        holder: ActorId,
+        /// The holder's organisation.
+        #[arg(long, value_name = "NAME")]
+        organisation: String,
+        /// The role it is for.
+        #[arg(long, value_name = "ROLE", value_parser = role)]
+        role: clinical::Role,
+        /// The zone the holder works in.
+        #[arg(long, value_name = "ZONE", default_value = "UTC")]
+        zone: Zone,
+        /// Where to write it; never overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Print the `key_granted` statement that grants a key, with its proof of possession, for the granter to submit.
+    Request {
+        /// The key file to be granted.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The trial's genesis.
+        #[arg(long, value_name = "HEX")]
+        genesis: RecordHash,
+        /// The sites, for roles of a site.
+        #[arg(long = "site", value_name = "SITE")]
+        sites: Vec<clinical::SiteId>,
+    },
+}
+
+fn role(text: &str) -> Result<clinical::Role, String> {
+    let found = clinical::Role::ALL.into_iter().find(|role| role.as_str() == text);
+    found.ok_or_else(|| {
+        let names: Vec<_> = clinical::Role::ALL.iter().map(|role| role.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Import CDISC SDTM tables (XPT version 5): DM, DS, EX, SV, VS, LB, AE.
+    Sdtm {
+        /// The directory with the tables.
+        dir: PathBuf,
+        /// The trial to import into; opened with its sites where it does not exist.
+        #[arg(long, value_name = "ID")]
+        trial: TrialId,
+        /// The data manager's key file; made where none is given.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Print the list of what was not imported as JSON, one a line, to this file.
+        #[arg(long, value_name = "FILE")]
+        not_imported: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which report.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ReportName {
+    /// Outcomes: flow, survival, remission, relapse.
+    Outcomes,
+    /// Safety: adverse events, seriousness, relation, deaths.
+    Safety,
+}

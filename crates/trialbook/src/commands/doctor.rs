@@ -1,0 +1,75 @@
+//! `doctor`: how the registry fares, and what to do.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::print;
+use crate::access::Access;
+use crate::cli::Place;
+use crate::data::Data;
+use crate::status;
+
+pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
+    let access = Access::open(place, false)?;
+    if let Some(deployment) = &access.deployment {
+        for trial in deployment.trial_ids() {
+            access.settle(&trial);
+        }
+    }
+    let readiness = access.registry.readiness().await?;
+    let trials = access.registry.trials().await?.trials;
+    let torn = torn(&Data::new(&place.data))?;
+    if json {
+        let answer = json!({"readiness": readiness, "torn": torn, "trials": trials});
+        print(&serde_json::to_string(&answer)?)?;
+    } else {
+        let by = if access.deployment.is_some() {
+            "no server is running; looked at the files"
+        } else {
+            "a server is running"
+        };
+        let mut text = format!("{by}\n");
+        for view in &trials {
+            text.push_str(&format!(
+                "{} · {} records · head {}{}\n",
+                view.trial,
+                view.covers.records,
+                view.covers.head,
+                if view.synthetic { " · SYNTHETIC" } else { "" },
+            ));
+        }
+        for check in &readiness.checks {
+            let mark = if check.ok { "ok " } else { "NOT" };
+            let detail = check.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            text.push_str(&format!("{mark} {}{detail}\n", check.name));
+        }
+        for path in &torn {
+            text.push_str(&format!(
+                "an unfinished append was cut off after a crash and kept in {path}; nothing in it was ever acknowledged\n"
+            ));
+        }
+        text.push_str(if readiness.ready {
+            "all is well; `trialbook verify` looks at every record and signature"
+        } else {
+            "a registrar that refuses recovers when the server is started again; a read model that stopped names the \
+             record: run `trialbook verify` next"
+        });
+        print(&text)?;
+    }
+    Ok(if readiness.ready { 0 } else { status::ENVIRONMENT })
+}
+
+/// Torn tails that recoveries have kept.
+fn torn(data: &Data) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for trial in data.trials()? {
+        let Ok(entries) = std::fs::read_dir(data.trial(&trial).join("journal").join("torn")) else {
+            continue;
+        };
+        for entry in entries {
+            found.push(entry?.path().display().to_string());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,294 @@
+//! Reports as tables for a terminal. Nothing is computed here: every number is the report's own text.
+
+use std::fmt::Write as _;
+
+use outcomes::Report as OutcomeReport;
+use safety::Report as SafetyReport;
+
+use super::Table;
+
+/// `82/87`, the share, and its exact interval.
+fn share(numerator: u64, denominator: u64, percent: Option<&str>) -> String {
+    percent.map_or_else(
+        || format!("{numerator}/{denominator}"),
+        |percent| format!("{numerator}/{denominator} = {percent}%"),
+    )
+}
+
+macro_rules! interval {
+    ($intervals:expr, $method:literal) => {
+        $intervals
+            .iter()
+            .find(|interval| interval.method == $method)
+            .map(|interval| format!("{}–{}", interval.lower, interval.upper))
+            .unwrap_or_else(|| "undefined".to_owned())
+    };
+}
+
+fn heading(text: &mut String, title: &str) {
+    // Writing to a text cannot fail.
+    let _ = writeln!(text, "\n{title}");
+}
+
+/// The outcome report.
+pub(crate) fn outcomes(report: &OutcomeReport) -> String {
+    let mut text = format!(
+        "OUTCOMES · {} · {}{}\ncutoff {} ({:?}, {}) · definitions: remission {}, relapse {}, evaluable {}\n",
+        report.trial.id,
+        report.trial.title,
+        if report.synthetic { " · SYNTHETIC DATA" } else { "" },
+        report.cutoff.date,
+        report.cutoff.basis,
+        report.cutoff.zone,
+        report.definitions.remission,
+        report.definitions.relapse,
+        report.definitions.evaluable,
+    );
+    let flow = &report.flow;
+    heading(&mut text, "Flow of subjects");
+    let _ = writeln!(
+        text,
+        "  screened {} · screen failures {} · enrolled {} · infused {} · died {} · withdrawn {} · lost {} · in follow-up {}",
+        flow.screened,
+        flow.screen_failures,
+        flow.enrolled,
+        flow.infused,
+        flow.died,
+        flow.withdrawn,
+        flow.lost,
+        flow.in_follow_up
+    );
+    heading(&mut text, "Who is in the denominators");
+    let mut stages = Table::new(["stage", "subjects", "not in it, and why"]);
+    for stage in &report.waterfall.stages {
+        let losses: Vec<_> = stage
+            .losses
+            .iter()
+            .map(|loss| format!("{} {}", loss.subjects, words(&format!("{:?}", loss.reason))))
+            .collect();
+        stages.row([stage.label.clone(), stage.subjects.to_string(), losses.join(", ")]);
+    }
+    text.push_str(&stages.to_string());
+    let follow_up = &report.follow_up;
+    heading(&mut text, "Follow-up");
+    let _ = writeln!(
+        text,
+        "  {} subjects · {} patient-years · mean {} months · median by reverse Kaplan-Meier {} days",
+        follow_up.subjects,
+        follow_up.patient_years,
+        follow_up.mean_months.as_deref().unwrap_or("–"),
+        follow_up.reverse_kaplan_meier_median_days.map_or_else(|| "–".to_owned(), |days| days.to_string()),
+    );
+    heading(&mut text, "Figures (95% intervals)");
+    let mut figures = Table::new(["figure", "x/n", "Clopper-Pearson", "Wilson", "definition"]);
+    let survival = &report.survival;
+    let relapse = &report.relapse;
+    let all = [&survival.crude, &survival.deaths]
+        .into_iter()
+        .chain(report.remission.figures.iter().map(|remission| &remission.figure))
+        .chain(&relapse.in_year)
+        .chain(&relapse.at_risk)
+        .chain([&relapse.among_responders, &relapse.ever]);
+    for figure in all {
+        figures.row([
+            figure.label.clone(),
+            share(figure.numerator, figure.denominator, figure.percent.as_deref()),
+            interval!(figure.intervals, "clopper-pearson"),
+            interval!(figure.intervals, "wilson"),
+            figure.definition.clone(),
+        ]);
+    }
+    text.push_str(&figures.to_string());
+    heading(&mut text, "Survival from first infusion (Kaplan-Meier, Greenwood)");
+    let mut curve = Table::new(["months", "at risk", "S", "SE", "log-log", "plain"]);
+    for landmark in &survival.from_infusion.landmarks {
+        curve.row([
+            landmark.months.to_string(),
+            landmark.at_risk.to_string(),
+            landmark.survival.clone(),
+            landmark.standard_error.clone().unwrap_or_else(|| "undefined".to_owned()),
+            interval!(landmark.intervals, "log-log"),
+            interval!(landmark.intervals, "plain"),
+        ]);
+    }
+    text.push_str(&curve.to_string());
+    heading(&mut text, "First relapse, death without relapse competing (Aalen-Johansen)");
+    let mut curve = Table::new(["months", "at risk", "CIF", "SE", "log-log", "death first"]);
+    for landmark in &relapse.cumulative_incidence.landmarks {
+        curve.row([
+            landmark.months.to_string(),
+            landmark.at_risk.to_string(),
+            landmark.relapse.clone(),
+            landmark.standard_error.clone(),
+            interval!(landmark.intervals, "log-log"),
+            landmark.death_first.clone(),
+        ]);
+    }
+    text.push_str(&curve.to_string());
+    heading(&mut text, "Rates per 100 patient-years (exact Poisson)");
+    let mut rates = Table::new(["event", "events", "patient-years", "rate", "95%", "time"]);
+    for rate in &report.rates {
+        rates.row([
+            rate.label.clone(),
+            rate.events.to_string(),
+            rate.patient_years.clone(),
+            rate.per_100_patient_years.clone().unwrap_or_else(|| "–".to_owned()),
+            interval!(rate.intervals, "exact-poisson"),
+            words(&rate.time),
+        ]);
+    }
+    text.push_str(&rates.to_string());
+    sledai(&mut text, report);
+    heading(&mut text, "By enrolling site");
+    let mut sites = Table::new(["site", "name", "enrolled", "infused", "deaths", "relapsed"]);
+    for site in &report.sites {
+        sites.row([
+            site.id.clone(),
+            site.name.clone(),
+            site.enrolled.to_string(),
+            site.infused.to_string(),
+            site.deaths.to_string(),
+            site.relapses.to_string(),
+        ]);
+    }
+    text.push_str(&sites.to_string());
+    text
+}
+
+fn sledai(text: &mut String, report: &OutcomeReport) {
+    if report.sledai.rows.iter().all(|row| row.subjects == 0) {
+        return;
+    }
+    heading(text, "SLEDAI-2K, total");
+    let mut table = Table::new(["visit", "n", "mean", "SD", "median", "range", "incomplete"]);
+    for row in &report.sledai.rows {
+        let dash = || "–".to_owned();
+        table.row([
+            row.visit.clone(),
+            row.subjects.to_string(),
+            row.mean.clone().unwrap_or_else(dash),
+            row.sd.clone().unwrap_or_else(dash),
+            row.median.clone().unwrap_or_else(dash),
+            row.min.zip(row.max).map_or_else(dash, |(min, max)| format!("{min}–{max}")),
+            row.incomplete.to_string(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+}
+
+/// The safety report.
+pub(crate) fn safety(report: &SafetyReport) -> String {
+    let mut text = format!(
+        "SAFETY · {} · {}{}\ncutoff {} ({:?}, {}) · definition of related: {}\n",
+        report.trial.id,
+        report.trial.title,
+        if report.synthetic { " · SYNTHETIC DATA" } else { "" },
+        report.cutoff.date,
+        report.cutoff.basis,
+        report.cutoff.zone,
+        report.definitions.related,
+    );
+    let populations = &report.populations;
+    let _ = writeln!(
+        text,
+        "  subjects with any record {} · safety set {} · {} patient-years",
+        populations.all_subjects, populations.safety_set, populations.patient_years
+    );
+    for overview in &report.overviews {
+        heading(&mut text, &overview.label);
+        let mut table =
+            Table::new(["category", "events", "subjects", "Clopper-Pearson", "one-sided upper if none"]);
+        for category in &overview.categories {
+            let figure = &category.subjects;
+            table.row([
+                category.label.clone(),
+                category.events.to_string(),
+                share(figure.numerator, figure.denominator, figure.percent.as_deref()),
+                interval!(figure.intervals, "clopper-pearson"),
+                figure
+                    .no_events
+                    .as_ref()
+                    .map(|none| format!("{}%", none.one_sided_upper_percent))
+                    .unwrap_or_default(),
+            ]);
+        }
+        text.push_str(&table.to_string());
+    }
+    for table in &report.tables {
+        heading(
+            &mut text,
+            &format!(
+                "{} ({} events, {} subjects of {})",
+                table.label, table.events, table.subjects, table.denominator
+            ),
+        );
+        let mut rows = Table::new(["class / term", "subjects", "%", "events", "serious", "worst"]);
+        for class in &table.classes {
+            for (indent, row) in
+                std::iter::once(("", &class.class)).chain(class.terms.iter().map(|term| ("  ", term)))
+            {
+                let severity = row.worst_severity.map(|severity| words(&format!("{severity:?}")));
+                let grade = row.worst_grade.map(|grade| format!("grade {grade}"));
+                let worst: Vec<_> = severity.into_iter().chain(grade).collect();
+                rows.row([
+                    format!("{indent}{}", row.name),
+                    row.subjects.to_string(),
+                    row.percent.clone().unwrap_or_default(),
+                    row.events.to_string(),
+                    row.serious.to_string(),
+                    worst.join(", "),
+                ]);
+            }
+        }
+        text.push_str(&rows.to_string());
+    }
+    let deaths = &report.deaths;
+    heading(&mut text, "Deaths");
+    let _ = writeln!(
+        text,
+        "  {} · related to product or procedure {}",
+        share(deaths.deaths.numerator, deaths.deaths.denominator, deaths.deaths.percent.as_deref()),
+        share(deaths.related.numerator, deaths.related.denominator, deaths.related.percent.as_deref()),
+    );
+    let unknown = &report.unknowns;
+    heading(&mut text, "Not known");
+    let _ = writeln!(
+        text,
+        "  causality {} · coding {} · onset {} (partial {}) · severity {} · outcome {}\n  seriousness as reported and by criteria disagree: {}",
+        unknown.causality_missing,
+        unknown.not_coded,
+        unknown.onset_unknown,
+        unknown.onset_partial,
+        unknown.severity_missing,
+        unknown.outcome_missing,
+        report.seriousness_disagreements.len(),
+    );
+    text
+}
+
+/// `NotYetDue` and `not_yet_due` as words.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for character in name.chars() {
+        if character == '_' {
+            words.push(' ');
+        } else if character.is_uppercase() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.extend(character.to_lowercase());
+        } else {
+            words.push(character);
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_become_words() {
+        assert_eq!(super::words("NotYetDue"), "not yet due");
+        assert_eq!(super::words("to_first_event"), "to first event");
+    }
+}

@@ -1,0 +1,81 @@
+//! `serve`: HTTP and the console.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use api::Registry;
+
+use super::print;
+use crate::data::Data;
+use crate::deployment::Deployment;
+
+/// How often the whole log is verified again in the background.
+const VERIFY_EVERY: Duration = Duration::from_secs(3600);
+
+pub(super) async fn run(data: &Path, listen: SocketAddr) -> Result<u8> {
+    let data = Data::new(data);
+    data.create()?;
+    let lock = data.lock()?.with_context(|| {
+        format!("another process serves {}: {}", data.root().display(), data.address().unwrap_or_default())
+    })?;
+    let deployment = Deployment::open(data, lock)?;
+    serve(deployment, listen, console::Settings::default()).await?;
+    Ok(0)
+}
+
+/// Serves until told to stop; then answers what is under way and closes everything cleanly.
+pub(crate) async fn serve(
+    deployment: Deployment,
+    listen: SocketAddr,
+    settings: console::Settings,
+) -> Result<()> {
+    ensure!(
+        listen.ip().is_loopback(),
+        "{listen} is not a loopback address: access control is not configured, so nobody else may reach this registry"
+    );
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    deployment.lock().publish_address(&format!("http://{address}"))?;
+    let registry: Arc<dyn Registry> = Arc::new(deployment.clone());
+    let routes = api::router(Arc::clone(&registry)).merge(console::router(registry, settings));
+    let verifier = tokio::spawn(verify_now_and_then(deployment.clone()));
+    print(&format!("serving {} at http://{address} (Ctrl-C stops)", deployment.data().root().display()))?;
+    let server = axum::serve(listener, routes).with_graceful_shutdown(stop_asked());
+    // A feed never ends by itself: after a stop is asked for, what still runs gets a while.
+    tokio::select! {
+        served = server => served.context("serving failed")?,
+        () = async { stop_asked().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
+    }
+    verifier.abort();
+    Ok(())
+}
+
+/// Ctrl-C or SIGTERM.
+async fn stop_asked() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler the signal ends the process at once, which loses nothing acknowledged.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn verify_now_and_then(deployment: Deployment) {
+    loop {
+        for trial in deployment.trial_ids() {
+            let deployment = deployment.clone();
+            let verified = tokio::task::spawn_blocking(move || deployment.verify(&trial, None)).await;
+            if let Ok(Err(error)) = verified {
+                tracing::error!("the log could not be verified: {error:#}");
+            }
+        }
+        tokio::time::sleep(VERIFY_EVERY).await;
+    }
+}

@@ -1,0 +1,116 @@
+//! `submit`: sign, encrypt, submit.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use api::Answer;
+use chain::RecordHash;
+use clinical::Statement;
+
+use super::{print, read_text};
+use crate::access::Access;
+use crate::cli::{Place, WhichTrial};
+use crate::keyfile::KeyFile;
+use crate::signing::Signer;
+use crate::{status, status_of};
+
+/// How many events go into one request: their receipts come back within a second on a slow line.
+const BATCH: usize = 500;
+
+pub(super) async fn run(
+    file: &Path,
+    key: &Path,
+    dry_run: bool,
+    which: &WhichTrial,
+    place: &Place,
+) -> Result<u8> {
+    let key = KeyFile::read(key)?;
+    let statements = statements(&read_text(file)?)?;
+    let access = Access::open(place, false)?;
+    let trial = access.trial(which).await?;
+    let genesis: RecordHash = access.registry.trial(&trial).await?.trial.genesis;
+    let mut signer = Signer::new(&key, &trial, genesis);
+    if dry_run {
+        for (index, statement) in statements.iter().enumerate() {
+            let composed = signer.rehearse(statement).with_context(|| place_of(index, statements.len()))?;
+            print(&format!(
+                "would be signed by {} as {}; once recorded it is never deleted, only amended:\n{}\n{}",
+                key.actor.id,
+                key.actor.role.as_str(),
+                String::from_utf8_lossy(&composed.event),
+                texts_in_clear(statement)?,
+            ))?;
+        }
+        return Ok(0);
+    }
+    let mut worst = 0;
+    for (batch_index, batch) in statements.chunks(BATCH).enumerate() {
+        let mut submissions = Vec::with_capacity(batch.len());
+        for (index, statement) in batch.iter().enumerate() {
+            let place = || place_of(batch_index * BATCH + index, statements.len());
+            let composed = signer.sign(&*access.registry, statement).await.with_context(place)?;
+            submissions.push(composed.submission());
+        }
+        let answers = access.registry.submit(&trial, submissions).await?;
+        for (index, answer) in answers.iter().enumerate() {
+            worst = worst.max(show(answer, batch_index * BATCH + index, statements.len())?);
+        }
+    }
+    Ok(worst)
+}
+
+/// One JSON document, or one a line.
+fn statements(text: &str) -> Result<Vec<Statement>> {
+    if let Ok(statement) = serde_json::from_str(text) {
+        return Ok(vec![statement]);
+    }
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let one = |index: usize, line: &str| {
+        serde_json::from_str(line)
+            .with_context(|| format!("{} is not a statement", place_of(index, lines.len())))
+    };
+    if lines.len() > 1
+        && lines.iter().all(|line| line.trim_start().starts_with('{') && line.trim_end().ends_with('}'))
+    {
+        return lines.iter().enumerate().map(|(index, line)| one(index, line)).collect();
+    }
+    // One document over several lines, with a mistake in it: say where.
+    Ok(vec![serde_json::from_str(text).context("not a statement")?])
+}
+
+fn place_of(index: usize, of: usize) -> String {
+    if of == 1 { "the statement".to_owned() } else { format!("line {}", index + 1) }
+}
+
+/// The free texts of a statement, which the event shows encrypted only.
+fn texts_in_clear(statement: &Statement) -> Result<String> {
+    let value = serde_json::to_value(statement)?;
+    let texts: Vec<_> = clinical::event::text_pointers(statement.kind)
+        .iter()
+        .filter_map(|pointer| Some(format!("  text at {pointer}: {}", value.pointer(pointer)?.as_str()?)))
+        .collect();
+    Ok(texts.join("\n"))
+}
+
+fn show(answer: &Answer, index: usize, of: usize) -> Result<u8> {
+    let place = if of == 1 { String::new() } else { format!("line {}: ", index + 1) };
+    match answer {
+        Answer::Recorded { receipt } | Answer::Repeated { receipt } => {
+            let again = if matches!(answer, Answer::Repeated { .. }) { " (before)" } else { "" };
+            print(&format!("{place}recorded{again} at position {} · hash {}", receipt.seq, receipt.hash))?;
+            for finding in &receipt.findings {
+                print(&format!(
+                    "  look at {}: {} ({})",
+                    finding.pointer,
+                    finding.code.meaning(),
+                    finding.code.as_str()
+                ))?;
+            }
+            Ok(0)
+        }
+        Answer::Refused { problem } => {
+            eprintln!("{place}refused: {problem}");
+            Ok(status_of(problem).max(status::REJECTED))
+        }
+    }
+}

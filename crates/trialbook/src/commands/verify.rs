@@ -1,0 +1,78 @@
+//! `verify`: a log from its files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use chain::note::VerifierKey;
+use chain::{RecordHash, TreeSize};
+use indicatif::{ProgressBar, ProgressStyle};
+use verify::{Anchors, KnownHead, Options};
+
+use super::print;
+use crate::cli::WhichTrial;
+use crate::data::Data;
+use crate::deployment::JournalRecords;
+
+/// What is known from elsewhere, and how to answer.
+pub(super) struct Asked {
+    pub(super) genesis: Option<RecordHash>,
+    pub(super) key: Option<String>,
+    pub(super) known: Vec<String>,
+    pub(super) strict: bool,
+    pub(super) json: bool,
+}
+
+pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
+    let journal = journal_in(dir, which)?;
+    let log_key = asked.key.as_deref().map(VerifierKey::from_text).transpose()?;
+    let known_heads = asked.known.iter().map(|text| known_head(text)).collect::<Result<_>>()?;
+    let anchors = Anchors { genesis: asked.genesis, log_key, known_heads, ..Anchors::default() };
+    let source = JournalRecords::open(&journal)?;
+    // Hidden by itself where standard error is no terminal.
+    let bar =
+        ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
+    let mut progress = |records: u64, bytes: u64| {
+        bar.set_message(format!("{records} records, {} MiB", bytes >> 20));
+        bar.tick();
+    };
+    let options = Options { strict: asked.strict, progress: Some(&mut progress), ..Options::default() };
+    let report = verify::verify(source, &anchors, options)?;
+    bar.finish_and_clear();
+    if asked.json {
+        print(&serde_json::to_string(&report)?)?;
+    } else {
+        print(&report.to_string())?;
+    }
+    Ok(report.status())
+}
+
+fn known_head(text: &str) -> Result<KnownHead> {
+    let (size, head) = text.split_once(':').context("a known head is SIZE:HASH")?;
+    let size = size.parse().map(TreeSize).context("a known head is SIZE:HASH")?;
+    Ok(KnownHead { size, head: head.parse().context("a known head is SIZE:HASH")? })
+}
+
+/// The journal that `dir` means: itself, that of the trial whose directory it is, or that of a trial of the data
+/// directory it is.
+fn journal_in(dir: &Path, which: &WhichTrial) -> Result<PathBuf> {
+    if dir.join("trials").is_dir() {
+        let data = Data::new(dir);
+        let trials = data.trials()?;
+        let trial = match (&which.trial, trials.as_slice()) {
+            (Some(trial), _) => trial.clone(),
+            (None, [one]) => one.clone(),
+            (None, []) => bail!("there is no trial in {}", dir.display()),
+            (None, several) => {
+                let ids: Vec<_> = several.iter().map(clinical::TrialId::as_str).collect();
+                bail!("which trial? give --trial with one of {}", ids.join(", "))
+            }
+        };
+        return Ok(data.trial(&trial).join("journal"));
+    }
+    let inside = dir.join("journal");
+    let journal = if inside.is_dir() { inside } else { dir.to_owned() };
+    if !journal.is_dir() {
+        bail!("there is no log at {}", dir.display());
+    }
+    Ok(journal)
+}

@@ -1,0 +1,168 @@
+//! The data directory: where everything is, its lock, and who may read what.
+//!
+//! `<data>/trials/<trial>/{journal,index,outcomes,safety}/`, `<data>/trials/<trial>/{genesis,log.vkey}`,
+//! `<data>/keys/` (mode 0700), `<data>/state/`. The process that holds `<data>/lock` owns the directory; a server writes
+//! its address into `<data>/address` while it holds it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clinical::TrialId;
+
+/// A data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Data {
+    root: PathBuf,
+}
+
+/// The right to write into a data directory; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    // Held for its lock alone.
+    _file: File,
+    address: PathBuf,
+}
+
+impl Data {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.root.join("trials").is_dir()
+    }
+
+    /// Makes the directories that every deployment has.
+    pub(crate) fn create(&self) -> anyhow::Result<()> {
+        let make = |path: PathBuf, mode| {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(&path)
+                .with_context(|| format!("cannot make {}", path.display()))
+        };
+        make(self.root.join("trials"), 0o755)?;
+        make(self.root.join("keys"), 0o700)?;
+        make(self.root.join("state"), 0o700)
+    }
+
+    /// The lock; `None` if another process holds it.
+    pub(crate) fn lock(&self) -> anyhow::Result<Option<Lock>> {
+        let path = self.root.join("lock");
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file, address: self.root.join("address") })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Where the process that holds the lock can be reached, if it serves.
+    pub(crate) fn address(&self) -> anyhow::Result<String> {
+        let path = self.root.join("address");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        if text.trim().is_empty() {
+            bail!("{} is in use by another process that does not serve", self.root.display());
+        }
+        Ok(text.trim().to_owned())
+    }
+
+    pub(crate) fn trials(&self) -> anyhow::Result<Vec<TrialId>> {
+        let mut trials = Vec::new();
+        let dir = self.root.join("trials");
+        if !dir.is_dir() {
+            return Ok(trials);
+        }
+        for entry in fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
+            let entry = entry?;
+            if let Some(trial) = entry.file_name().to_str().and_then(|name| name.parse().ok())
+                && entry.path().join("journal").is_dir()
+            {
+                trials.push(trial);
+            }
+        }
+        trials.sort();
+        Ok(trials)
+    }
+
+    pub(crate) fn trial(&self, trial: &TrialId) -> PathBuf {
+        self.root.join("trials").join(trial.as_str())
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    pub(crate) fn keep(&self) -> PathBuf {
+        self.root.join("state").join("keep.sqlite")
+    }
+
+    /// The key under which subjects' text keys are wrapped; made at the first use.
+    pub(crate) fn text_key_encryption_key(&self) -> anyhow::Result<[u8; 32]> {
+        let path = self.keys().join("text-keys.kek");
+        if let Ok(text) = fs::read_to_string(&path) {
+            let key = chain::key::from_base64(text.trim()).and_then(|bytes| bytes.try_into().ok());
+            return key.with_context(|| format!("{} does not hold a key", path.display()));
+        }
+        if self.keep().exists() {
+            bail!("{} is missing: without it no subject text key can be read", path.display());
+        }
+        let key: [u8; 32] = crate::world::random();
+        write_secret(&path, chain::key::to_base64(&key).as_bytes())?;
+        Ok(key)
+    }
+}
+
+impl Lock {
+    /// Says where the process can be reached.
+    pub(crate) fn publish_address(&self, address: &str) -> anyhow::Result<()> {
+        replace(&self.address, address.as_bytes())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A stale address is harmless: it is only looked at while the lock is held.
+        let _ = fs::remove_file(&self.address);
+    }
+}
+
+/// Writes a file that must not exist yet, readable by its owner alone, and syncs it.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        sync_parent(path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file in place of an older one, durably: a crash leaves the one or the other.
+#[expect(clippy::disallowed_methods, reason = "written beside, synced, renamed, and the directory synced")]
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let beside = path.with_extension("new");
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        sync_parent(path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}

@@ -1,0 +1,330 @@
+//! The registry's answers.
+
+use std::time::Duration;
+
+use api::{
+    Answer, FeedItem, FindingsPage, KeyView, Page, Problem, Readiness, ReadinessCheck, RecordFindings,
+    RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords, SubjectsPage, TextKeyAnswer,
+    TextKeyRequest, TrialDetail, TrialView, Trials,
+};
+use async_trait::async_trait;
+use chain::{LinkedRecord, Position, Record};
+use clinical::{Date, Event, SubjectId, TrialId};
+use journal::{Journal as _, ReadError};
+use projector::{ProjectorHandle, State};
+use readmodel::{Mark, StoreError, View};
+use registrar::index;
+use serde_json::value::RawValue;
+
+use super::running::Running;
+use super::{Deployment, Inner, submit};
+
+/// How long a follower waits for a record before it is answered with none.
+const FOLLOW_WAIT: Duration = Duration::from_secs(1);
+
+/// About how many bytes of records a follower gets at once.
+const FOLLOW_BYTES: usize = 256 << 10;
+
+/// Runs what reads files or takes its time off the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the request failed"))?
+}
+
+fn unreadable(error: &ReadError) -> Problem {
+    tracing::error!("the journal cannot be read: {error}");
+    Problem::internal("the journal cannot be read")
+}
+
+fn store_failed(error: &StoreError) -> Problem {
+    Problem::unavailable(format!("the read model cannot answer: {error}"))
+}
+
+fn query<T>(
+    projector: &ProjectorHandle,
+    reader: impl FnOnce(&dyn View, Mark) -> Result<T, StoreError>,
+) -> Result<T, Problem> {
+    projector.query(reader).map_err(|error| store_failed(&error))?.map_err(|error| store_failed(&error))
+}
+
+/// The record at `seq`, if it is durable.
+fn linked(running: &Running, seq: Position) -> Result<LinkedRecord, Problem> {
+    let records = running.journal.read(seq, 1).map_err(|error| unreadable(&error))?;
+    let found = records.into_iter().find(|record| record.seq == seq);
+    found.ok_or_else(|| Problem::not_found(format!("there is no record at position {seq}")))
+}
+
+/// A record's bytes as text: canonical JSON is UTF-8.
+fn text(linked: &LinkedRecord) -> Result<String, Problem> {
+    let text = String::from_utf8(linked.bytes.to_vec());
+    text.map_err(|_| Problem::internal(format!("record {} is not text", linked.seq)))
+}
+
+fn raw(text: String) -> Result<Box<RawValue>, Problem> {
+    RawValue::from_string(text).map_err(|_| Problem::internal("stored bytes are not JSON"))
+}
+
+fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
+    let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
+    let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
+    Event::decode(record.event).map_err(|_| malformed())
+}
+
+fn after_position(page: &Page) -> Result<Option<Position>, Problem> {
+    let parse =
+        |text: &String| text.parse().map(Position).map_err(|_| Problem::bad_request("after is a position"));
+    page.after.as_ref().map(parse).transpose()
+}
+
+impl Inner {
+    fn view(&self, running: &Running) -> Option<TrialView> {
+        let public = running.registrar.public();
+        let opening = public.opening.as_ref()?;
+        Some(TrialView {
+            covers: self.covers_journal(running),
+            genesis: opening.genesis,
+            log_key: opening.log_key.clone(),
+            synthetic: opening.synthetic,
+            title: opening.title.clone(),
+            trial: opening.trial.clone(),
+            zone: opening.zone.clone(),
+        })
+    }
+
+    fn record_view(&self, running: &Running, seq: Position) -> Result<RecordView, Problem> {
+        let linked = linked(running, seq)?;
+        let (amended_by, findings) = query(&running.index, |view, _| {
+            Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?))
+        })?;
+        let covers = self.covers(&running.trial, &running.index);
+        Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
+    }
+
+    fn make_report(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
+        macro_rules! make {
+            ($report:ident) => {
+                query(&running.$report, |view, mark| {
+                    let rows = view.scan(b"", None, usize::MAX)?;
+                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                    let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
+                    Ok((
+                        report.map(|report| report.to_canonical_json()).map_err(|error| error.to_string()),
+                        covered.records,
+                        covered.head,
+                    ))
+                })?
+            };
+        }
+        let ((bytes, records, head), projector) = match kind {
+            ReportKind::Outcomes => (make!(outcomes), &running.outcomes),
+            ReportKind::Safety => (make!(safety), &running.safety),
+        };
+        let bytes = bytes.map_err(made)?;
+        let mut covers = self.covers(&running.trial, projector);
+        // The report's own mark, which the projector may have passed by now.
+        covers.lag_records = running.journal.head().size.0.saturating_sub(records);
+        (covers.records, covers.head) = (records, head);
+        let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
+        Ok(ReportView { covers, report: raw(report)? })
+    }
+}
+
+#[async_trait]
+impl Registry for Deployment {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        Ok(Trials { trials: self.all().iter().filter_map(|running| self.view(running)).collect() })
+    }
+
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
+        let running = self.running(trial)?;
+        let view = self.view(&running).ok_or_else(|| Problem::not_found("the trial is not open"))?;
+        let public = running.registrar.public();
+        let sites = public.sites.iter().map(|(id, site)| SiteView {
+            country: site.country.clone(),
+            name: site.name.clone(),
+            site: id.clone(),
+            zone: site.zone.clone(),
+        });
+        let mut keys: Vec<_> = public
+            .grants
+            .iter()
+            .map(|(id, grant)| KeyView {
+                granted_at: grant.granted_at,
+                holder: grant.holder.clone(),
+                key: *id,
+                organisation: grant.organisation.clone(),
+                revoked_at: grant.revoked_at,
+                role: grant.role,
+                sites: grant.sites.clone(),
+            })
+            .collect();
+        keys.sort_by_key(|key| (key.granted_at, key.key));
+        Ok(TrialDetail { trial: view, keys, sites: sites.collect() })
+    }
+
+    async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem> {
+        let deployment = self.clone();
+        blocking(move || deployment.open_new(&submission)).await
+    }
+
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        submit(self.running(trial)?, submissions).await
+    }
+
+    async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || deployment.record_view(&running, seq)).await
+    }
+
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || {
+            let after = page.after.as_deref().map(str::parse::<SubjectId>).transpose();
+            let after = after.map_err(|error| Problem::bad_request(error.to_string()))?;
+            let limit = page.limit();
+            let mut subjects =
+                query(&running.index, |view, _| index::subjects(view, after.as_ref(), limit + 1))?;
+            let next = (subjects.len() > limit).then(|| {
+                subjects.truncate(limit);
+                subjects.last().map(|last| last.subject.clone())
+            });
+            let covers = deployment.covers(&running.trial, &running.index);
+            Ok(SubjectsPage { covers, next: next.flatten(), subjects })
+        })
+        .await
+    }
+
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        let (deployment, running, subject) = (self.clone(), self.running(trial)?, subject.clone());
+        blocking(move || {
+            let (after, limit) = (after_position(&page)?, page.limit());
+            let mut positions =
+                query(&running.index, |view, _| index::records_of(view, &subject, after, limit + 1))?;
+            if positions.is_empty() && after.is_none() {
+                return Err(Problem::not_found(format!("there is no record of subject {subject}")));
+            }
+            let more = positions.len() > limit;
+            positions.truncate(limit);
+            let next = positions.last().copied().filter(|_| more);
+            let records: Result<Vec<_>, _> =
+                positions.into_iter().map(|seq| deployment.record_view(&running, seq)).collect();
+            let covers = deployment.covers(&running.trial, &running.index);
+            Ok(SubjectRecords { covers, next, records: records?, subject })
+        })
+        .await
+    }
+
+    async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || {
+            let (after, limit) = (after_position(&page)?, page.limit());
+            let mut found = query(&running.index, |view, _| index::findings(view, after, limit + 1))?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let next = found.last().map(|(seq, _)| *seq).filter(|_| more);
+            let records: Result<Vec<_>, Problem> = found
+                .into_iter()
+                .map(|(seq, findings)| {
+                    let event = event_of(&linked(&running, seq)?)?;
+                    Ok(RecordFindings {
+                        findings,
+                        kind: event.kind,
+                        occurred_on: event.occurred_on,
+                        seq,
+                        site: event.site,
+                        subject: event.subject,
+                    })
+                })
+                .collect();
+            let covers = deployment.covers(&running.trial, &running.index);
+            Ok(FindingsPage { covers, next, records: records? })
+        })
+        .await
+    }
+
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || deployment.make_report(&running, kind, cutoff)).await
+    }
+
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem> {
+        let running = self.running(trial)?;
+        let mut durable = running.durable.clone();
+        let beyond = durable.wait_for(|head| head.size.0 > from.0);
+        // Nothing new in time is an answer; so is a trial that is being closed.
+        let _ = tokio::time::timeout(FOLLOW_WAIT, beyond).await;
+        blocking(move || {
+            let records = running.journal.read(from, FOLLOW_BYTES).map_err(|error| unreadable(&error))?;
+            records.iter().map(|linked| Ok(FeedItem { seq: linked.seq, record: text(linked)? })).collect()
+        })
+        .await
+    }
+
+    async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        let (deployment, trial) = (self.clone(), trial.clone());
+        blocking(move || deployment.answer_text_key(&trial, &request)).await
+    }
+
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        let mut checks = Vec::new();
+        for running in self.all() {
+            let refusal = running.registrar.refusal().map(|error| error.to_string());
+            checks.push(ReadinessCheck {
+                ok: refusal.is_none(),
+                detail: refusal,
+                name: format!("{}: registrar", running.trial),
+            });
+            for (name, projector) in running.projectors() {
+                let status = projector.status();
+                let ok = matches!(status.state, State::Running | State::Rebuilding);
+                let detail = match status.state {
+                    State::Running => None,
+                    State::Rebuilding => {
+                        Some(format!("being made anew, {} records to go", status.lag_records))
+                    }
+                    State::Stopped { reason } => Some(reason.to_string()),
+                    State::Closed => Some("closed".to_owned()),
+                };
+                checks.push(ReadinessCheck { ok, detail, name: format!("{}: {name}", running.trial) });
+            }
+        }
+        Ok(Readiness { ready: checks.iter().all(|check| check.ok), checks })
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        for running in self.all() {
+            let trial = running.trial.to_string();
+            let set = |name: &'static str, value: u64| {
+                metrics::gauge!(name, "trial" => trial.clone()).set(value as f64);
+            };
+            set("trialbook_records", running.journal.head().size.0);
+            set("trialbook_submissions_waiting", running.registrar.waiting() as u64);
+            set("trialbook_registrar_refusing", u64::from(running.registrar.refusal().is_some()));
+            for (name, projector) in running.projectors() {
+                let status = projector.status();
+                metrics::gauge!("trialbook_projector_lag_records", "trial" => trial.clone(), "projector" => name)
+                    .set(status.lag_records as f64);
+                metrics::gauge!("trialbook_projector_stopped", "trial" => trial.clone(), "projector" => name)
+                    .set(f64::from(u8::from(matches!(status.state, State::Stopped { .. }))));
+            }
+        }
+        Ok(self.metrics.render())
+    }
+}

@@ -1,0 +1,167 @@
+//! One trial at work: its journal, its registrar, and its read models.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chain::TreeSize;
+use clinical::{EventId, TrialId};
+use journal::sequencer::Limits;
+use journal::{Head, Journal};
+use journal_file::FileJournal;
+use projector::{Projector, ProjectorHandle, Settings};
+use readmodel::{Opened, Options, SledStore, Store};
+use registrar::{Index, IndexError, Known, Registrar, index};
+use tokio::sync::watch;
+
+use super::folds::{IndexRows, OutcomeRows, SafetyRows};
+
+/// How long a start waits for the index to cover the log: 2 million records at 100,000 a second, and as much again.
+const INDEX_WAIT: Duration = Duration::from_secs(60);
+
+/// Numbers of the row layouts; another number makes a store begin anew.
+const OUTCOMES_SCHEMA: u32 = 1;
+const SAFETY_SCHEMA: u32 = 1;
+
+/// A trial at work.
+pub(crate) struct Running {
+    pub(crate) trial: TrialId,
+    pub(crate) journal: Arc<FileJournal>,
+    pub(crate) registrar: Registrar,
+    pub(crate) index: Arc<ProjectorHandle>,
+    pub(crate) outcomes: ProjectorHandle,
+    pub(crate) safety: ProjectorHandle,
+    /// The durable end, for those who wait without a thread.
+    pub(crate) durable: watch::Receiver<Head>,
+    stopping: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+/// The index, as the registrar asks it.
+struct Indexed(Arc<ProjectorHandle>);
+
+impl Index for Indexed {
+    fn covers(&self) -> Result<TreeSize, IndexError> {
+        Ok(self.0.status().size)
+    }
+
+    fn find(&self, id: EventId) -> Result<Known, IndexError> {
+        let failed = |error: readmodel::StoreError| IndexError { reason: error.to_string() };
+        self.0
+            .query(|view, mark| {
+                let position = index::find(view, id)?;
+                let findings = position.map(|seq| index::findings_at(view, seq)).transpose()?;
+                Ok(Known { position, findings: findings.unwrap_or_default(), covers: TreeSize(mark.size) })
+            })
+            .map_err(failed)?
+            .map_err(failed)
+    }
+}
+
+fn open_store(dir: &Path, schema: u32) -> anyhow::Result<SledStore> {
+    let (store, opened) = SledStore::open(dir, schema, Options::default())
+        .with_context(|| format!("cannot open the read model {}", dir.display()))?;
+    if let Opened::Rebuilt { why } = &opened {
+        tracing::warn!(store = %dir.display(), "read model is made anew: {why}");
+    }
+    Ok(store)
+}
+
+impl Running {
+    /// Opens everything of the trial in `dir`.
+    pub(crate) fn open(trial: &TrialId, dir: &Path) -> anyhow::Result<Self> {
+        let index_store = open_store(&dir.join("index"), index::SCHEMA)?;
+        let outcome_store = open_store(&dir.join("outcomes"), OUTCOMES_SCHEMA)?;
+        let safety_store = open_store(&dir.join("safety"), SAFETY_SCHEMA)?;
+        // What a read model was made of was durable: a journal that ends before it has lost records.
+        let mut floor = 0;
+        for store in [&index_store, &outcome_store, &safety_store] {
+            floor = floor.max(store.mark()?.size);
+        }
+        let options = journal_file::Options { floor: TreeSize(floor), ..journal_file::Options::default() };
+        let journal_dir = dir.join("journal");
+        let (journal, recovery) = FileJournal::open(&journal_dir, &options)
+            .with_context(|| format!("cannot open the journal {}", journal_dir.display()))?;
+        if let Some((torn, copy)) = &recovery.torn {
+            tracing::warn!(trial = %trial, copy = %copy.display(), "an unfinished append was cut off: {torn:?}");
+        }
+        let journal = Arc::new(journal);
+        let follow: Arc<dyn Journal> = Arc::clone(&journal) as Arc<dyn Journal>;
+        let start = |name: &str, store: SledStore, make: Box<dyn Fn() -> Box<dyn projector::Fold> + Send>| {
+            Projector::start(name, Arc::clone(&follow), Arc::new(store), make, Settings::default())
+                .context("cannot start a projector")
+        };
+        let source = Arc::clone(&follow);
+        let index =
+            start("index", index_store, Box::new(move || Box::new(IndexRows::new(Arc::clone(&source)))))?;
+        let outcomes = start("outcomes", outcome_store, Box::new(|| Box::new(OutcomeRows::default())))?;
+        let safety = start("safety", safety_store, Box::new(|| Box::new(SafetyRows::default())))?;
+        let index = Arc::new(index);
+        if !index.wait_for(journal.head().size, INDEX_WAIT) {
+            tracing::warn!(trial = %trial, "the index does not cover the log yet; ids are held in memory");
+        }
+        let registrar = Registrar::open(
+            Arc::clone(&follow),
+            Arc::new(Indexed(Arc::clone(&index))),
+            Arc::new(crate::world::now),
+            Limits::default(),
+        )
+        .context("cannot open the registrar")?;
+        let (sender, durable) = watch::channel(journal.head());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let watcher = watcher(Arc::clone(&follow), sender, Arc::clone(&stopping))?;
+        Ok(Self {
+            trial: trial.clone(),
+            journal,
+            registrar,
+            index,
+            outcomes,
+            safety,
+            durable,
+            stopping,
+            watcher: Some(watcher),
+        })
+    }
+
+    /// Every read model with its name.
+    pub(crate) fn projectors(&self) -> [(&'static str, &ProjectorHandle); 3] {
+        [("index", &self.index), ("outcomes", &self.outcomes), ("safety", &self.safety)]
+    }
+}
+
+/// Passes the durable end on to tasks, which must not block.
+fn watcher(
+    journal: Arc<dyn Journal>,
+    sender: watch::Sender<Head>,
+    stopping: Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let watch = move || {
+        let mut head = journal.head();
+        while !stopping.load(Ordering::Relaxed) {
+            let now = journal.wait(head.size, Duration::from_millis(200));
+            if now != head {
+                head = now;
+                sender.send_replace(head);
+            }
+        }
+    };
+    std::thread::Builder::new().name("durable".to_owned()).spawn(watch).context("cannot start a thread")
+}
+
+impl Drop for Running {
+    /// Answers what waits, then closes the read models cleanly, so that they are found again.
+    fn drop(&mut self) {
+        self.registrar.stop();
+        for (_, projector) in self.projectors() {
+            projector.stop();
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(watcher) = self.watcher.take() {
+            // It panics nowhere; if it did, there is nothing left to do.
+            let _ = watcher.join();
+        }
+    }
+}

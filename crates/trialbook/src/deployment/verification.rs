@@ -1,0 +1,109 @@
+//! Verifying a trial's journal from its files, as anybody who holds them would.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use anyhow::Context as _;
+use api::Verified;
+use chain::{LinkedRecord, Position};
+use clinical::TrialId;
+use journal_file::{ReadOnlyJournal, Records, ScanError};
+use verify::{Anchors, Damage, Options, Report, Source, SourceError, Step, Verdict};
+
+use super::Inner;
+
+/// A journal directory as a source of records: read without a lock, up to the last durable position.
+pub(crate) struct JournalRecords {
+    journal: ReadOnlyJournal,
+    records: Records,
+}
+
+impl JournalRecords {
+    pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
+        let journal = ReadOnlyJournal::open(dir)
+            .with_context(|| format!("cannot read the journal {}", dir.display()))?;
+        let records =
+            journal.records().with_context(|| format!("cannot read the journal {}", dir.display()))?;
+        Ok(Self { journal, records })
+    }
+}
+
+impl Source for JournalRecords {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+        let mut bytes = 0;
+        while bytes < bytes_max {
+            match self.records.next() {
+                None => return Ok(Step::End),
+                Some(Ok(LinkedRecord { bytes: record, .. })) => {
+                    bytes += record.len();
+                    out.push(record);
+                }
+                Some(Err(ScanError::Damaged(damage))) => {
+                    return Ok(Step::Damage(Damage {
+                        seq: damage.seq,
+                        place: format!("{} at byte {}", damage.file.display(), damage.offset),
+                        what: damage.what.to_string(),
+                    }));
+                }
+                Some(Err(error @ ScanError::Io { .. })) => {
+                    return Err(SourceError { op: error.to_string(), source: Box::new(error) });
+                }
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+        let failed = |error: ScanError| SourceError { op: error.to_string(), source: Box::new(error) };
+        for record in self.journal.records().map_err(failed)? {
+            match record {
+                Ok(record) if record.seq == seq => return Ok(Some(record.bytes)),
+                Ok(record) if record.seq > seq => return Ok(None),
+                Ok(_) | Err(ScanError::Damaged(_)) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The verdict's name in answers and metrics.
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Intact => "intact",
+        Verdict::ConsistentNotAuthenticated => "consistent, not authenticated",
+        Verdict::Broken => "broken",
+        Verdict::Undecided => "undecided",
+    }
+}
+
+impl Inner {
+    /// Verifies the whole log of `trial` from its files, against the genesis that this process started with.
+    pub(crate) fn verify(
+        &self,
+        trial: &TrialId,
+        progress: Option<&mut dyn FnMut(u64, u64)>,
+    ) -> anyhow::Result<Report> {
+        let running = self.running(trial)?;
+        let public = running.registrar.public();
+        let genesis = public.opening.as_ref().map(|opening| opening.genesis);
+        let source = JournalRecords::open(&self.data.trial(trial).join("journal"))?;
+        let anchors = Anchors { genesis, ..Anchors::default() };
+        let report = verify::verify(source, &anchors, Options { progress, ..Options::default() })?;
+        let verified = Verified {
+            at: crate::world::now(),
+            records: report.covers.records,
+            verdict: verdict_name(report.verdict).to_owned(),
+        };
+        if report.verdict == Verdict::Broken {
+            tracing::error!(trial = %trial, "verification: {}", report.sentence());
+        }
+        self.verified.write().unwrap_or_else(PoisonError::into_inner).insert(trial.clone(), verified);
+        Ok(report)
+    }
+
+    /// Every trial of the deployment.
+    pub(crate) fn trial_ids(&self) -> Vec<TrialId> {
+        self.all().iter().map(|running| running.trial.clone()).collect()
+    }
+}

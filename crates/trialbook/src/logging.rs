@@ -1,0 +1,41 @@
+//! Logs and metrics of the process. Neither holds subject data or keys: ids of trials, positions and counts only.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error, which leaves standard output to answers.
+pub(crate) fn start(json: bool) {
+    let filter = EnvFilter::try_from_env("TRIALBOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in the same process keeps the first.
+    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+}
+
+/// The process's metrics.
+pub(crate) fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // Only a second recorder is refused, and this one is the first.
+            let _ = metrics::set_global_recorder(recorder);
+            describe();
+            handle
+        })
+        .clone()
+}
+
+fn describe() {
+    metrics::describe_counter!("trialbook_submissions_total", "Submitted events, by what became of them");
+    metrics::describe_gauge!("trialbook_records", "Durable records of the trial's log");
+    metrics::describe_gauge!("trialbook_submissions_waiting", "Submissions that wait for the sequencer");
+    metrics::describe_gauge!("trialbook_registrar_refusing", "1 when the registrar takes no submissions");
+    metrics::describe_gauge!(
+        "trialbook_projector_lag_records",
+        "Durable records that a read model does not cover yet"
+    );
+    metrics::describe_gauge!("trialbook_projector_stopped", "1 when a read model no longer follows the log");
+}

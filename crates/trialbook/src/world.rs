@@ -1,0 +1,32 @@
+//! The clock and the randomness: the only place in the project that has them.
+
+use chain::Instant;
+use clinical::EventId;
+use clinical::text::SealingRandomness;
+
+/// The time now, UTC, to the microsecond.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+pub(crate) fn now() -> Instant {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let microseconds = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    // A clock beyond the year 9999 is shown as the epoch: the log's own time then refuses it.
+    Instant::from_microseconds(microseconds)
+        .unwrap_or_else(|_| Instant::from_microseconds(0).expect("the epoch is an instant"))
+}
+
+/// `N` bytes from the system's cryptographic source.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("without randomness no key may be made");
+    bytes
+}
+
+/// Randomness for sealing one text.
+pub(crate) fn sealing() -> SealingRandomness {
+    SealingRandomness(random())
+}
+
+/// A new event id.
+pub(crate) fn event_id() -> EventId {
+    EventId(uuid::Uuid::now_v7().into_bytes())
+}
