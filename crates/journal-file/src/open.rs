@@ -228,7 +228,7 @@ fn scan(directory: &Path) -> Result<Scan, OpenError> {
 }
 
 /// Lengths of the records of a payload that was checked.
-fn lengths(payload: &[u8]) -> impl Iterator<Item = usize> {
+pub(crate) fn lengths(payload: &[u8]) -> impl Iterator<Item = usize> {
     records(payload).map(<[u8]>::len)
 }
 

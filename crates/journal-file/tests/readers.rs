@@ -143,3 +143,20 @@ fn an_empty_directory_holds_no_records_and_a_missing_one_is_an_error() {
     assert_eq!(scan(directory.path()).0, []);
     assert!(ReadOnlyJournal::open(&directory.path().join("none")).is_err());
 }
+
+#[test]
+fn a_record_that_was_given_is_found_again_by_its_position_and_no_other_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &options()).unwrap();
+    for count in 0..BATCHES {
+        let head = journal.head();
+        journal.append(head, &batch(head, 1 + count % 20)).unwrap();
+    }
+    let mut records = ReadOnlyJournal::open(directory.path()).unwrap().records().unwrap();
+    assert_eq!(records.record(chain::Position(0)).unwrap(), None, "nothing was given yet");
+    let given = records.by_ref().collect::<Result<Vec<_>, _>>().unwrap();
+    for expected in given.iter().step_by(37).chain(given.last()) {
+        assert_eq!(records.record(expected.seq).unwrap().as_ref(), Some(expected));
+    }
+    assert_eq!(records.record(journal.head().size.next_position()).unwrap(), None);
+}

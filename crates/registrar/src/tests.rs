@@ -371,7 +371,7 @@ fn an_amendment_must_name_the_latest_version() {
     let bytes = world.by_coordinator("visit", "S1", visit());
     let first = recorded(world.submit_one(&bytes));
     let co = Person::new(3, "co.one", "Hospital", Role::Coordinator);
-    let mut amend = |world: &mut World, seq: Position, hash: RecordHash, effect: &str| {
+    let amend = |world: &mut World, seq: Position, hash: RecordHash, effect: &str| {
         let data = if effect == "void" { json!({}) } else { json!({"pga": "2.0", "status": "done"}) };
         let bytes = world.sign_statement(
             &co,

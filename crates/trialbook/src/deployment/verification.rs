@@ -14,7 +14,6 @@ use super::Inner;
 
 /// A journal directory as a source of records: read without a lock, up to the last durable position.
 pub(crate) struct JournalRecords {
-    journal: ReadOnlyJournal,
     records: Records,
 }
 
@@ -24,7 +23,7 @@ impl JournalRecords {
             .with_context(|| format!("cannot read the journal {}", dir.display()))?;
         let records =
             journal.records().with_context(|| format!("cannot read the journal {}", dir.display()))?;
-        Ok(Self { journal, records })
+        Ok(Self { records })
     }
 }
 
@@ -54,16 +53,11 @@ impl Source for JournalRecords {
     }
 
     fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
-        let failed = |error: ScanError| SourceError { op: error.to_string(), source: Box::new(error) };
-        for record in self.journal.records().map_err(failed)? {
-            match record {
-                Ok(record) if record.seq == seq => return Ok(Some(record.bytes)),
-                Ok(record) if record.seq > seq => return Ok(None),
-                Ok(_) | Err(ScanError::Damaged(_)) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Ok(None)
+        let found = self
+            .records
+            .record(seq)
+            .map_err(|error| SourceError { op: format!("record {seq}"), source: Box::new(error) })?;
+        Ok(found.map(|record| record.bytes))
     }
 }
 
