@@ -1,5 +1,7 @@
 //! Tests of the registrar on the in-memory journal.
 
+#![expect(clippy::needless_pass_by_value, reason = "a statement's contents are written where they are used")]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -63,7 +63,7 @@ impl Access {
     /// that serves says how far it is.
     pub(crate) fn settle(&self, trial: &TrialId) {
         if let Some(deployment) = &self.deployment {
-            deployment.settle(trial, std::time::Duration::from_secs(60));
+            deployment.settle(trial, std::time::Duration::from_mins(1));
         }
     }
 }

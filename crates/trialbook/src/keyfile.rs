@@ -81,6 +81,8 @@ impl KeyFile {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -98,7 +100,6 @@ mod tests {
         assert_eq!(read.actor, key.actor);
         assert_eq!(read.secret.to_bytes(), key.secret.to_bytes());
         assert!(key.write(&path).is_err());
-        use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap().replace("trialbook key 1", "trialbook key 9");
         let other = dir.path().join("other.key");

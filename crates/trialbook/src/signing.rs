@@ -88,16 +88,13 @@ impl<'a> Signer<'a> {
             TextKeyRequest::sign(self.trial, site, subject, deposit, world::now(), &self.key.secret)
         };
         let known = registry.text_key(self.trial, ask(None)).await?;
-        let key = match known.text_key {
-            Some(text) => {
-                let key = chain::key::from_base64(&text).and_then(|bytes| bytes.try_into().ok());
-                key.context("the registry handed out a text key that is none")?
-            }
-            None => {
-                let key = world::random();
-                registry.text_key(self.trial, ask(Some(&key))).await?;
-                key
-            }
+        let key = if let Some(text) = known.text_key {
+            let key = chain::key::from_base64(&text).and_then(|bytes| bytes.try_into().ok());
+            key.context("the registry handed out a text key that is none")?
+        } else {
+            let key = world::random();
+            registry.text_key(self.trial, ask(Some(&key))).await?;
+            key
         };
         self.text_keys.insert(subject.clone(), key);
         Ok(key)

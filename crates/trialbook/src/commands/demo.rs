@@ -28,18 +28,17 @@ use crate::status;
 const BATCH: usize = 100;
 
 /// How long the read models may take to cover the demonstration's some 1,000 records.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u8> {
     let data = Data::new(data);
     data.create()?;
-    let lock = match data.lock()? {
-        Some(lock) => lock,
-        None => bail!(
+    let Some(lock) = data.lock()? else {
+        bail!(
             "{} is being served at {}: open that address, or give another --data",
             data.root().display(),
             data.address()?
-        ),
+        );
     };
     let trial: TrialId = demo::TRIAL.parse()?;
     let deployment = Deployment::open(data.clone(), lock)?;

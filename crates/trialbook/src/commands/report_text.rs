@@ -79,65 +79,9 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
         follow_up.mean_months.as_deref().unwrap_or("–"),
         follow_up.reverse_kaplan_meier_median_days.map_or_else(|| "–".to_owned(), |days| days.to_string()),
     );
-    heading(&mut text, "Figures (95% intervals)");
-    let mut figures = Table::new(["figure", "x/n", "Clopper-Pearson", "Wilson", "definition"]);
-    let survival = &report.survival;
-    let relapse = &report.relapse;
-    let all = [&survival.crude, &survival.deaths]
-        .into_iter()
-        .chain(report.remission.figures.iter().map(|remission| &remission.figure))
-        .chain(&relapse.in_year)
-        .chain(&relapse.at_risk)
-        .chain([&relapse.among_responders, &relapse.ever]);
-    for figure in all {
-        figures.row([
-            figure.label.clone(),
-            share(figure.numerator, figure.denominator, figure.percent.as_deref()),
-            interval!(figure.intervals, "clopper-pearson"),
-            interval!(figure.intervals, "wilson"),
-            figure.definition.clone(),
-        ]);
-    }
-    text.push_str(&figures.to_string());
-    heading(&mut text, "Survival from first infusion (Kaplan-Meier, Greenwood)");
-    let mut curve = Table::new(["months", "at risk", "S", "SE", "log-log", "plain"]);
-    for landmark in &survival.from_infusion.landmarks {
-        curve.row([
-            landmark.months.to_string(),
-            landmark.at_risk.to_string(),
-            landmark.survival.clone(),
-            landmark.standard_error.clone().unwrap_or_else(|| "undefined".to_owned()),
-            interval!(landmark.intervals, "log-log"),
-            interval!(landmark.intervals, "plain"),
-        ]);
-    }
-    text.push_str(&curve.to_string());
-    heading(&mut text, "First relapse, death without relapse competing (Aalen-Johansen)");
-    let mut curve = Table::new(["months", "at risk", "CIF", "SE", "log-log", "death first"]);
-    for landmark in &relapse.cumulative_incidence.landmarks {
-        curve.row([
-            landmark.months.to_string(),
-            landmark.at_risk.to_string(),
-            landmark.relapse.clone(),
-            landmark.standard_error.clone(),
-            interval!(landmark.intervals, "log-log"),
-            landmark.death_first.clone(),
-        ]);
-    }
-    text.push_str(&curve.to_string());
-    heading(&mut text, "Rates per 100 patient-years (exact Poisson)");
-    let mut rates = Table::new(["event", "events", "patient-years", "rate", "95%", "time"]);
-    for rate in &report.rates {
-        rates.row([
-            rate.label.clone(),
-            rate.events.to_string(),
-            rate.patient_years.clone(),
-            rate.per_100_patient_years.clone().unwrap_or_else(|| "–".to_owned()),
-            interval!(rate.intervals, "exact-poisson"),
-            words(&rate.time),
-        ]);
-    }
-    text.push_str(&rates.to_string());
+    figures(&mut text, report);
+    curves(&mut text, report);
+    rates(&mut text, report);
     sledai(&mut text, report);
     heading(&mut text, "By enrolling site");
     let mut sites = Table::new(["site", "name", "enrolled", "infused", "deaths", "relapsed"]);
@@ -153,6 +97,75 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     }
     text.push_str(&sites.to_string());
     text
+}
+
+fn figures(text: &mut String, report: &OutcomeReport) {
+    heading(text, "Figures (95% intervals)");
+    let mut table = Table::new(["figure", "x/n", "Clopper-Pearson", "Wilson", "definition"]);
+    let survival = &report.survival;
+    let relapse = &report.relapse;
+    let all = [&survival.crude, &survival.deaths]
+        .into_iter()
+        .chain(report.remission.figures.iter().map(|remission| &remission.figure))
+        .chain(&relapse.in_year)
+        .chain(&relapse.at_risk)
+        .chain([&relapse.among_responders, &relapse.ever]);
+    for figure in all {
+        table.row([
+            figure.label.clone(),
+            share(figure.numerator, figure.denominator, figure.percent.as_deref()),
+            interval!(figure.intervals, "clopper-pearson"),
+            interval!(figure.intervals, "wilson"),
+            figure.definition.clone(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+}
+
+fn curves(text: &mut String, report: &OutcomeReport) {
+    let (survival, relapse) = (&report.survival, &report.relapse);
+    heading(text, "Survival from first infusion (Kaplan-Meier, Greenwood)");
+    let mut curve = Table::new(["months", "at risk", "S", "SE", "log-log", "plain"]);
+    for landmark in &survival.from_infusion.landmarks {
+        curve.row([
+            landmark.months.to_string(),
+            landmark.at_risk.to_string(),
+            landmark.survival.clone(),
+            landmark.standard_error.clone().unwrap_or_else(|| "undefined".to_owned()),
+            interval!(landmark.intervals, "log-log"),
+            interval!(landmark.intervals, "plain"),
+        ]);
+    }
+    text.push_str(&curve.to_string());
+    heading(text, "First relapse, death without relapse competing (Aalen-Johansen)");
+    let mut curve = Table::new(["months", "at risk", "CIF", "SE", "log-log", "death first"]);
+    for landmark in &relapse.cumulative_incidence.landmarks {
+        curve.row([
+            landmark.months.to_string(),
+            landmark.at_risk.to_string(),
+            landmark.relapse.clone(),
+            landmark.standard_error.clone(),
+            interval!(landmark.intervals, "log-log"),
+            landmark.death_first.clone(),
+        ]);
+    }
+    text.push_str(&curve.to_string());
+}
+
+fn rates(text: &mut String, report: &OutcomeReport) {
+    heading(text, "Rates per 100 patient-years (exact Poisson)");
+    let mut table = Table::new(["event", "events", "patient-years", "rate", "95%", "time"]);
+    for rate in &report.rates {
+        table.row([
+            rate.label.clone(),
+            rate.events.to_string(),
+            rate.patient_years.clone(),
+            rate.per_100_patient_years.clone().unwrap_or_else(|| "–".to_owned()),
+            interval!(rate.intervals, "exact-poisson"),
+            words(&rate.time),
+        ]);
+    }
+    text.push_str(&table.to_string());
 }
 
 fn sledai(text: &mut String, report: &OutcomeReport) {

@@ -13,7 +13,7 @@ use crate::data::Data;
 use crate::deployment::Deployment;
 
 /// How often the whole log is verified again in the background.
-const VERIFY_EVERY: Duration = Duration::from_secs(3600);
+const VERIFY_EVERY: Duration = Duration::from_hours(1);
 
 pub(super) async fn run(data: &Path, listen: SocketAddr) -> Result<u8> {
     let data = Data::new(data);

@@ -27,15 +27,14 @@ pub(super) async fn run(subject: &SubjectId, json: bool, which: &WhichTrial, pla
                 print(&entry(view, &mut earlier)?)?;
             }
         }
-        match records.next {
-            Some(next) => page.after = Some(next.to_string()),
-            None => {
-                if !json {
-                    print(&super::report::covers(&records.covers))?;
-                }
-                return Ok(0);
-            }
+        if let Some(next) = records.next {
+            page.after = Some(next.to_string());
+            continue;
         }
+        if !json {
+            print(&super::report::covers(&records.covers))?;
+        }
+        return Ok(0);
     }
 }
 

@@ -146,7 +146,7 @@ impl<'a> Course<'a> {
     }
 
     fn add(&mut self, role: Role, kind: EventKind, on: Date, data: Value) {
-        let data: Map<String, Value> = data.as_object().cloned().unwrap_or_default();
+        let data = if let Value::Object(data) = data { data } else { Map::new() };
         self.events.push(Signed {
             role,
             statement: Statement {

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::folds::{IndexRows, OutcomeRows, SafetyRows};
 
 /// How long a start waits for the index to cover the log: 2 million records at 100,000 a second, and as much again.
-const INDEX_WAIT: Duration = Duration::from_secs(60);
+const INDEX_WAIT: Duration = Duration::from_mins(1);
 
 /// Numbers of the row layouts; another number makes a store begin anew.
 const OUTCOMES_SCHEMA: u32 = 1;
