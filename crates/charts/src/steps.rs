@@ -9,7 +9,7 @@ use crate::number::fixed;
 
 /// The drawing, in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
-const LEFT: f64 = 78.0;
+const LEFT: f64 = 96.0;
 const RIGHT: f64 = 22.0;
 const TOP: f64 = 14.0;
 const PLOT_HEIGHT: f64 = 300.0;
@@ -18,6 +18,9 @@ const TICK_LABEL: f64 = 22.0;
 const AXIS_LABEL: f64 = 48.0;
 const AT_RISK_LABEL: f64 = 82.0;
 const AT_RISK: f64 = 106.0;
+/// From the plot's top to the first name, and from name to name.
+const NAMES_FROM: f64 = 26.0;
+const NAMES_APART: f64 = 30.0;
 /// Half the height of a censoring's mark, half the width of a whisker's end.
 const MARK: f64 = 5.0;
 
@@ -43,7 +46,7 @@ pub struct StepChart<'a> {
 /// A curve: level from each step to the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series<'a> {
-    /// Its name, written at its end; needed where there are several.
+    /// Its name, written beside a piece of its line in the upper left; needed where there are several.
     pub label: Option<&'a str>,
     /// Its height at time 0.
     pub start: f64,
@@ -137,6 +140,7 @@ impl StepChart<'_> {
                 @for (index, series) in self.series.iter().enumerate() {
                     g class=(format!("series series-{}", index + 1)) { (self.draw_series(series)) }
                 }
+                (self.draw_names())
                 @if let Some(at_risk) = &self.at_risk { (self.draw_at_risk(at_risk)) }
             }
         })
@@ -208,7 +212,7 @@ impl StepChart<'_> {
                     text class="x" x=(fixed(x)) y=(fixed(foot + TICK_LABEL)) { (tick.label) }
                 }
                 text class="x label" x=(fixed(f64::midpoint(LEFT, right))) y=(fixed(foot + AXIS_LABEL)) { (self.x.label) }
-                text class="x label" transform=(format!("translate(18 {}) rotate(-90)", fixed(middle))) { (self.y.label) }
+                text class="x label" transform=(format!("translate(20 {}) rotate(-90)", fixed(middle))) { (self.y.label) }
             }
         }
     }
@@ -224,8 +228,19 @@ impl StepChart<'_> {
                 @let (x, y) = (self.x(*at), self.y(height_at(series, *at)));
                 line class="censored" x1=(fixed(x)) x2=(fixed(x)) y1=(fixed(y - MARK)) y2=(fixed(y + MARK)) {}
             }
-            @if let Some(label) = series.label {
-                text class="name" x=(fixed(self.x(series.until))) y=(fixed(self.y(height_at(series, series.until)) - 10.0)) { (label) }
+        }
+    }
+
+    /// Names stand in the upper left, where incidence has not yet risen, each beside a piece of its line.
+    fn draw_names(&self) -> Markup {
+        let named = self.series.iter().enumerate().filter_map(|(index, series)| Some((index, series.label?)));
+        html! {
+            @for ((index, name), row) in named.zip(0_u8..) {
+                @let y = TOP + NAMES_FROM + NAMES_APART * f64::from(row);
+                g class=(format!("series series-{}", index + 1)) {
+                    path class="curve" d=(format!("M{} {}H{}", fixed(LEFT + 12.0), fixed(y - 5.0), fixed(LEFT + 48.0))) {}
+                    text class="name" x=(fixed(LEFT + 58.0)) y=(fixed(y)) { (name) }
+                }
             }
         }
     }
@@ -307,4 +322,112 @@ fn band_runs(series: &Series<'_>) -> Vec<Vec<(f64, f64, Limits)>> {
         open = step.limits.is_some();
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::AxisTick;
+
+    fn axis<'a>(label: &'a str, max: f64, ticks: &[f64]) -> Axis<'a> {
+        let ticks = ticks.iter().map(|at| AxisTick { at: *at, label: at.to_string() }).collect();
+        Axis { label, max, ticks }
+    }
+
+    /// Two steps, the second without limits; one censored between them.
+    fn chart() -> StepChart<'static> {
+        let limits = |lower, upper| Some(Limits { lower, upper });
+        StepChart {
+            id: "c",
+            title: "Survival",
+            description: "Falls to a half.",
+            x: axis("Days", 100.0, &[0.0, 50.0, 100.0]),
+            y: axis("Share", 1.0, &[0.0, 1.0]),
+            series: vec![Series {
+                label: None,
+                start: 1.0,
+                steps: vec![
+                    Step { at: 25.0, height: 0.75, limits: limits(0.5, 1.0) },
+                    Step { at: 50.0, height: 0.5, limits: None },
+                ],
+                until: 75.0,
+                censored: vec![30.0],
+                whiskers: vec![Whisker { at: 50.0, limits: Limits { lower: 0.25, upper: 0.75 } }],
+            }],
+            at_risk: Some(AtRisk { label: "At risk", counts: vec![4, 2, 0] }),
+        }
+    }
+
+    /// 96 + 602 x / 100 and 14 + 300 (1 - y): worked by hand.
+    #[test]
+    fn a_chart_is_drawn_to_the_last_byte() {
+        let expected = concat!(
+            r#"<svg class="chart" viewBox="0 0 720 434" role="img" aria-labelledby="c-title c-desc" xmlns="http://www.w3.org/2000/svg">"#,
+            r#"<title id="c-title">Survival</title><desc id="c-desc">Falls to a half.</desc>"#,
+            r#"<g class="axis">"#,
+            r#"<line class="grid" x1="96.00" x2="698.00" y1="314.00" y2="314.00"></line><text class="y" x="88.00" y="319.00">0</text>"#,
+            r#"<line class="grid" x1="96.00" x2="698.00" y1="14.00" y2="14.00"></line><text class="y" x="88.00" y="19.00">1</text>"#,
+            r#"<line class="base" x1="96.00" x2="698.00" y1="314.00" y2="314.00"></line>"#,
+            r#"<line class="base" x1="96.00" x2="96.00" y1="314.00" y2="319.00"></line><text class="x" x="96.00" y="336.00">0</text>"#,
+            r#"<line class="base" x1="397.00" x2="397.00" y1="314.00" y2="319.00"></line><text class="x" x="397.00" y="336.00">50</text>"#,
+            r#"<line class="base" x1="698.00" x2="698.00" y1="314.00" y2="319.00"></line><text class="x" x="698.00" y="336.00">100</text>"#,
+            r#"<text class="x label" x="397.00" y="362.00">Days</text>"#,
+            r#"<text class="x label" transform="translate(20 164.00) rotate(-90)">Share</text></g>"#,
+            r#"<g class="series series-1">"#,
+            r#"<path class="band" d="M246.50 14.00H397.00V164.00H246.50Z"></path>"#,
+            r#"<path class="curve" d="M96.00 14.00H246.50V89.00H397.00V164.00H547.50"></path>"#,
+            r#"<path class="whisker" d="M392.00 239.00H402.00M397.00 239.00V89.00M392.00 89.00H402.00"></path>"#,
+            r#"<line class="censored" x1="276.60" x2="276.60" y1="84.00" y2="94.00"></line></g>"#,
+            r#"<g class="at-risk"><text class="heading" x="88.00" y="396.00">At risk</text>"#,
+            r#"<text class="x" x="96.00" y="420.00">4</text><text class="x" x="397.00" y="420.00">2</text>"#,
+            r#"<text class="x" x="698.00" y="420.00">0</text></g></svg>"#,
+        );
+        assert_eq!(chart().draw().unwrap().into_string(), expected);
+    }
+
+    #[test]
+    fn a_name_stands_beside_a_piece_of_its_line_and_is_escaped() {
+        let mut chart = chart();
+        chart.series[0].label = Some("<relapse>");
+        let drawing = chart.draw().unwrap().into_string();
+        let name = r#"<g class="series series-1"><path class="curve" d="M108.00 35.00H144.00"></path><text class="name" x="154.00" y="40.00">&lt;relapse&gt;</text></g>"#;
+        assert!(drawing.contains(name), "{drawing}");
+    }
+
+    #[test]
+    fn limits_that_are_missing_leave_a_gap_in_the_band() {
+        let limits = Some(Limits { lower: 0.25, upper: 0.75 });
+        let mut chart = chart();
+        chart.series[0].steps = [(10.0, limits), (20.0, limits), (30.0, None), (40.0, limits)]
+            .map(|(at, limits)| Step { at, height: 0.5, limits })
+            .to_vec();
+        let drawing = chart.draw().unwrap().into_string();
+        assert_eq!(drawing.matches(r#"class="band""#).count(), 2);
+        assert!(
+            drawing.contains("M156.20 89.00H216.40V89.00H276.60V239.00H216.40V239.00H156.20Z"),
+            "{drawing}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_refused() {
+        let refused = |change: fn(&mut StepChart<'_>)| {
+            let mut chart = chart();
+            change(&mut chart);
+            chart.draw().map(Markup::into_string).unwrap_err()
+        };
+        assert_eq!(refused(|chart| chart.x.max = 0.0), ChartError::Axis);
+        assert_eq!(refused(|chart| chart.x.max = f64::NAN), ChartError::Axis);
+        assert_eq!(refused(|chart| chart.y.ticks[1].at = 0.0), ChartError::Axis);
+        assert_eq!(refused(|chart| chart.series[0].steps[1].at = 25.0), ChartError::Order);
+        assert_eq!(refused(|chart| chart.series[0].until = 40.0), ChartError::Order);
+        assert_eq!(refused(|chart| chart.series[0].steps[0].height = f64::NAN), ChartError::Outside);
+        assert_eq!(refused(|chart| chart.series[0].start = 1.01), ChartError::Outside);
+        assert_eq!(refused(|chart| chart.series[0].censored[0] = -1.0), ChartError::Outside);
+        assert_eq!(refused(|chart| chart.series[0].whiskers[0].limits.upper = 1.5), ChartError::Outside);
+        assert_eq!(
+            refused(|chart| chart.at_risk.as_mut().unwrap().counts.truncate(1)),
+            ChartError::AtRisk { counts: 1, ticks: 3 }
+        );
+    }
 }

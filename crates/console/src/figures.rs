@@ -13,7 +13,7 @@ use crate::words::{count, heading, words};
 pub(crate) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
-            table { caption { (caption) } thead { (head) } tbody { (body) } }
+            table { caption { span { (caption) } } thead { (head) } tbody { (body) } }
         }
     }
 }
@@ -58,7 +58,13 @@ pub(crate) fn method(interval: &Interval) -> String {
         "0.95" => "95%",
         other => other,
     };
-    format!("{level} CI, {}", interval.method)
+    let method = match interval.method.as_str() {
+        "clopper-pearson" => "Clopper-Pearson",
+        "wilson" => "Wilson",
+        "exact-poisson" => "exact Poisson",
+        other => other,
+    };
+    format!("{level} CI, {method}")
 }
 
 /// Each method once, in the order in which they first stand.
@@ -96,12 +102,33 @@ pub(crate) fn interval_columns(methods: &[&Interval]) -> Markup {
     html! { @for interval in methods { th.number scope="col" { (method(interval)) } } }
 }
 
+/// Heading over [`bound_cell`].
+pub(crate) fn bound_column() -> Markup {
+    html! { th.number scope="col" { "If none was seen: 95% bound, one-sided" } }
+}
+
+/// What is still possible where nothing was seen.
+pub(crate) fn bound_cell(figure: &Figure) -> Markup {
+    html! {
+        td.number {
+            @match &figure.no_events {
+                Some(bound) => {
+                    (bound.one_sided_upper_percent) "%"
+                    @if let Some(rule) = &bound.rule_of_three_percent { br; small { "rule of three " (rule) "%" } }
+                },
+                None => "–",
+            }
+        }
+    }
+}
+
 /// A table of figures with everything needed to judge them.
 pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
     if figures.is_empty() {
         return html! { p.nothing { (caption) ": this report holds none in a form that this page knows." } };
     }
     let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
+    let bounds = figures.iter().any(|figure| figure.no_events.is_some());
     table(
         caption,
         &html! {
@@ -110,6 +137,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                 th.number scope="col" { "Subjects" }
                 th.number scope="col" { "Share" }
                 (interval_columns(&methods))
+                @if bounds { (bound_column()) }
                 th scope="col" { "Denominator" }
                 th scope="col" { "Definition" }
                 th.number scope="col" { "Dates completed" }
@@ -120,16 +148,9 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                 tr {
                     th scope="row" { (figure.label) }
                     td.number { (ratio(figure)) }
-                    td.number {
-                        (share(figure))
-                        @if let Some(bound) = &figure.no_events {
-                            br; small {
-                                "none seen; one-sided 95% bound " (bound.one_sided_upper_percent) "%"
-                                @if let Some(rule) = &bound.rule_of_three_percent { ", rule of three " (rule) "%" }
-                            }
-                        }
-                    }
+                    td.number { (share(figure)) }
                     (interval_cells(&figure.intervals, &methods, "%"))
+                    @if bounds { (bound_cell(figure)) }
                     td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }
                     td { code { (figure.definition) } }
                     td.number { (count(figure.imputed)) }

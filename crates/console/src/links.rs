@@ -1,6 +1,6 @@
 //! Addresses of the pages. Each keeps the reader's cutoff, so that one walk through the pages shows one cut.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use clinical::{Date, SubjectId, TrialId};
 
@@ -48,7 +48,8 @@ impl Links {
             [("cutoff", self.cutoff.as_ref().map(|date| date as &dyn Display)), ("after", after)]
         {
             if let Some(value) = value {
-                path.push_str(&format!("{mark}{name}={value}"));
+                // Writing to a string does not fail.
+                let _ = write!(path, "{mark}{name}={value}");
                 mark = '&';
             }
         }

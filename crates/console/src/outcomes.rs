@@ -279,15 +279,14 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
     }
     table(
         caption,
-        &columns(&["Subject", "Site", "Date", "#Day", "Note", "Record"]),
+        &columns(&["Subject", "Site", "Date", "#Day", "Record"]),
         &html! {
             @for it in listed {
                 tr {
                     th scope="row" { (subject(&it.subject, links)) }
                     td { (it.site) }
-                    td { (it.on) @if it.imputed { " (completed)" } }
+                    td { (it.on) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } }
                     td.number { @match it.day { Some(day) => (day), None => "unknown" } }
-                    td { @if it.after_relapse { "after a relapse" } @else { "–" } }
                     td {
                         a href=(links.record(it.first_seq)) { "#" (it.first_seq) }
                         @if it.latest_seq != it.first_seq { ", latest " a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }

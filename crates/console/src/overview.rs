@@ -64,6 +64,7 @@ pub(crate) async fn overview(asked: Asked) -> Response {
             p.note { (page::synthetic()) " Every record of this trial is made up: nobody was treated, nothing follows for patients." }
         }
         (log(&asked))
+        @if let Some(comparison) = comparison { (compared(comparison)) }
         @match &outcomes {
             Ok(view) => (of_report(view, safety.as_ref().ok(), &asked.links)),
             Err(problem) => section {
@@ -71,7 +72,6 @@ pub(crate) async fn overview(asked: Asked) -> Response {
                 p.nothing { "The outcome report cannot be shown just now: " (problem.detail) ". The log is not affected." }
             },
         }
-        @if let Some(comparison) = comparison { (compared(comparison)) }
         (sites(&asked))
         (keys(&asked))
     };
@@ -130,11 +130,18 @@ fn related(safety: &Report) -> Option<Figure> {
 }
 
 fn headlines(report: &Report, related: Option<Figure>) -> Markup {
-    let figures: Vec<Figure> = ["/survival/crude", "/survival/deaths", "/relapse/ever"]
-        .iter()
-        .filter_map(|pointer| report.part(pointer))
-        .chain(related)
-        .collect();
+    let named = |(pointer, label): (&str, &str)| {
+        report.part(pointer).map(|figure| Figure { label: label.to_owned(), ..figure })
+    };
+    let figures: Vec<Figure> = [
+        ("/survival/crude", "Alive at the end of follow-up (crude)"),
+        ("/survival/deaths", "Died"),
+        ("/relapse/ever", "Relapse at any time, of the enrolled"),
+    ]
+    .into_iter()
+    .filter_map(named)
+    .chain(related)
+    .collect();
     let follow_up: Option<FollowUp> = report.part("/follow_up");
     html! {
         @if figures.is_empty() && follow_up.is_none() { (absent("headline figures")) }
@@ -162,11 +169,16 @@ fn headlines(report: &Report, related: Option<Figure>) -> Markup {
 
 fn by_year(report: &Report) -> Markup {
     let remission: Option<Remission> = report.part("/remission");
+    let in_year: Vec<Figure> = report.part("/relapse/in_year").unwrap_or_default();
+    let in_year = (1..).zip(in_year).map(|(year, figure): (u32, Figure)| Figure {
+        label: format!("First relapse in year {year}"),
+        ..figure
+    });
     let figures: Vec<Figure> = remission
         .into_iter()
         .flat_map(|remission| remission.figures)
         .map(|figure| figure.figure)
-        .chain(report.part::<Vec<Figure>>("/relapse/in_year").into_iter().flatten())
+        .chain(in_year)
         .collect();
     if figures.is_empty() {
         return absent("figures by year");
@@ -222,7 +234,7 @@ fn flow(report: &Report) -> Markup {
                     span.stage { strong { (count(stage.subjects)) } " " (stage.label) }
                     @if !stage.losses.is_empty() {
                         span.losses {
-                            "not: "
+                            "out: "
                             @for (index, loss) in stage.losses.iter().enumerate() {
                                 @if index > 0 { ", " }
                                 (count(loss.subjects)) " " (words(&loss.reason))

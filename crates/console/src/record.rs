@@ -54,7 +54,7 @@ fn facts(asked: &Asked, record: &Read<'_>) -> Markup {
                 dt { "Recorded" } dd { (instant(record.member("recorded_at"))) }
                 @if let Some(signed) = record.text("/signed_at") {
                     dt { "Signed" }
-                    dd { (instant(signed)) ", by the signer's clock" @if let Some(zone) = record.text("/zone") { ", who works in " (zone) } }
+                    dd { (instant(signed)) ", by the signer's clock" @if let Some(zone) = record.text("/zone") { " in " (zone) } }
                 }
                 @if let Some(on) = record.text("/occurred_on") { dt { "Date of the fact" } dd { (on) } }
                 @if let Some(subject) = &subject { dt { "Subject" } dd { a href=(links.subject(subject, None)) { (subject) } } }

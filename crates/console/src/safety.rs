@@ -6,8 +6,8 @@ use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
 use crate::figures::{
-    absent, basis, columns, counts, cutoff, excluded, figure_table, interval_cells, interval_columns,
-    methods, ratio, share, sites, subject, table,
+    absent, basis, bound_cell, bound_column, columns, counts, cutoff, excluded, figure_table, interval_cells,
+    interval_columns, methods, ratio, share, sites, subject, table,
 };
 use crate::links::Links;
 use crate::page::{self, Here};
@@ -72,6 +72,7 @@ fn categories(overview: &Overview) -> Markup {
         |category: &crate::report::Category| category.rate.as_ref().map(|rate| rate.intervals.clone());
     let rates: Vec<_> = overview.categories.iter().filter_map(with_rate).flatten().collect();
     let rate_methods = methods(rates.iter());
+    let bounds = overview.categories.iter().any(|category| category.subjects.no_events.is_some());
     let has_rates = overview.categories.iter().any(|category| category.rate.is_some());
     let first = overview.categories.first().map(|category| &category.subjects);
     html! {
@@ -84,6 +85,7 @@ fn categories(overview: &Overview) -> Markup {
                     th.number scope="col" { "Subjects" }
                     th.number scope="col" { "Share" }
                     (interval_columns(&proportions))
+                    @if bounds { (bound_column()) }
                     @if has_rates { th.number scope="col" { "First events per 100 patient-years" } (interval_columns(&rate_methods)) }
                     th scope="col" { "Definition" }
                 }
@@ -94,8 +96,9 @@ fn categories(overview: &Overview) -> Markup {
                         th scope="row" { (category.label) }
                         td.number { (count(category.events)) }
                         td.number { (ratio(&category.subjects)) }
-                        td.number { (shared(&category.subjects)) }
+                        td.number { (share(&category.subjects)) }
                         (interval_cells(&category.subjects.intervals, &proportions, "%"))
+                        @if bounds { (bound_cell(&category.subjects)) }
                         @if has_rates { (rate(category.rate.as_ref(), &rate_methods)) }
                         td { code { (category.subjects.definition) } }
                     }
@@ -108,19 +111,9 @@ fn categories(overview: &Overview) -> Markup {
     }
 }
 
-/// A share; where nothing was seen, the bound too.
-fn shared(figure: &Figure) -> Markup {
-    html! {
-        (share(figure))
-        @if let Some(bound) = &figure.no_events {
-            br; small { "none seen; one-sided 95% bound " (bound.one_sided_upper_percent) "%" }
-        }
-    }
-}
-
 fn rate(rate: Option<&Rate>, methods: &[&crate::report::Interval]) -> Markup {
     html! {
-        td.number { (rate.and_then(|rate| rate.per_100_patient_years.as_deref()).unwrap_or("–")) }
+        td.number { (rate.and_then(|rate| rate.per_100_patient_years.as_deref()).unwrap_or("no time at risk")) }
         @match rate {
             Some(rate) => (interval_cells(&rate.intervals, methods, "")),
             None => @for _ in methods { td.number { "–" } },

@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use crate::asked::{Asked, Failure};
 use crate::changes;
-use crate::figures::{columns, table};
 use crate::findings;
 use crate::links::Links;
 use crate::page::{self, Here, nothing, pager};
 use crate::values::{leaves, name, shown};
 use crate::words::{counted, instant, words};
+
+/// Statements of more members are folded up.
+const MEMBERS_OPEN: usize = 6;
 
 /// A record with its bytes read.
 pub(crate) struct Read<'a> {
@@ -99,11 +101,8 @@ pub(crate) async fn trail(asked: Asked) -> Result<Response, Failure> {
         h1 { "Subject " (subject) }
         @if records.is_empty() { (nothing("is no further record of this subject", &list.covers)) }
         @else {
-            (table(
-                "Trail: every record of the subject, in the order of the log",
-                &columns(&["Record", "Recorded", "Who", "Kind", "Date of the fact", "What"]),
-                &html! { @for record in &records { (row(record, &before, links)) } },
-            ))
+            p { "Every record of the subject, in the order of the log." }
+            ol.trail { @for record in &records { (entry(record, &before, links)) } }
         }
         (pager(
             asked.page.after.is_some().then(|| links.subject(&subject, None)),
@@ -119,19 +118,20 @@ async fn earlier(asked: &Asked, seq: u64) -> Result<RecordView, api::Problem> {
     asked.console.registry.record(&asked.links.trial, position).await
 }
 
-fn row(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links) -> Markup {
+fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links) -> Markup {
     let view = record.view;
     html! {
-        tr {
-            th scope="row" { a href=(links.record(view.seq)) { "#" (view.seq) } }
-            td {
-                (instant(record.member("recorded_at")))
-                @if let Some(signed) = record.text("/signed_at") { br; span.quiet { "signed " (instant(signed)) } }
+        li {
+            div.fact {
+                p.kind { a href=(links.record(view.seq)) { "#" (view.seq) } " " strong { (record.kind()) } }
+                p { "dated " (record.text("/occurred_on").unwrap_or("no day")) }
             }
-            td { (record.actor()) }
-            td { (record.kind()) }
-            td { (record.text("/occurred_on").unwrap_or("not stated")) }
-            td {
+            div.act {
+                p { (record.actor()) }
+                p { "recorded " (instant(record.member("recorded_at"))) }
+                @if let Some(signed) = record.text("/signed_at") { p.quiet { "signed " (instant(signed)) } }
+            }
+            div.what {
                 @match record.amends() {
                     Some(seq) => (amendment(record, before(seq).as_ref(), seq, links)),
                     None => (statement(record.event())),
@@ -148,7 +148,7 @@ fn row(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links) 
 fn statement(event: &Value) -> Markup {
     let members = event.get("data").map(leaves).unwrap_or_default();
     html! {
-        details {
+        details open[members.len() <= MEMBERS_OPEN] {
             summary { (counted(members.len() as u64, "item stated", "items stated")) }
             dl.members { @for (path, value) in &members { dt { (name(path)) } dd { (shown(value)) } } }
         }

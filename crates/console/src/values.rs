@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::words::words;
+use crate::words::{hash, words};
 
 /// The members of a statement: path from its root, such as `dose/given/unit`, and value.
 pub(crate) fn leaves(value: &Value) -> Vec<(String, &Value)> {
@@ -52,11 +52,10 @@ pub(crate) fn shown(value: &Value) -> Markup {
         return html! { em { "no value: " (words(reason)) } };
     }
     match value {
-        Value::Object(members) => match members.get("commitment").and_then(Value::as_str) {
-            Some(commitment) => html! {
-                em { "sealed text" } ", readable with the subject's text key; commitment " (crate::words::hash(commitment))
-            },
-            None => html! { em { "nothing" } },
+        Value::Object(members) => html! {
+            @if let Some(commitment) = members.get("commitment").and_then(Value::as_str) {
+                em { "sealed text" } ", readable with the subject's text key; commitment " (hash(commitment))
+            } @else { em { "nothing" } }
         },
         Value::Array(_) => html! { em { "none" } },
         Value::Bool(true) => html! { "yes" },

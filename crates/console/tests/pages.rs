@@ -1,0 +1,390 @@
+//! The pages, asked for over HTTP from a registry of made-up answers.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use serde_json::json;
+use support::{Answers, hash};
+use tower::ServiceExt;
+
+/// Status and text of a page, after what every page must hold was looked at.
+async fn page(answers: Answers, path: &str) -> (StatusCode, String) {
+    let (status, headers, text) = ask(answers, console::Settings::default(), "GET", path).await;
+    assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8", "{path}");
+    for landmark in
+        ["<!DOCTYPE html>", r#"<html lang="en">"#, "<header>", r#"<main id="main">"#, "<footer>", "<h1>"]
+    {
+        assert!(text.contains(landmark), "{path} has no {landmark}: {text}");
+    }
+    assert!(!text.contains("<script") && !text.contains(" style=") && !text.contains(" onclick"), "{path}");
+    (status, text)
+}
+
+async fn ask(
+    answers: Answers,
+    settings: console::Settings,
+    method: &str,
+    path: &str,
+) -> (StatusCode, axum::http::HeaderMap, String) {
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let response = answers.router(settings).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+/// A page that is there, and what it must hold.
+async fn holds(path: &str, what: &[&str]) {
+    let (status, text) = page(Answers::default(), path).await;
+    assert_eq!(status, StatusCode::OK, "{path}");
+    for what in what {
+        assert!(text.contains(what), "{path} does not hold {what}: {text}");
+    }
+}
+
+const PAGES: [&str; 8] = [
+    "/trials/lupus-msct",
+    "/trials/lupus-msct/outcomes",
+    "/trials/lupus-msct/safety",
+    "/trials/lupus-msct/findings",
+    "/trials/lupus-msct/subjects",
+    "/trials/lupus-msct/subjects/S0001",
+    "/trials/lupus-msct/records/4",
+    "/trials/lupus-msct/records/0",
+];
+
+#[tokio::test]
+async fn every_page_says_what_it_covers_and_that_the_trial_is_synthetic() {
+    for path in PAGES {
+        let head = hash(7);
+        holds(
+            path,
+            &[
+                "Mesenchymal stem cells in refractory lupus",
+                "SYNTHETIC",
+                r#"records up to <a href="/trials/lupus-msct/records/7">#7</a>"#,
+                &format!(r#"<code title="{head}">9f2c…e1</code>"#),
+                "projector lag 0",
+                "✓ verified: intact",
+                "8 records, ",
+                "2026-11-22 13:28:45 UTC",
+            ],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn lag_missing_verification_and_a_stop_are_said() {
+    for path in PAGES {
+        let covers = json!({
+            "head": hash(5), "lag_records": 1_200, "records": 6, "stopped": "the link at 6 is broken"
+        });
+        let answers = Answers { covers, ..Answers::default() };
+        let (_, text) = page(answers, path).await;
+        for what in
+            ["projector lag 1,200 records", "not yet verified", "the link at 6 is broken", r#"role="alert""#]
+        {
+            assert!(text.contains(what), "{path} does not hold {what}");
+        }
+        assert!(!text.contains("intact"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_log_is_called_broken() {
+    let mut answers = Answers::default();
+    answers.covers["verified"]["verdict"] = json!("broken");
+    let (_, text) = page(answers, "/trials/lupus-msct").await;
+    assert!(text.contains("✗ verified: BROKEN") && !text.contains("✓ verified"));
+}
+
+#[tokio::test]
+async fn nothing_covered_yet_is_not_an_empty_page() {
+    for path in ["/trials/lupus-msct/findings", "/trials/lupus-msct"] {
+        let covers = json!({"head": "0".repeat(64), "lag_records": 8, "records": 0});
+        let answers = Answers { records: Vec::new(), covers, outcomes: None, ..Answers::default() };
+        let (status, text) = page(answers, path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(text.contains("no record covered yet"), "{text}");
+        assert!(text.contains("8 records"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn one_trial_is_shown_at_once_with_the_demonstrations_cutoff() {
+    let settings = || console::Settings {
+        demo_cutoff: Some("2011-06-30".parse().unwrap()),
+        ..console::Settings::default()
+    };
+    let (status, headers, _) = ask(Answers::default(), settings(), "GET", "/").await;
+    assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(headers[header::LOCATION], "/trials/lupus-msct?cutoff=2011-06-30");
+    let two = || Answers { trials: vec!["a".to_owned(), "b".to_owned()], ..Answers::default() };
+    let (status, _, text) = ask(two(), settings(), "GET", "/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("/trials/a?cutoff=2011-06-30") && text.contains("/trials/b?cutoff=2011-06-30"));
+    let none = Answers { trials: Vec::new(), ..Answers::default() };
+    assert!(page(none, "/").await.1.contains("holds no trial"));
+}
+
+#[tokio::test]
+async fn the_cutoff_reaches_the_report_and_every_link_of_the_trial() {
+    let (_, text) = page(Answers::default(), "/trials/lupus-msct/outcomes?cutoff=2010-02-28").await;
+    assert!(text.contains("<strong>2010-02-28</strong>"));
+    for link in text.split("href=\"/trials/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(link.ends_with("?cutoff=2010-02-28"), "{link}");
+    }
+    for wrong in ["2010-02", "2010-02-30", "yesterday", "1%22"] {
+        let path = format!("/trials/lupus-msct/outcomes?cutoff={wrong}");
+        let (status, text) = page(Answers::default(), &path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(text.contains("a cutoff is a full date"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_has_anchors_figures_and_flow() {
+    holds(
+        "/trials/lupus-msct",
+        &[
+            &hash(0),
+            "example.org/lupus-msct+0a1b2c3d+AUJC",
+            "60.00%",
+            "14.66–94.73% (95% CI, Clopper-Pearson)",
+            "0.00%",
+            "15.77 months",
+            "First relapse in year 1",
+            "<strong>3</strong> Evaluable at 1 year",
+            "out: 1 died, 1 not yet due",
+            "1 screen failures",
+            "principal investigator",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn published_figures_stand_beside_computed_ones_of_their_trial_only() {
+    let settings = |trial: &str| console::Settings {
+        comparison: Some(console::Comparison {
+            trial: trial.parse().unwrap(),
+            source: "The abstract".to_owned(),
+            rows: vec![console::ComparisonRow {
+                figure: "Survival".to_owned(),
+                published: "94%".to_owned(),
+                computed: "93%".to_owned(),
+                agrees: false,
+            }],
+        }),
+        verify_hint: Some("trialbook verify DIR".to_owned()),
+        ..console::Settings::default()
+    };
+    let (_, _, text) = ask(Answers::default(), settings("lupus-msct"), "GET", "/trials/lupus-msct").await;
+    assert!(
+        text.contains("✗ differs") && text.contains("The abstract") && text.contains("trialbook verify DIR")
+    );
+    let (_, _, text) = ask(Answers::default(), settings("other"), "GET", "/trials/lupus-msct").await;
+    assert!(!text.contains("The abstract"));
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_to_be_had_hides_nothing_else() {
+    let without = || Answers { outcomes: None, safety: None, ..Answers::default() };
+    let (status, text) = page(without(), "/trials/lupus-msct").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("the read model is being rebuilt") && text.contains(&hash(0)));
+    for path in ["/trials/lupus-msct/outcomes", "/trials/lupus-msct/safety"] {
+        let (status, text) = page(without(), path).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text.contains("the read model is being rebuilt") && text.contains("records up to"));
+    }
+}
+
+#[tokio::test]
+async fn outcomes_have_curves_intervals_denominators_and_definitions() {
+    holds(
+        "/trials/lupus-msct/outcomes",
+        &[
+            r#"<svg class="chart""#,
+            r#"<title id="from-infusion-title">Survival from first infusion (Kaplan-Meier)</title>"#,
+            r#"class="band""#,
+            r#"class="censored""#,
+            r#"class="at-risk""#,
+            r#"<title id="incidence-title">"#,
+            "Death without relapse</text>",
+            "0.203809–0.969162",
+            "95% CI, log-log",
+            "3.686–109.953",
+            "95% CI, exact Poisson",
+            "Infused: all infused",
+            "<code>relapse-1</code>",
+            r#"<th class="number" scope="col">Share</th>"#,
+            "<caption>",
+            "impute-9",
+            "After cutoff",
+            "S0006",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_part_that_a_report_lacks_is_said_to_be_lacking() {
+    let mut answers = Answers::default();
+    answers.outcomes.as_mut().unwrap()["survival"] = json!("of another form");
+    let (status, text) = page(answers, "/trials/lupus-msct/outcomes").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("holds no survival curve") && text.contains("Complete remission at 1 year"));
+}
+
+#[tokio::test]
+async fn safety_has_categories_bounds_classes_and_deaths() {
+    holds(
+        "/trials/lupus-msct/safety",
+        &[
+            "Treatment-emergent adverse events",
+            "45.072%",
+            "rule of three 60.000%",
+            r#"<tr class="class"><th scope="row">Infections and infestations</th><td class="number">2</td>"#,
+            r#"<tr class="term"><th scope="row">Herpes zoster</th><td class="number">1</td>"#,
+            "3 events in 2 of 5 subjects",
+            "unrelated",
+            "not serious",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_trail_says_who_when_what_and_why() {
+    holds(
+        "/trials/lupus-msct/subjects/S0001",
+        &[
+            "<strong>li.wei</strong>, principal investigator",
+            "2008-03-12 01:10:04 UTC",
+            "dated 2008-04-12",
+            "Why: <strong>transcription</strong>",
+            "<del><span class=\"text\">1.2</span></del>",
+            "<ins><span class=\"text\">2.1</span></ins>",
+            "<del><span class=\"text\">2008-04-11</span></del>",
+            "declares that <a href=\"/trials/lupus-msct/records/5\">#5</a> never held",
+            "<em>sealed text</em>",
+            "<em>no value: refused</em>",
+            "The lot had expired.",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_amendment_is_told_even_where_the_record_amended_is_on_an_earlier_part() {
+    holds(
+        "/trials/lupus-msct/subjects/S0001?after=3",
+        &["<del><span class=\"text\">1.2</span></del>", "From the beginning"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_record_shows_statement_evidence_and_versions() {
+    let bytes = Answers::default().records[4].to_string().replace('"', "&quot;");
+    holds(
+        "/trials/lupus-msct/records/4",
+        &[
+            "Record #4: visit",
+            "Why: <strong>transcription</strong>",
+            "sledai › arthritis",
+            "c2lnbmF0dXJl",
+            &hash(4),
+            &hash(3),
+            "granted to li.wei",
+            &bytes,
+            "SLEDAI-2K descriptors",
+        ],
+    )
+    .await;
+    holds(
+        "/trials/lupus-msct/records/3",
+        &[r#"<strong>Amended</strong> by <a href="/trials/lupus-msct/records/4">#4</a>"#],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn lists_go_on_where_there_is_more() {
+    holds("/trials/lupus-msct/subjects", &[r#"rel="next" href="/trials/lupus-msct/subjects?after=S0002""#])
+        .await;
+    let (_, text) = page(Answers::default(), "/trials/lupus-msct/subjects?after=S0002").await;
+    assert!(text.contains("There is no further subject in the 8 records covered here"), "{text}");
+    assert!(text.contains("From the beginning") && !text.contains(r#"rel="next""#));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_too() {
+    for path in ["/nothing", "/trials/none", "/trials/NOT-AN-ID", "/trials/%FF", "/trials/lupus-msct/nothing"]
+    {
+        let (status, text) = page(Answers::default(), path).await;
+        assert!(status.is_client_error(), "{path}");
+        assert!(text.contains("All trials"), "{path}");
+    }
+    for path in [
+        "/trials/lupus-msct/records/99",
+        "/trials/lupus-msct/records/01",
+        "/trials/lupus-msct/records/-1",
+        "/trials/lupus-msct/subjects/S9999",
+        "/trials/lupus-msct/subjects/s1",
+    ] {
+        let (status, text) = page(Answers::default(), path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert!(text.contains("Overview of lupus-msct") && text.contains("records up to"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn paths_of_the_api_get_problems_and_writing_is_refused() {
+    let (status, headers, _) =
+        ask(Answers::default(), console::Settings::default(), "GET", "/v1/nothing").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+    for method in ["POST", "PUT", "DELETE"] {
+        let (status, ..) = ask(Answers::default(), console::Settings::default(), method, PAGES[0]).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    for path in ["/", PAGES[0], "/nothing", "/assets/console.css", "/assets/icon.svg"] {
+        let (_, headers, _) = ask(Answers::default(), console::Settings::default(), "GET", path).await;
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY");
+        let cache = headers[header::CACHE_CONTROL].to_str().unwrap();
+        assert_eq!(cache == "no-store", !path.starts_with("/assets/"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_people_wrote_is_text_and_never_markup() {
+    let attack = "<script>alert(1)</script>\"'&";
+    for path in PAGES {
+        let mut answers = Answers { title: attack.to_owned(), ..Answers::default() };
+        for record in &mut answers.records {
+            record["event"]["actor"]["organisation"] = json!(attack);
+            record["event"]["data"]["note"] = json!(attack);
+        }
+        let outcomes = answers.outcomes.as_mut().unwrap();
+        outcomes["survival"]["from_infusion"]["label"] = json!(attack);
+        outcomes["sites"][0]["name"] = json!(attack);
+        answers.safety.as_mut().unwrap()["tables"][0]["classes"][0]["name"] = json!(attack);
+        // `page` refuses any script element.
+        let (_, text) = page(answers, path).await;
+        assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"), "{path}");
+    }
+}

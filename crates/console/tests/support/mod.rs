@@ -1,0 +1,474 @@
+//! A registry of made-up answers, to see the pages by.
+
+#![allow(clippy::needless_pass_by_value, reason = "so that `json!` stands in the call")]
+#![allow(clippy::too_many_lines, reason = "a report is written down in one piece")]
+
+use std::sync::Arc;
+
+use api::{
+    Answer, Covers, FeedItem, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportKind,
+    ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+};
+use clinical::{Date, SubjectId, TrialId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// The answers. Each test changes what it is about.
+pub(crate) struct Answers {
+    /// Ids of the trials; they differ in nothing else.
+    pub(crate) trials: Vec<String>,
+    /// Title of each trial.
+    pub(crate) title: String,
+    /// What every answer covers.
+    pub(crate) covers: Value,
+    /// The log, one record each.
+    pub(crate) records: Vec<Value>,
+    /// The reports; `None`: not to be had.
+    pub(crate) outcomes: Option<Value>,
+    /// As above.
+    pub(crate) safety: Option<Value>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let records = records();
+        Self {
+            trials: vec!["lupus-msct".to_owned()],
+            title: "Mesenchymal stem cells in refractory lupus".to_owned(),
+            covers: json!({
+                "head": hash(records.len() as u64 - 1), "lag_records": 0, "records": records.len(),
+                "verified": {"at": "2026-11-22T13:28:45.123456Z", "records": records.len(), "verdict": "intact"}
+            }),
+            records,
+            outcomes: Some(outcomes()),
+            safety: Some(safety()),
+        }
+    }
+}
+
+impl Answers {
+    /// The pages over these answers.
+    pub(crate) fn router(self, settings: console::Settings) -> axum::Router {
+        console::router(Arc::new(self), settings)
+    }
+
+    fn trial_view(&self, trial: &str) -> Value {
+        json!({
+            "covers": self.covers, "genesis": hash(0), "log_key": "example.org/lupus-msct+0a1b2c3d+AUJC",
+            "synthetic": true, "title": self.title, "trial": trial, "zone": "Asia/Shanghai"
+        })
+    }
+
+    fn knows(&self, trial: &TrialId) -> Result<(), Problem> {
+        if self.trials.iter().any(|known| known == trial.as_str()) {
+            return Ok(());
+        }
+        Err(Problem::not_found(format!("no trial {trial}")))
+    }
+
+    fn view(&self, seq: usize) -> Value {
+        let amended_by =
+            self.records.iter().position(|record| record["event"]["amends"]["seq"] == json!(seq));
+        let mut view = json!({
+            "covers": self.covers, "findings": findings(&self.records[seq]), "hash": hash(seq as u64),
+            "record": self.records[seq], "seq": seq
+        });
+        if let Some(by) = amended_by {
+            view["amended_by"] = json!(by);
+        }
+        view
+    }
+
+    fn covers(&self) -> Covers {
+        read(self.covers.clone())
+    }
+}
+
+/// Visits of this cohort are found incomplete, infusions off their plan.
+fn findings(record: &Value) -> Value {
+    match record["event"]["kind"].as_str() {
+        Some("visit") => {
+            json!([{"code": "sledai-incomplete", "pointer": "/data/sledai", "severity": "minor"}])
+        }
+        Some("infusion") => {
+            json!([{"code": "lot-expired", "pointer": "/data/cells/expiry", "severity": "critical"}])
+        }
+        _ => json!([]),
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_str(&value.to_string()).expect("the answers here are of the API's form")
+}
+
+/// A hash that tells its record.
+pub(crate) fn hash(seq: u64) -> String {
+    format!("9f2c{seq:058x}e1")
+}
+
+fn event(kind: &str, subject: &str, on: &str, data: &Value) -> Value {
+    json!({
+        "actor": {"id": "li.wei", "organisation": "CN-NJ Hospital", "role": "principal_investigator"},
+        "data": data, "id": "01936b2e-7c5a-7d3e-8f10-0123456789ab", "key": "11".repeat(32), "kind": kind,
+        "log": hash(0), "occurred_on": on, "schema": 1, "signed_at": "2008-03-12T01:10:00.000000Z",
+        "site": "CN-NJ", "subject": subject, "trial": "lupus-msct", "zone": "Asia/Shanghai"
+    })
+}
+
+fn records() -> Vec<Value> {
+    let sledai =
+        |low: &str| json!({"pga": low, "planned": "M1", "sledai": {"arthritis": "absent"}, "status": "done"});
+    let amending = |mut event: Value, seq: u64, effect: &str, reason: &str| {
+        event["amends"] = json!({"effect": effect, "hash": hash(seq), "reason": reason, "seq": seq});
+        event
+    };
+    let opening =
+        json!({"title": "Mesenchymal stem cells in refractory lupus", "rule_set": 1, "synthetic": true});
+    let mut opened = event("trial_opened", "S0001", "2008-03-01", &opening);
+    for absent in ["subject", "site", "occurred_on"] {
+        opened.as_object_mut().expect("an object").remove(absent);
+    }
+    let term = json!({
+        "alg": "xchacha20poly1305", "ciphertext": "AAAA", "commitment": hash(77), "nonce": "AAAA", "wrapped_key": "AAAA"
+    });
+    let events = [
+        opened,
+        event(
+            "enrollment",
+            "S0001",
+            "2008-03-01",
+            &json!({"birth_year": {"missing": "refused"}, "sex": "F"}),
+        ),
+        event(
+            "infusion",
+            "S0001",
+            "2008-03-11",
+            &json!({"cells": {"given": {"unit": "10*6/kg", "value": "1.00"}}, "number": 1}),
+        ),
+        event("visit", "S0001", "2008-04-11", &sledai("1.2")),
+        amending(event("visit", "S0001", "2008-04-12", &sledai("2.1")), 3, "replace", "transcription"),
+        event(
+            "adverse_event",
+            "S0001",
+            "2008-05",
+            &json!({"seriousness": ["hospitalisation"], "term": term}),
+        ),
+        amending(event("adverse_event", "S0001", "2008-05", &json!({})), 5, "void", "wrong_subject"),
+        event("enrollment", "S0002", "2008-06-01", &json!({"sex": "M"})),
+    ];
+    events
+        .into_iter()
+        .enumerate()
+        .map(|(seq, event)| {
+            let seq = seq as u64;
+            let prev = seq.checked_sub(1).map_or_else(|| "0".repeat(64), hash);
+            json!({
+                "event": event, "prev": prev, "recorded_at": format!("2008-03-12T01:10:{seq:02}.000000Z"),
+                "seq": seq, "signature": "c2lnbmF0dXJl"
+            })
+        })
+        .collect()
+}
+
+fn figure(
+    id: &str,
+    label: &str,
+    numerator: u64,
+    denominator: u64,
+    percent: &str,
+    limits: (&str, &str),
+) -> Value {
+    json!({
+        "id": id, "label": label, "numerator": numerator, "denominator": denominator, "percent": percent,
+        "intervals": [
+            {"method": "clopper-pearson", "level": "0.95", "lower": limits.0, "upper": limits.1},
+            {"method": "wilson", "level": "0.95", "lower": limits.0, "upper": limits.1}
+        ],
+        "population": "Infused", "definition": "relapse-1", "denominator_rule": "all infused", "imputed": 0
+    })
+}
+
+/// An outcome report of five subjects, worked by hand: deaths on days 100 and 400, censored on 300, 700 and 900.
+fn outcomes() -> Value {
+    let step = |day: u64, at_risk: u64, deaths: u64, survival: &str, error: &str| {
+        json!({
+            "day": day, "at_risk": at_risk, "deaths": deaths, "censored": 1 - deaths, "survival": survival,
+            "standard_error": error
+        })
+    };
+    let curve = |id: &str, label: &str| {
+        json!({
+            "id": id, "label": label, "population": "Infused", "subjects": 5, "deaths": 2, "imputed": 0,
+            "steps": [
+                step(100, 5, 1, "0.800000", "0.178885"), step(300, 4, 0, "0.800000", "0.178885"),
+                step(400, 3, 1, "0.533333", "0.248032"), step(700, 2, 0, "0.533333", "0.248032"),
+                step(900, 1, 0, "0.533333", "0.248032")
+            ],
+            "landmarks": [{
+                "years": 1, "months": 12, "days": "365.25", "at_risk": 3, "survival": "0.800000",
+                "standard_error": "0.178885",
+                "intervals": [{"method": "log-log", "level": "0.95", "lower": "0.203809", "upper": "0.969162"}]
+            }]
+        })
+    };
+    let incidence = |day: u64, at_risk: u64, relapses: u64, deaths: u64, relapse: &str, death: &str| {
+        json!({
+            "day": day, "at_risk": at_risk, "relapses": relapses, "deaths": deaths,
+            "censored": 1 - relapses - deaths, "relapse": relapse, "death_first": death, "event_free": "0.600000"
+        })
+    };
+    let mut report = json!({
+        "report": "outcomes", "schema": 1, "engine": {"name": "trialbook", "version": "0.1.0"},
+        "trial": {"id": "lupus-msct", "title": "Mesenchymal stem cells in refractory lupus"}, "synthetic": true,
+        "cutoff": {"date": "2011-06-30", "basis": "given", "zone": "Asia/Shanghai"},
+        "definitions": {"evaluable": "evaluable-1", "relapse": "relapse-1"},
+        "definitions_replaced": [{"what": "imputation", "stated": "impute-9", "used": "impute-1"}],
+        "conventions": {"day_0": "day of first infusion", "month_days": "30.4375"},
+        "flow": {
+            "screened": 7, "screen_failures": 1, "enrolled": 6, "infused": 5, "never_infused": 1, "died": 2,
+            "withdrawn": 0, "lost": 1, "completed": 0, "discontinued": 0, "in_follow_up": 2
+        },
+        "waterfall": {"definition": "evaluable-1", "stages": [
+            {"id": "enrolled", "label": "Enrolled", "subjects": 6, "losses": []},
+            {"id": "infused", "label": "Infused", "subjects": 5, "losses": [{"reason": "never_infused", "subjects": 1}]},
+            {"id": "evaluable_1", "label": "Evaluable at 1 year", "subjects": 3, "losses": [
+                {"reason": "died", "subjects": 1}, {"reason": "not_yet_due", "subjects": 1}]}
+        ]},
+        "not_analysable": [{"subject": "S0006", "site": "CN-NJ", "reason": "first_infusion_partial"}],
+        "follow_up": {
+            "population": "Infused", "subjects": 5, "days": 2400, "patient_years": "6.5708", "mean_days": "480.000",
+            "mean_months": "15.77", "median_days": "400.0", "range_days": [100, 900], "imputed": 0
+        },
+        "remission": {
+            "definition": "ccr-registry-1", "window_days": 60, "judged_by": "investigator",
+            "figures": [{
+                "years": 1, "figure": figure("remission.year_1", "Complete remission at 1 year", 1, 3, "33.33", ("0.84", "90.57")),
+                "without_visit": 1, "not_determinable": 0, "partial": 1
+            }]
+        },
+        "rates": [{
+            "id": "rate.death", "label": "Deaths per 100 patient-years", "events": 2, "days": 2400,
+            "patient_years": "6.5708", "per_100_patient_years": "30.438",
+            "intervals": [{"method": "exact-poisson", "level": "0.95", "lower": "3.686", "upper": "109.953"}],
+            "time": "all", "population": "Infused", "definition": "death-1", "imputed": 0
+        }],
+        "sledai": {
+            "definition": "sledai-2k", "population": "Infused", "unscheduled": 1,
+            "rows": [{"visit": "baseline", "subjects": 5, "median": "13.0", "mean": "13.20", "sd": "2.10", "min": 9, "max": 17, "incomplete": 1}]
+        },
+        "sites": [{
+            "id": "CN-NJ", "name": "Nanjing", "country": "CN", "screened": 7, "enrolled": 6, "infused": 5, "deaths": 2,
+            "relapses": 1
+        }],
+        "excluded": {"after_cutoff": 3, "voided_things": 1}
+    });
+    report["survival"] = json!({
+        "crude": figure("survival.crude", "Alive at the end of follow-up (crude)", 3, 5, "60.00", ("14.66", "94.73")),
+        "deaths": figure("death.crude", "Died", 2, 5, "40.00", ("5.27", "85.34")),
+        "from_infusion": curve("survival.from_infusion", "Survival from first infusion (Kaplan-Meier)"),
+        "from_enrollment": curve("survival.from_enrollment", "Survival from enrollment (Kaplan-Meier)"),
+        "listing": [{
+            "subject": "S0001", "site": "CN-NJ", "on": "2008-06-19", "imputed": true, "day": 100,
+            "after_relapse": false, "first_seq": 5, "latest_seq": 6
+        }]
+    });
+    report["relapse"] = json!({
+        "definition": "relapse-1",
+        "in_year": [figure("relapse.in_year_1", "First relapse in year 1", 1, 3, "33.33", ("0.84", "90.57"))],
+        "at_risk": [figure("relapse.at_risk_1", "First relapse in year 1, at risk", 1, 3, "33.33", ("0.84", "90.57"))],
+        "among_responders": figure("relapse.among_responders", "Relapse after a response", 0, 1, "0.00", ("0.00", "97.50")),
+        "ever": figure("relapse.ever", "Relapse ever, of enrolled", 1, 6, "16.67", ("0.42", "64.12")),
+        "cumulative_incidence": {
+            "id": "relapse.incidence", "label": "Cumulative incidence of first relapse", "population": "Infused",
+            "subjects": 5, "relapses": 1, "deaths_first": 1, "imputed": 0,
+            "steps": [
+                incidence(100, 5, 0, 1, "0.000000", "0.200000"), incidence(200, 4, 1, 0, "0.200000", "0.200000"),
+                incidence(700, 2, 0, 0, "0.200000", "0.200000")
+            ],
+            "landmarks": [{
+                "years": 1, "months": 12, "days": "365.25", "at_risk": 2, "relapse": "0.200000",
+                "standard_error": "0.178885",
+                "intervals": [{"method": "log-log", "level": "0.95", "lower": "0.008400", "upper": "0.581900"}],
+                "death_first": "0.200000", "event_free": "0.600000"
+            }]
+        },
+        "listing": []
+    });
+    report
+}
+
+fn safety() -> Value {
+    let mut related = figure("related", "Related to product or procedure", 0, 5, "0.00", ("0.00", "52.18"));
+    related["no_events"] = json!({"one_sided_upper_percent": "45.072", "rule_of_three_percent": "60.000"});
+    let term = |name: &str, subjects: u64, events: u64| {
+        json!({
+            "name": name, "subjects": subjects, "percent": "40.00", "events": events, "serious": 1,
+            "worst_severity": "moderate", "worst_grade": 2
+        })
+    };
+    let mut class = term("Infections and infestations", 2, 3);
+    class["terms"] = json!([term("Upper respiratory tract infection", 2, 2), term("Herpes zoster", 1, 1)]);
+    json!({
+        "report": "safety", "schema": 1, "engine": {"name": "trialbook", "version": "0.1.0"},
+        "cutoff": {"date": "2011-06-30", "basis": "given", "zone": "Asia/Shanghai"},
+        "definitions": {"related": "related-1"}, "definitions_replaced": [], "confidence": "0.95",
+        "populations": {"all_subjects": 7, "safety_set": 5, "safety_set_followed": 5, "patient_years": "6.5708"},
+        "overviews": [{"id": "treatment_emergent", "label": "Treatment-emergent adverse events", "categories": [
+            {"id": "any", "label": "Any", "events": 3, "subjects": figure("any", "Any", 2, 5, "40.00", ("5.27", "85.34"))},
+            {"id": "related", "label": "Related to product or procedure", "events": 0, "subjects": related}
+        ]}],
+        "emergence": {"before": 1, "emergent": 3, "emergent_by_imputation": 0, "worsened": 0, "untreated": 0},
+        "timing": [{"class": "within_24_hours", "subjects": 1, "events": 1}],
+        "tables": [{
+            "id": "treatment_emergent", "label": "Treatment-emergent adverse events by class and term",
+            "population": "Infused", "denominator": 5, "subjects": 2, "events": 3, "classes": [class]
+        }],
+        "deaths": {
+            "deaths": figure("death", "Died", 2, 5, "40.00", ("5.27", "85.34")),
+            "related": figure("death.related", "Died, related", 0, 5, "0.00", ("0.00", "52.18")),
+            "not_judged": 0, "untreated": 0, "fatal_event_without_death": 0,
+            "listing": [{
+                "subject": "S0001", "site": "CN-NJ", "treated": true, "on": "2008-06-19", "imputed": false, "day": 100,
+                "days_since_last_infusion": 100, "relation": "unrelated", "judgements": [], "first_seq": 5, "latest_seq": 6
+            }]
+        },
+        "seriousness_disagreements": [
+            {"subject": "S0001", "site": "CN-NJ", "reported": false, "criteria": ["hospitalisation"], "first_seq": 5, "latest_seq": 5}
+        ],
+        "unknowns": {"not_coded": 0, "causality_missing": 0}, "sites": [], "excluded": {"after_cutoff": 0}
+    })
+}
+
+fn nobody<T>() -> Result<T, Problem> {
+    Err(Problem::internal("the pages do not ask for this"))
+}
+
+#[async_trait::async_trait]
+impl Registry for Answers {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        let trials: Vec<Value> = self.trials.iter().map(|trial| self.trial_view(trial)).collect();
+        Ok(read(json!({"trials": trials})))
+    }
+
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
+        self.knows(trial)?;
+        let mut detail = self.trial_view(trial.as_str());
+        detail["sites"] =
+            json!([{"country": "CN", "name": "Nanjing", "site": "CN-NJ", "zone": "Asia/Shanghai"}]);
+        detail["keys"] = json!([{
+            "granted_at": 0, "holder": "li.wei", "key": "11".repeat(32), "organisation": "CN-NJ Hospital",
+            "role": "principal_investigator", "sites": ["CN-NJ"]
+        }]);
+        Ok(read(detail))
+    }
+
+    async fn record(&self, trial: &TrialId, seq: chain::Position) -> Result<RecordView, Problem> {
+        self.knows(trial)?;
+        let seq = usize::try_from(seq.0).expect("a small number");
+        if seq >= self.records.len() {
+            return Err(Problem::not_found(format!("the log holds no record {seq}")));
+        }
+        Ok(read(self.view(seq)))
+    }
+
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        self.knows(trial)?;
+        let all = [("S0001", "dead", 6), ("S0002", "enrolled", 7)];
+        let subjects: Vec<Value> = all
+            .iter()
+            .filter(|(subject, ..)| page.after.as_deref().is_none_or(|after| *subject > after))
+            .map(|(subject, status, last_seq)| {
+                json!({
+                    "subject": subject, "site": "CN-NJ", "status": status, "records": 6, "findings": 2,
+                    "last_seq": last_seq
+                })
+            })
+            .collect();
+        let mut answer = json!({"covers": self.covers, "subjects": subjects});
+        if page.after.is_none() {
+            answer["next"] = json!("S0002");
+        }
+        Ok(read(answer))
+    }
+
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        self.knows(trial)?;
+        let after: Option<usize> = page.after.as_ref().map(|after| after.parse().expect("a position"));
+        let records: Vec<Value> = (0..self.records.len())
+            .filter(|seq| self.records[*seq]["event"]["subject"] == json!(subject.as_str()))
+            .filter(|seq| after.is_none_or(|after| *seq > after))
+            .map(|seq| self.view(seq))
+            .collect();
+        if records.is_empty() && after.is_none() {
+            return Err(Problem::not_found(format!("no subject {subject}")));
+        }
+        Ok(read(json!({"covers": self.covers, "records": records, "subject": subject})))
+    }
+
+    async fn findings(&self, trial: &TrialId, _page: Page) -> Result<FindingsPage, Problem> {
+        self.knows(trial)?;
+        let records: Vec<Value> = self
+            .records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| findings(record) != json!([]))
+            .map(|(seq, record)| {
+                let event = &record["event"];
+                json!({
+                    "findings": findings(record), "kind": event["kind"], "occurred_on": event["occurred_on"],
+                    "seq": seq, "site": event["site"], "subject": event["subject"]
+                })
+            })
+            .collect();
+        Ok(read(json!({"covers": self.covers, "records": records})))
+    }
+
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        self.knows(trial)?;
+        let report = match kind {
+            ReportKind::Outcomes => &self.outcomes,
+            ReportKind::Safety => &self.safety,
+        };
+        let mut report =
+            report.clone().ok_or_else(|| Problem::unavailable("the read model is being rebuilt"))?;
+        if let Some(cutoff) = cutoff {
+            report["cutoff"]["date"] = json!(cutoff.to_string());
+        }
+        let report = serde_json::from_str(&report.to_string()).expect("JSON");
+        Ok(ReportView { covers: self.covers(), report })
+    }
+
+    async fn open_trial(&self, _submission: Vec<u8>) -> Result<Answer, Problem> {
+        nobody()
+    }
+
+    async fn submit(&self, _trial: &TrialId, _submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        nobody()
+    }
+
+    async fn follow(&self, _trial: &TrialId, _from: chain::Position) -> Result<Vec<FeedItem>, Problem> {
+        nobody()
+    }
+
+    async fn text_key(&self, _trial: &TrialId, _request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        nobody()
+    }
+
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        nobody()
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        nobody()
+    }
+}
