@@ -114,7 +114,7 @@ pub(crate) fn bound_cell(figure: &Figure) -> Markup {
             @match &figure.no_events {
                 Some(bound) => {
                     (bound.one_sided_upper_percent) "%"
-                    @if let Some(rule) = &bound.rule_of_three_percent { br; small { "rule of three " (rule) "%" } }
+                    @if let Some(rule) = &bound.rule_of_three_percent { small { "rule of three " (rule) "%" } }
                 },
                 None => "–",
             }
@@ -146,7 +146,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
         &html! {
             @for figure in figures {
                 tr {
-                    th scope="row" { (figure.label) }
+                    th.name scope="row" { (figure.label) }
                     td.number { (ratio(figure)) }
                     td.number { (share(figure)) }
                     (interval_cells(&figure.intervals, &methods, "%"))
@@ -181,7 +181,7 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
         &html! {
             @for rate in rates {
                 tr {
-                    th scope="row" { (rate.label) }
+                    th.name scope="row" { (rate.label) }
                     td.number { (count(rate.events)) }
                     td.number { (rate.patient_years) }
                     td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
 use crate::page::{self, Here, nothing, pager};
-use crate::words::words;
+use crate::words::{date, words};
 
 pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
     let list = match asked.console.registry.findings(&asked.links.trial, asked.page.clone()).await {
@@ -15,23 +15,28 @@ pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let links = &asked.links;
+    let missing = if asked.page.after.is_some() {
+        "is no further record with a finding"
+    } else {
+        "is no record with a finding"
+    };
     let main = html! {
         h1 { "Findings" }
         p { "Accepted, because it may be true; to be looked at, because it may not. A finding changes no figure by itself." }
-        @if list.records.is_empty() { (nothing("is no further record with a finding", &list.covers)) }
+        @if list.records.is_empty() { (nothing(missing, &list.covers)) }
         @else {
             (table(
                 "Records with findings, in the order of the log",
-                &columns(&["Record", "Subject", "Site", "Kind", "Date of the fact", "Findings"]),
+                &columns(&["Record", "Findings", "Subject", "Kind", "Date of the fact", "Site"]),
                 &html! {
                     @for record in &list.records {
                         tr {
                             th scope="row" { a href=(links.record(record.seq)) { "#" (record.seq) } }
+                            td.what { (listed(&record.findings)) }
                             td { @if let Some(subject) = &record.subject { a href=(links.subject(subject, None)) { (subject) } } @else { "–" } }
-                            td { @if let Some(site) = &record.site { (site) } @else { "–" } }
                             td { (words(record.kind.as_str())) }
-                            td { @if let Some(on) = &record.occurred_on { (on) } @else { "–" } }
-                            td { (listed(&record.findings)) }
+                            td { @if let Some(on) = &record.occurred_on { (date(on)) } @else { "–" } }
+                            td { @if let Some(site) = &record.site { (site) } @else { "–" } }
                         }
                     }
                 },

@@ -16,7 +16,7 @@ use crate::report::{
     Figure, FollowUp, Incidence, Listed, NotAnalysable, Rate, Remission, Report, Sledai, SledaiRow,
     SurvivalCurve,
 };
-use crate::words::{count, counted, heading, words};
+use crate::words::{count, counted, date, heading, words};
 
 pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let view = match asked.report(ReportKind::Outcomes).await {
@@ -285,7 +285,7 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
                 tr {
                     th scope="row" { (subject(&it.subject, links)) }
                     td { (it.site) }
-                    td { (it.on) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } }
+                    td { (date(&it.on)) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } }
                     td.number { @match it.day { Some(day) => (day), None => "unknown" } }
                     td {
                         a href=(links.record(it.first_seq)) { "#" (it.first_seq) }

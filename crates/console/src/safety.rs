@@ -12,7 +12,7 @@ use crate::figures::{
 use crate::links::Links;
 use crate::page::{self, Here};
 use crate::report::{Disagreement, EventTable, Figure, Listed, Overview, Rate, Report, TermRow, Timing};
-use crate::words::{count, counted, heading, words};
+use crate::words::{count, counted, date, heading, words};
 
 pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
     let view = match asked.report(ReportKind::Safety).await {
@@ -93,7 +93,7 @@ fn categories(overview: &Overview) -> Markup {
             &html! {
                 @for category in &overview.categories {
                     tr {
-                        th scope="row" { (category.label) }
+                        th.name scope="row" { (category.label) }
                         td.number { (count(category.events)) }
                         td.number { (ratio(&category.subjects)) }
                         td.number { (share(&category.subjects)) }
@@ -207,7 +207,7 @@ fn deaths(report: &Report, links: &Links) -> Markup {
                         tr {
                             th scope="row" { (subject(&it.subject, links)) }
                             td { (it.site) }
-                            td { (it.on) @if it.imputed { " (completed)" } }
+                            td { (date(&it.on)) @if it.imputed { " (completed)" } }
                             td.number { @match it.day { Some(day) => (day), None => "unknown" } }
                             td { (words(it.relation.as_deref().unwrap_or("not stated"))) }
                             td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }

@@ -7,7 +7,7 @@ use maud::html;
 use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
 use crate::page::{self, Here, nothing, pager};
-use crate::words::count;
+use crate::words::{count, date};
 
 pub(crate) async fn subjects(asked: Asked) -> Result<Response, Failure> {
     let list = match asked.console.registry.subjects(&asked.links.trial, asked.page.clone()).await {
@@ -15,9 +15,10 @@ pub(crate) async fn subjects(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let links = &asked.links;
+    let missing = if asked.page.after.is_some() { "is no further subject" } else { "is no subject" };
     let main = html! {
         h1 { "Subjects" }
-        @if list.subjects.is_empty() { (nothing("is no further subject", &list.covers)) }
+        @if list.subjects.is_empty() { (nothing(missing, &list.covers)) }
         @else {
             (table(
                 "Subjects, in the order of their pseudonyms",
@@ -33,7 +34,7 @@ pub(crate) async fn subjects(asked: Asked) -> Result<Response, Failure> {
                                     _ => (subject.status.as_str()),
                                 }
                             }
-                            td { @if let Some(on) = &subject.first_infusion_on { (on) } @else { "none" } }
+                            td { @if let Some(on) = &subject.first_infusion_on { (date(on)) } @else { "none" } }
                             td.number { (count(subject.records)) }
                             td.number { (count(subject.findings)) }
                             td { a href=(links.record(subject.last_seq)) { "#" (subject.last_seq) } }

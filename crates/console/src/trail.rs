@@ -145,9 +145,39 @@ fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links
     }
 }
 
+/// What a reader looks for first, whatever the kind of event.
+const GIST: [&str; 15] = [
+    "planned",
+    "number",
+    "scope",
+    "reason",
+    "coding/pt",
+    "status",
+    "vital_status",
+    "means",
+    "severity",
+    "serious_reported",
+    "outcome",
+    "response/status",
+    "relapse/relapsed",
+    "sex",
+    "planned_infusions",
+];
+
 fn statement(event: &Value) -> Markup {
     let members = event.get("data").map(leaves).unwrap_or_default();
+    let first =
+        |path: &'static str| members.iter().find(|(name, _)| name == path).map(|(_, value)| (path, *value));
+    let gist: Vec<(&str, &Value)> = GIST.into_iter().filter_map(first).collect();
     html! {
+        @if members.len() > MEMBERS_OPEN && !gist.is_empty() {
+            p {
+                @for (index, (path, value)) in gist.iter().enumerate() {
+                    @if index > 0 { " · " }
+                    span.quiet { (name(path)) } " " (shown(value))
+                }
+            }
+        }
         details open[members.len() <= MEMBERS_OPEN] {
             summary { (counted(members.len() as u64, "item stated", "items stated")) }
             dl.members { @for (path, value) in &members { dt { (name(path)) } dd { (shown(value)) } } }

@@ -45,6 +45,11 @@ pub(crate) fn instant(at: impl Display) -> Markup {
     html! { time datetime=(whole) title=(whole) { (short) } }
 }
 
+/// A date, which is not to be broken at its hyphens.
+pub(crate) fn date(date: impl Display) -> Markup {
+    html! { span.date { (date) } }
+}
+
 /// A hash, short; whole for those who ask.
 pub(crate) fn hash(hash: impl Display) -> Markup {
     let whole = hash.to_string();

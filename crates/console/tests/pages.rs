@@ -110,6 +110,7 @@ async fn nothing_covered_yet_is_not_an_empty_page() {
         let (status, text) = page(answers, path).await;
         assert_eq!(status, StatusCode::OK);
         assert!(text.contains("no record covered yet"), "{text}");
+        assert!(!text.contains("There is no"), "{text}");
         assert!(text.contains("8 records"), "{text}");
     }
 }
@@ -267,6 +268,7 @@ async fn a_trail_says_who_when_what_and_why() {
             "<strong>li.wei</strong>, principal investigator",
             "2008-03-12 01:10:04 UTC",
             "dated 2008-04-12",
+            "<span class=\"quiet\">planned</span> <span class=\"text\">M1</span> · <span class=\"quiet\">status</span> <span class=\"text\">done</span>",
             "Why: <strong>transcription</strong>",
             "<del><span class=\"text\">1.2</span></del>",
             "<ins><span class=\"text\">2.1</span></ins>",
@@ -321,6 +323,20 @@ async fn lists_go_on_where_there_is_more() {
     let (_, text) = page(Answers::default(), "/trials/lupus-msct/subjects?after=S0002").await;
     assert!(text.contains("There is no further subject in the 8 records covered here"), "{text}");
     assert!(text.contains("From the beginning") && !text.contains(r#"rel="next""#));
+}
+
+#[tokio::test]
+async fn an_empty_list_says_how_far_it_looked() {
+    let mut answers = Answers::default();
+    answers.records.truncate(2);
+    answers.covers["lag_records"] = json!(6);
+    let (_, text) = page(answers, "/trials/lupus-msct/findings").await;
+    assert!(
+        text.contains(
+            "There is no record with a finding in the 8 records covered here; 6 records wait to be taken in."
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -116,8 +116,7 @@ fn event(kind: &str, subject: &str, on: &str, data: &Value) -> Value {
 }
 
 fn records() -> Vec<Value> {
-    let sledai =
-        |low: &str| json!({"pga": low, "planned": "M1", "sledai": {"arthritis": "absent"}, "status": "done"});
+    let sledai = |low: &str| json!({"pga": low, "planned": "M1", "sledai": {"arthritis": "absent", "fever": "present", "pyuria": "not_done", "rash": "absent"}, "status": "done"});
     let amending = |mut event: Value, seq: u64, effect: &str, reason: &str| {
         event["amends"] = json!({"effect": effect, "hash": hash(seq), "reason": reason, "seq": seq});
         event
