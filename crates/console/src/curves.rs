@@ -1,7 +1,6 @@
 //! Curves of the outcome report, as drawings.
 //!
-//! The numbers are the report's. A band is drawn between the plain limits that its standard errors give, cut off at 0
-//! and 1; the limits that count are those of the table beside the drawing.
+//! The numbers are the report's, the limits of the band among them.
 
 use charts::{AtRisk, Axis, AxisTick, Limits, Series, Step, StepChart, Whisker};
 use maud::{Markup, html};
@@ -10,8 +9,6 @@ use crate::figures::absent;
 use crate::report::{Incidence, SurvivalCurve};
 use crate::words::counted;
 
-/// The normal distribution's 97.5% point: limits at 95%, two-sided.
-const NORMAL_975: f64 = 1.959_964;
 /// Months between two marks of the time axis: the first that needs no more than [`MARKS_MAX`] of them.
 const MONTHS_BETWEEN: [u32; 6] = [1, 3, 6, 12, 24, 60];
 const MARKS_MAX: u32 = 10;
@@ -25,10 +22,10 @@ pub(crate) fn survival(curve: &SurvivalCurve, id: &str, month_days: f64) -> Mark
         .filter(|step| step.deaths > 0)
         .map(|step| {
             let height = number(&step.survival)?;
-            let limits = step.standard_error.as_deref().and_then(number).map(|error| Limits {
-                lower: (height - NORMAL_975 * error).clamp(0.0, 1.0),
-                upper: (height + NORMAL_975 * error).clamp(0.0, 1.0),
-            });
+            let limits =
+                step.intervals.iter().find(|interval| interval.method == "log-log").and_then(|interval| {
+                    Some(Limits { lower: number(&interval.lower)?, upper: number(&interval.upper)? })
+                });
             Some(Step { at: f64::from(step.day), height, limits })
         })
         .collect();

@@ -107,7 +107,7 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
             figcaption {
                 (curve.population) ", " (counted(curve.subjects, "subject", "subjects")) ", "
                 (counted(curve.deaths, "death", "deaths")) ", " (counted(curve.imputed, "date", "dates"))
-                " completed. Band: plain 95% limits, from Greenwood's standard error. Upright marks: censored."
+                " completed. Band: 95% limits, log-log, from Greenwood's standard error. Upright marks: censored."
             }
         }
         (table(

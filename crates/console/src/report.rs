@@ -147,6 +147,7 @@ pub(crate) struct SurvivalStep {
     pub(crate) censored: u64,
     pub(crate) survival: String,
     pub(crate) standard_error: Option<String>,
+    pub(crate) intervals: Vec<Interval>,
 }
 
 /// Survival at a landmark.

@@ -67,6 +67,8 @@ pub struct Step {
     /// Greenwood's standard error, 6 digits; absent where it is undefined (survival 0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_error: Option<String>,
+    /// `log-log`, for the band of the drawing; empty where it is undefined (survival 0 or 1).
+    pub intervals: Vec<Interval>,
 }
 
 /// The curve at a landmark.
@@ -206,6 +208,8 @@ fn curve(
         survival.standard_error().map(|error| number(error, PROBABILITY_DIGITS)).transpose()
     };
     for step in estimate.steps() {
+        let band = step.survival.interval(Transformation::LogLog, LEVEL);
+        let band = band.map(|band| Interval::new("log-log", band, PROBABILITY_DIGITS)).transpose()?;
         curve.steps.push(Step {
             day: u64::from(step.time),
             at_risk: step.at_risk as u64,
@@ -213,6 +217,7 @@ fn curve(
             censored: step.censored as u64,
             survival: number(step.survival.estimate(), PROBABILITY_DIGITS)?,
             standard_error: error(step.survival)?,
+            intervals: band.into_iter().collect(),
         });
     }
     for years in 1..=YEARS {

@@ -192,7 +192,8 @@ fn outcomes() -> Value {
     let step = |day: u64, at_risk: u64, deaths: u64, survival: &str, error: &str| {
         json!({
             "day": day, "at_risk": at_risk, "deaths": deaths, "censored": 1 - deaths, "survival": survival,
-            "standard_error": error
+            "standard_error": error,
+            "intervals": [{"method": "log-log", "level": "0.95", "lower": "0.200000", "upper": "0.950000"}]
         })
     };
     let curve = |id: &str, label: &str| {
