@@ -1,0 +1,239 @@
+//! The tables of `data`, member by member: each is tried on an event that has them all.
+
+use chain::canonical::canonicalize;
+use clinical::{DecodeError, Event, EventKind};
+use serde_json::{Value, json};
+
+use crate::events::{data_of, event_of};
+use crate::markdown::{code_spans, format_page, name, section, table};
+
+/// Members whose value is a map, and members whose value is read elsewhere.
+const MAPS: [&str; 4] = ["causality", "death.relatedness", "profile.mandatory", "sledai"];
+const SEALED: [&str; 3] = ["death.cause", "narrative", "term"];
+
+struct Row {
+    path: String,
+    needed: bool,
+    may_be_missing: bool,
+    form: String,
+}
+
+fn rows(kind: EventKind) -> Vec<Row> {
+    let page = format_page();
+    let contents = section(&page, "## 7 Contents of each kind").to_owned();
+    let header = ["member", "needed", "may be missing", "type", "meaning"];
+    let yes = |cell: &str| match cell {
+        "yes" => true,
+        "no" => false,
+        other => panic!("{kind}: {other}"),
+    };
+    let read = |row: Vec<String>| Row {
+        path: name(&row[0]),
+        needed: yes(&row[1]),
+        may_be_missing: yes(&row[2]),
+        form: row[3].clone(),
+    };
+    table(section(&contents, &format!("### {kind}")), &header).into_iter().map(read).collect()
+}
+
+/// The members of `value` as the document writes their paths.
+fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
+    let Some(object) = value.as_object() else { return };
+    for (key, value) in object {
+        let key = if MAPS.contains(&path) { "*" } else { key };
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        found.push(path.clone());
+        match value {
+            Value::Array(items) => paths(&items[0], &format!("{path}[]"), found),
+            _ if !SEALED.contains(&path.as_str()) => paths(value, &path, found),
+            _ => {}
+        }
+    }
+}
+
+/// The object or list that holds the member at `path`, and the member's key in it.
+fn parent<'v>(event: &'v mut Value, path: &str) -> (&'v mut serde_json::Map<String, Value>, String) {
+    let mut value = &mut event["data"];
+    let mut steps: Vec<&str> = path.split('.').collect();
+    let last = steps.pop().unwrap();
+    for step in steps {
+        value = match step.strip_suffix("[]") {
+            Some(list) => &mut value[list][0],
+            None => &mut value[step],
+        };
+    }
+    let object = value.as_object_mut().unwrap();
+    let key = if last == "*" { object.keys().next().unwrap().clone() } else { last.to_owned() };
+    (object, key)
+}
+
+fn parse(event: &Value) -> Result<(), DecodeError> {
+    Event::parse(&canonicalize(event).expect("the values tried have a canonical form")).map(drop)
+}
+
+/// What comes of the event if the member at `path` is changed.
+fn tried(kind: EventKind, path: &str, change: impl FnOnce(&mut Value)) -> Result<(), DecodeError> {
+    let mut event = event_of(kind);
+    let (object, key) = parent(&mut event, path);
+    change(&mut object[&key]);
+    parse(&event)
+}
+
+fn set(kind: EventKind, path: &str, value: &Value) -> Result<(), DecodeError> {
+    tried(kind, path, |member| *member = value.clone())
+}
+
+fn each_row(check: impl Fn(EventKind, &Row)) {
+    for kind in EventKind::ALL.iter().copied().filter(|kind| kind.is_open()) {
+        for row in rows(kind) {
+            check(kind, &row);
+        }
+    }
+}
+
+#[test]
+fn every_member_of_every_kind_is_listed_and_no_other() {
+    for kind in EventKind::ALL.iter().copied().filter(|kind| kind.is_open()) {
+        assert_eq!(parse(&event_of(kind)), Ok(()), "{kind}");
+        let mut due = Vec::new();
+        paths(&data_of(kind), "", &mut due);
+        let mut stated: Vec<_> = rows(kind).into_iter().map(|row| row.path).collect();
+        due.sort();
+        stated.sort();
+        assert_eq!(stated, due, "{kind}");
+    }
+}
+
+#[test]
+fn a_member_is_needed_exactly_where_it_is_said_to_be() {
+    each_row(|kind, row| {
+        let mut event = event_of(kind);
+        let (object, key) = parent(&mut event, &row.path);
+        object.remove(&key);
+        assert_eq!(parse(&event).is_err(), row.needed, "{kind} {}: {:?}", row.path, parse(&event));
+    });
+}
+
+#[test]
+fn a_member_may_be_missing_exactly_where_it_is_said_that_it_may() {
+    each_row(|kind, row| {
+        let outcome = set(kind, &row.path, &json!({"missing": "unknown"}));
+        assert_eq!(outcome.is_ok(), row.may_be_missing, "{kind} {}: {outcome:?}", row.path);
+    });
+}
+
+#[test]
+fn objects_have_no_other_members() {
+    each_row(|kind, row| {
+        let path = match row.form.as_str() {
+            "object" => row.path.clone(),
+            "list" => format!("{}[]", row.path),
+            _ => return,
+        };
+        let mut event = event_of(kind);
+        let (object, _) = parent(&mut event, &format!("{path}.other"));
+        object.insert("other".to_owned(), json!(1));
+        assert!(parse(&event).is_err(), "{kind} {path}");
+    });
+}
+
+/// The names an unknown one is compared with, as the reader of events says them.
+fn known_names(outcome: Result<(), DecodeError>) -> Vec<String> {
+    match outcome {
+        Err(DecodeError::Malformed { reason, .. }) => {
+            code_spans(reason.split_once("expected").expect(&reason).1)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tries values of a form: those accepted, then those refused.
+fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
+    if let Some(range) = form.strip_prefix("integer ") {
+        let (low, high) = range.split_once(" to ").unwrap();
+        let (low, high): (i64, i64) = (low.parse().unwrap(), high.parse().unwrap());
+        let mut refused = vec![json!(low - 1), json!("1")];
+        // Beyond 2^53 − 1 there is no integer to try.
+        refused.extend((high < chain::canonical::INTEGER_MAX).then(|| json!(high + 1)));
+        return (vec![json!(low), json!(high)], refused);
+    }
+    match form {
+        "text" => (vec![json!("x"), json!("")], vec![json!(7)]),
+        "boolean" => (vec![json!(true), json!(false)], vec![json!("true"), json!(1)]),
+        "date" => (vec![json!("2008"), json!("2008-03"), json!("2008-03-11")], vec![json!("2008-02-30")]),
+        "time" => (
+            vec![json!("2008-03-11T09:30+08:00"), json!("2008-03-11T09:30:00-14:59")],
+            vec![json!("2008-03-11T09:30-00:00"), json!("2008-03-11T09:30Z")],
+        ),
+        "instant" => {
+            (vec![json!("2026-11-22T13:28:45.123456Z")], vec![json!("2026-11-22T13:28:45Z"), json!("2008")])
+        }
+        "decimal" => {
+            (vec![json!("-1.20"), json!("0.0")], vec![json!("-0"), json!("1."), json!("01"), json!(1)])
+        }
+        "hash" => (vec![json!("ab".repeat(32))], vec![json!("AB".repeat(32)), json!("ab")]),
+        "actor" => {
+            (vec![json!("li.wei"), json!("0-a")], vec![json!("Li"), json!(".a"), json!("a".repeat(65))])
+        }
+        "zone" => (vec![json!("Etc/GMT+8")], vec![json!(""), json!("1/A"), json!("A B")]),
+        "list of site" => (vec![json!([]), json!(["A", "0-B"])], vec![json!(["a"]), json!("A")]),
+        "list of text" => (vec![json!([]), json!(["", "x"])], vec![json!([1]), json!("x")]),
+        "list" => (vec![json!([])], vec![json!("x"), json!({})]),
+        "map" => (vec![], vec![json!("x"), json!([])]),
+        "object" => (vec![], vec![json!("x")]),
+        "sealed text" => (vec![], vec![json!("in clear"), json!({})]),
+        other => panic!("no samples of {other}"),
+    }
+}
+
+#[test]
+fn each_form_takes_what_it_is_said_to_take() {
+    each_row(|kind, row| {
+        let path = &row.path;
+        if let Some((form, names)) = row.form.split_once("one of ") {
+            let stated = code_spans(names);
+            let unknown = json!("no_such_name");
+            let known = match form {
+                "" => known_names(set(kind, path, &unknown)),
+                "list of " => known_names(set(kind, path, &json!([unknown]))),
+                "map, keys " => known_names(tried(kind, path, |member| {
+                    let map = member.as_object_mut().unwrap();
+                    let value = map.values().next().unwrap().clone();
+                    map.insert("no_such_name".to_owned(), value);
+                })),
+                other => panic!("{other}"),
+            };
+            assert_eq!(stated, known, "{kind} {path}");
+            return;
+        }
+        let (accepted, refused) = samples(&row.form);
+        for value in accepted {
+            let outcome = set(kind, path, &value);
+            assert!(outcome.is_ok(), "{kind} {path} {value}: {outcome:?}");
+        }
+        for value in refused {
+            assert!(set(kind, path, &value).is_err(), "{kind} {path} {value}");
+        }
+    });
+}
+
+#[test]
+fn order_and_repetition_in_a_set_mean_nothing() {
+    let read = |seriousness: Value| {
+        let mut event = event_of(EventKind::AdverseEvent);
+        event["data"]["seriousness"] = seriousness;
+        Event::parse(&canonicalize(&event).unwrap()).unwrap().data
+    };
+    assert_eq!(read(json!(["death", "disability"])), read(json!(["disability", "death", "disability"])));
+}
+
+#[test]
+fn the_descriptors_of_the_sledai_have_the_points_that_are_told() {
+    let weights = clinical::sledai::Descriptor::ALL.map(clinical::sledai::Descriptor::weight);
+    let of = |points| weights.iter().filter(|weight| **weight == points).count();
+    assert_eq!((of(8), of(4), of(2), of(1)), (8, 6, 7, 3));
+    assert_eq!(weights.iter().sum::<u16>(), 105);
+    assert!(weights.is_sorted_by(|a, b| a >= b));
+    let page = format_page().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("eight of 8 points, six of 4, seven of 2, three of 1; 105 in all"));
+}

@@ -1,0 +1,19 @@
+//! Holds the documents in docs/ against the code they state.
+//!
+//! Tables, limits and examples of `docs/format.md`, links of every document, and names of tests that documents cite. It
+//! does not judge whether a sentence is true: only what can be read out of a table, a link or a name.
+
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod contents;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod markdown;
