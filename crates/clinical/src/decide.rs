@@ -75,7 +75,7 @@ refusals! {
     RevokedUnknown = "revoked-unknown", "The key to revoke was never granted.";
     RevokedAlready = "revoked-already", "The key is revoked already.";
     RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
-    OpeningMalformed = "opening-malformed", "The opening's sponsor keys, log key, rule set or definitions are not of their form.";
+    OpeningMalformed = "opening-malformed", "The opening's sponsor keys, log key or rule set are not of their form.";
 }
 
 /// Why an event is refused, and where.
@@ -207,7 +207,7 @@ pub fn authorize(
     check_role(trial, grant, event)?;
     match &event.data {
         Data::KeyGranted(data) => check_granting(trial, grant, data, recorded_at),
-        Data::KeyRevoked(data) => check_revoking(trial, grant, event, data),
+        Data::KeyRevoked(data) => check_revoking(trial, grant, event, data, recorded_at),
         _ => check_subject(trial, event, references),
     }
 }
@@ -326,7 +326,7 @@ fn referenced(
 
 /// Roles a signer may grant and revoke: a principal investigator those of the own sites; the sponsor all others, and a
 /// site's principal investigator while the site has none (its first, or after the last one's key is gone).
-fn may_delegate(trial: &Trial, signer: &Grant, role: Role, sites: &[SiteId], at: Option<Instant>) -> bool {
+fn may_delegate(trial: &Trial, signer: &Grant, role: Role, sites: &[SiteId], at: Instant) -> bool {
     match signer.role {
         Role::PrincipalInvestigator => {
             role.is_of_a_site() && !sites.is_empty() && sites.iter().all(|site| signer.sites.contains(site))
@@ -336,7 +336,7 @@ fn may_delegate(trial: &Trial, signer: &Grant, role: Role, sites: &[SiteId], at:
                 trial.keys.values().any(|grant| {
                     grant.role == Role::PrincipalInvestigator
                         && grant.sites.contains(site)
-                        && at.is_some_and(|at| grant.is_in_force(at))
+                        && grant.is_in_force(at)
                 })
             };
             !sites.is_empty() && !sites.iter().any(is_held)
@@ -364,7 +364,7 @@ fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant)
     {
         return refuse(RefusalCode::GrantMalformed, "/data/valid_until");
     }
-    if !may_delegate(trial, signer, data.role, &data.sites, Some(at)) {
+    if !may_delegate(trial, signer, data.role, &data.sites, at) {
         return refuse(RefusalCode::GrantNotEntitled, "/data/role");
     }
     let message = chain::key::possession_message(trial.genesis, data.holder.as_str(), public_key);
@@ -374,7 +374,13 @@ fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant)
     }
 }
 
-fn check_revoking(trial: &Trial, signer: &Grant, event: &Event, data: &KeyRevoked) -> Result<(), Refusal> {
+fn check_revoking(
+    trial: &Trial,
+    signer: &Grant,
+    event: &Event,
+    data: &KeyRevoked,
+    at: Instant,
+) -> Result<(), Refusal> {
     let Some(revoked) = trial.keys.get(&data.key) else {
         return refuse(RefusalCode::RevokedUnknown, "/data/key");
     };
@@ -384,15 +390,14 @@ fn check_revoking(trial: &Trial, signer: &Grant, event: &Event, data: &KeyRevoke
     if revoked.role == Role::Sponsor && data.key == event.key {
         return refuse(RefusalCode::RevokesItself, "/data/key");
     }
-    let granted_by_sponsor =
-        trial.keys.get(&revoked.granted_by).is_some_and(|grant| grant.role == Role::Sponsor);
-    let is_first_of_site =
-        signer.role == Role::Sponsor && revoked.role == Role::PrincipalInvestigator && granted_by_sponsor;
-    if is_first_of_site || may_delegate(trial, signer, revoked.role, &revoked.sites, None) {
-        Ok(())
+    // A principal investigator whom the site's own named is the site's to revoke; one whom a sponsor named, the sponsor's
+    // too.
+    let may = if signer.role == Role::Sponsor && revoked.role == Role::PrincipalInvestigator {
+        trial.keys.get(&revoked.granted_by).is_some_and(|grant| grant.role == Role::Sponsor)
     } else {
-        refuse(RefusalCode::GrantNotEntitled, "/data/key")
-    }
+        may_delegate(trial, signer, revoked.role, &revoked.sites, at)
+    };
+    if may { Ok(()) } else { refuse(RefusalCode::GrantNotEntitled, "/data/key") }
 }
 
 /// The rule set this program judges by.

@@ -212,6 +212,7 @@ impl Event {
             return Err(DecodeError::TooLarge { bytes: bytes.len() });
         }
         let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(|_| envelope_error(bytes))?;
+        check_arrays(bytes, wire.kind)?;
         if wire.schema != SCHEMA {
             return Err(DecodeError::Schema { kind: wire.kind, schema: wire.schema });
         }
@@ -321,6 +322,54 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
     }
 }
 
+/// Members whose value is a list. No object of the format has a member of such a name with another meaning.
+const LISTS: [&str; 12] = [
+    "conditioning",
+    "criteria",
+    "interruptions",
+    "medications",
+    "observations",
+    "premedication",
+    "prior_therapies",
+    "rows",
+    "schedule",
+    "seriousness",
+    "sites",
+    "sponsor_keys",
+];
+
+/// Refuses lists where an object is due: what reads the members would take `["a","b"]` for an object with its members in
+/// their order, and a fact would have two writings. `bytes` are canonical.
+fn check_arrays(bytes: &[u8], kind: EventKind) -> Result<(), DecodeError> {
+    let mut in_string = false;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'[' if !in_string => {
+                let member = bytes[..at].strip_suffix(b"\":").and_then(|before| {
+                    let start = before.iter().rposition(|byte| *byte == b'"')?;
+                    std::str::from_utf8(&before[start + 1..]).ok()
+                });
+                // The opening's profile lists pointers by kind.
+                let by_kind =
+                    |name: &str| kind == EventKind::TrialOpened && EventKind::from_name(name).is_some();
+                if !member.is_some_and(|name| LISTS.contains(&name) || by_kind(name)) {
+                    let reason = format!(
+                        "a list stands where none is due, at member {}",
+                        member.unwrap_or("of a list")
+                    );
+                    return Err(malformed("", &reason));
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
 fn malformed(pointer: &str, reason: &str) -> DecodeError {
     DecodeError::Malformed { pointer: pointer.to_owned(), reason: reason.to_owned() }
 }
@@ -424,6 +473,22 @@ mod tests {
         let mut event = visit();
         event["schema"] = json!(2);
         assert_eq!(read(&event), Err(DecodeError::Schema { kind: EventKind::Visit, schema: 2 }));
+    }
+
+    #[test]
+    fn an_object_has_one_writing_and_it_is_no_list() {
+        let refused = |pointer: &str, change: Value| {
+            let mut event = visit();
+            *event.pointer_mut(pointer).unwrap() = change;
+            assert!(matches!(read(&event), Err(DecodeError::Malformed { .. })), "{pointer}");
+        };
+        refused("/actor", json!(["li.wei", "CN-NJ Hospital", "investigator"]));
+        refused("/data", json!([]));
+        refused("/data", json!({"status": "done", "observations": [[{"value": "7"}]]}));
+        refused("/data", json!({"status": "done", "response": ["ccr-registry-1", "complete"]}));
+        let mut event = visit();
+        event["data"] = json!({"status": "done", "observations": [{"reported": {"value": "[7]"}}], "missed_because": "a\"[b"});
+        assert!(read(&event).is_ok());
     }
 
     #[test]

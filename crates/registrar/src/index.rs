@@ -267,6 +267,15 @@ pub fn findings(
         .collect())
 }
 
+/// What is known of one subject.
+///
+/// # Errors
+/// The store failed.
+pub fn subject(view: &dyn View, id: &SubjectId) -> Result<Option<SubjectSummary>, StoreError> {
+    let row = view.get(&[b"u", id.as_str().as_bytes()].concat())?;
+    Ok(row.and_then(|row| serde_json::from_slice(&row).ok()))
+}
+
 /// Subjects after `after`, in order of their ids, at most `limit`.
 ///
 /// # Errors

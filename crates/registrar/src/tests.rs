@@ -487,3 +487,36 @@ fn an_index_that_lost_what_was_forgotten_makes_the_registrar_wait_rather_than_re
     *forgetful.0.lock().unwrap() = TreeSize(0);
     assert!(matches!(world.submit_one(&bytes), Outcome::Unready(crate::Unready::Index { .. })));
 }
+
+#[test]
+fn a_sponsor_revokes_the_principal_investigator_it_named_and_no_other() {
+    let mut world = World::open();
+    let first = Person::new(2, "pi.one", "Hospital", Role::PrincipalInvestigator);
+    let second = Person::new(6, "pi.two", "Hospital", Role::PrincipalInvestigator);
+    let data = world.grant(&second, &["A"]);
+    let grant = world.sign(&first, "key_granted", None, data);
+    recorded(world.submit_one(&grant));
+    let revoke = |world: &mut World, person: &Person| {
+        let data = json!({"key": person.secret.public().id(), "reason": "lost"});
+        let bytes = world.sign_as_sponsor("key_revoked", None, data);
+        world.submit_one(&bytes)
+    };
+    assert_eq!(refused(revoke(&mut world, &second)).0, RefusalCode::GrantNotEntitled);
+    recorded(revoke(&mut world, &first));
+}
+
+#[test]
+fn numbers_beyond_all_reason_are_recorded_with_findings_and_stop_nobody() {
+    let mut world = World::open();
+    world.enroll("S1");
+    let cells = json!({
+        "body_weight_kg": "999999999999999999.999999999", "given_per_kg": 9_007_199_254_740_991u64, "lot": "L1",
+        "planned_per_kg": 0, "source": "bone_marrow", "total": 9_007_199_254_740_991u64, "viability_percent": "-999999999999999999"
+    });
+    let bytes = world.by_coordinator("infusion", "S1", json!({"cells": cells}));
+    let codes: Vec<_> =
+        recorded(world.submit_one(&bytes)).findings.iter().map(|finding| finding.code).collect();
+    for code in [FindingCode::CellsTotalDiffers, FindingCode::DoseOffPlan, FindingCode::ViabilityLow] {
+        assert!(codes.contains(&code), "{code:?}");
+    }
+}

@@ -179,7 +179,6 @@ fn assess_cells(found: &mut Findings, cells: &Cells, on: Option<PartialDate>) {
     }
     let (total, weight) = (value(cells.total.as_ref()), value(cells.body_weight_kg.as_ref()));
     if let (Some(given), Some(total), Some(weight)) = (cells.given_per_kg.value(), total, weight) {
-        // A weight of 18 digits times 2^53 cells would not fit; such a product differs from any total.
         let due = Exact::from(*given).checked_mul(weight.exact());
         let off = due.is_none_or(|due| differs(Exact::from(*total), due));
         found.add_if(off, F::CellsTotalDiffers, "/data/cells/total");

@@ -41,7 +41,7 @@ fn store_failed(error: &StoreError) -> Problem {
     Problem::unavailable(format!("the read model cannot answer: {error}"))
 }
 
-fn query<T>(
+pub(super) fn query<T>(
     projector: &ProjectorHandle,
     reader: impl FnOnce(&dyn View, Mark) -> Result<T, StoreError>,
 ) -> Result<T, Problem> {

@@ -3,8 +3,10 @@
 use api::{Problem, TextKeyAnswer, TextKeyRequest};
 use clinical::{Role, TrialId};
 use keep::PutError;
+use registrar::index;
 
 use super::Inner;
+use super::reads::query;
 
 /// How far a request's time may be off, in microseconds: 5 minutes.
 const REQUEST_AGE_MAX_MICROSECONDS: i64 = 5 * 60 * 1_000_000;
@@ -37,6 +39,11 @@ impl Inner {
         let reads = writes || matches!(grant.role, Role::Inspector | Role::Monitor | Role::SponsorSafety);
         if !reads || (request.deposit.is_some() && !writes) {
             return Err(forbidden("the role is not entitled at this site"));
+        }
+        // Once the log knows the subject, its site is the log's word, not the asker's.
+        let known = query(&running.index, |view, _| index::subject(view, &request.subject))?;
+        if known.is_some_and(|known| known.site != request.site) {
+            return Err(forbidden("the subject belongs to another site"));
         }
         if let Some(deposit) = &request.deposit {
             let key: Option<[u8; 32]> =
