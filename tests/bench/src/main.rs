@@ -1,26 +1,60 @@
 //! Measures each part against a plain loop that does the same work: ratios, in one run, interleaved.
 //!
-//! Not a test: nothing fails by being slow. `bench journal [--seconds S] [--runs N] [--dir DIR]`.
+//! Not a test: nothing fails by being slow. `bench [NAME]... [--runs N] [--seconds S] [--dir DIR]`; without a name
+//! all are run, one after another. What comes out, and what was learnt from it, stands in docs/performance.md.
+//!
+//! All input is synthetic and made here ([`study`]); no record describes a person.
 
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
+
+mod fold;
+mod http;
 mod journal;
 mod measure;
+mod memory;
+mod rebuild;
+mod rows;
+mod study;
+mod verify;
+
+use measure::Arguments;
 
 /// A measurement: its name on the command line, and what it does with the arguments after it.
-type Subcommand = (&'static str, fn(&measure::Arguments) -> anyhow::Result<()>);
+type Subcommand = (&'static str, fn(&Arguments) -> Result<()>);
 
-const SUBCOMMANDS: &[Subcommand] = &[("journal", journal::run)];
+const SUBCOMMANDS: &[Subcommand] = &[
+    ("journal", journal::run),
+    ("http", http::run),
+    ("fold", fold::run),
+    ("rebuild", rebuild::run),
+    ("verify", verify::run),
+    ("memory", memory::run),
+];
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let name = words.next().unwrap_or_default();
-    let Some((_, run)) = SUBCOMMANDS.iter().find(|(known, _)| *known == name) else {
+    let mut words = std::env::args().skip(1).peekable();
+    let mut names = Vec::new();
+    while let Some(name) = words.next_if(|word| !word.starts_with("--")) {
+        names.push(name);
+    }
+    let known = |name: &&String| SUBCOMMANDS.iter().any(|(known, _)| known == name);
+    if !names.iter().all(|name| known(&name)) {
         let known: Vec<_> = SUBCOMMANDS.iter().map(|(name, _)| *name).collect();
-        eprintln!("usage: bench {} [--name value]…", known.join("|"));
+        eprintln!("usage: bench [{}]… [--name value]…", known.join("|"));
         return ExitCode::from(2);
+    }
+    let run = || -> Result<()> {
+        let arguments = Arguments::parse(words)?;
+        for (name, run) in SUBCOMMANDS {
+            if names.is_empty() || names.iter().any(|asked| asked == name) {
+                run(&arguments).with_context(|| format!("bench {name}"))?;
+            }
+        }
+        Ok(())
     };
-    match measure::Arguments::parse(words).and_then(|arguments| run(&arguments)) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");

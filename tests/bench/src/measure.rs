@@ -1,8 +1,9 @@
-//! What every measurement shares: arguments, interleaved runs, medians.
+//! What every measurement shares: arguments, interleaved runs, medians, one way to print them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -42,14 +43,32 @@ impl Arguments {
     pub(crate) fn runs(&self) -> Result<usize> {
         self.value("runs", 5)
     }
+
+    /// A directory for what is measured, below `--dir`: the present one unless that says otherwise. Gone when dropped.
+    pub(crate) fn directory(&self) -> Result<tempfile::TempDir> {
+        let base: PathBuf = self.value("dir", ".".into())?;
+        Ok(tempfile::tempdir_in(base)?)
+    }
+}
+
+/// What a figure is to reach.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// So much of the reference.
+    Ratio(f64),
+    /// So many a second, whatever the reference does.
+    Rate(f64),
+    /// Nothing; it is printed to be compared with another.
+    None,
 }
 
 /// Runs `ours` and `plain` in turn, `runs` times each, and prints the medians of what they answer (a rate, in `unit` a
-/// second), their ratio and the spread of each.
+/// second) with the least and the most, their ratio, the target, and the machine's load. `reference` names `plain`.
 pub(crate) fn compare(
     what: &str,
     unit: &str,
     runs: usize,
+    (reference, target): (&str, Target),
     mut ours: impl FnMut() -> Result<f64>,
     mut plain: impl FnMut() -> Result<f64>,
 ) -> Result<()> {
@@ -58,29 +77,73 @@ pub(crate) fn compare(
         rates.1.push(plain()?);
         rates.0.push(ours()?);
     }
-    let (ours, plain) = (Spread::of(rates.0), Spread::of(rates.1));
-    println!(
-        "{what:<28} {:>10.0} {unit}/s ({:.0}–{:.0})   plain {:>10.0} ({:.0}–{:.0})   ratio {:.2}",
-        ours.median,
-        ours.least,
-        ours.most,
-        plain.median,
-        plain.least,
-        plain.most,
-        ours.median / plain.median
-    );
+    print(what, unit, &Spread::of(rates.0), reference, &Spread::of(rates.1), target);
     Ok(())
 }
 
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
+/// Prints one line of figures.
+pub(crate) fn print(what: &str, unit: &str, ours: &Spread, reference: &str, plain: &Spread, target: Target) {
+    let ratio = ours.median / plain.median;
+    let target = match target {
+        Target::Ratio(least) => format!("  target ratio {least}: {}", reached(ratio >= least)),
+        Target::Rate(least) => format!("  target {least}/s: {}", reached(ours.median >= least)),
+        Target::None => String::new(),
+    };
+    println!(
+        "{what:<24} {ours} {unit}/s  {reference} {plain}  ratio {ratio:.2}{target}  load {}",
+        load().unwrap_or_default()
+    );
+}
+
+fn reached(reached: bool) -> &'static str {
+    if reached { "reached" } else { "BELOW" }
+}
+
+/// The machine's load over the last minute, of which our own work is a part.
+fn load() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next().map(str::to_owned)
+}
+
+/// Median of some runs, with the least and the most.
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) most: f64,
 }
 
 impl Spread {
-    fn of(mut rates: Vec<f64>) -> Self {
-        rates.sort_by(f64::total_cmp);
-        Self { least: rates[0], median: rates[rates.len() / 2], most: rates[rates.len() - 1] }
+    /// Of at least one value.
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self { least: values[0], median: values[values.len() / 2], most: values[values.len() - 1] }
     }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.0} ({:.0}–{:.0})", self.median, self.least, self.most)
+    }
+}
+
+/// How many a second `work` does, which does `count`.
+pub(crate) fn rate(count: usize, work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(count as f64 / start.elapsed().as_secs_f64())
+}
+
+/// How many threads the machine runs at once.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Does `work` on every item, on all cores.
+pub(crate) fn on_all_cores<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        for share in items.chunks(items.len().div_ceil(threads()).max(1)) {
+            let work = &work;
+            scope.spawn(move || share.iter().for_each(work));
+        }
+    });
 }

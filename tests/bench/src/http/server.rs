@@ -1,0 +1,85 @@
+//! The server that is measured: a child process.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::client::{self, Request};
+
+/// `trialbook serve` on a new data directory; ended when dropped.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+/// Builds the binary where this one was built, and says where it is.
+pub(super) fn build() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let profile = own.parent().context("this program lies in a directory")?;
+    let target = profile.parent().context("it is built into a target directory")?;
+    let built = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--package", "trialbook", "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .context("cannot start cargo; --server PATH names a built trialbook")?;
+    ensure!(built.success(), "trialbook could not be built");
+    Ok(target.join("release").join("trialbook"))
+}
+
+impl Server {
+    pub(super) fn start(binary: &Path, directory: &Path) -> Result<Self> {
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(directory.join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let stdout = child.stdout.take().context("the child's output is piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.split_once("http://").and_then(|(_, rest)| rest.split_whitespace().next());
+        let address = address.with_context(|| format!("the server said {line:?}"))?.parse()?;
+        Ok(Self { child, address })
+    }
+
+    /// How far the read model that is furthest behind is behind, in records.
+    pub(super) async fn lag(&self) -> Result<u64> {
+        let request = Arc::new(vec![Request::get("/metrics")]);
+        let answered = client::send(self.address, &request, 1).await?;
+        let text = std::str::from_utf8(&answered.first().context("an answer")?.body)?;
+        let lags = text.lines().filter(|line| line.starts_with("trialbook_projector_lag_records{"));
+        let lags = lags.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?));
+        let lags: Vec<u64> = lags.collect::<Result<_>>()?;
+        lags.into_iter().max().context("the server has read models")
+    }
+
+    /// What the server has used of the processors so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        cpu_of(&self.child.id().to_string())
+    }
+}
+
+/// What a process has used of the processors, in user and system mode.
+pub(super) fn cpu_of(process: &str) -> Result<Duration> {
+    /// Of `/proc/PID/stat`: Linux shows a hundredth of a second to every program, whatever its own clock.
+    const TICK_MS: u64 = 10;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in parentheses, may hold anything; the 14th and 15th fields are counted from before it.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * TICK_MS))
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A read model is closed cleanly only on request; whether it works out does not matter here.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
