@@ -116,6 +116,8 @@ pub struct Referenced {
     pub organisation: String,
     /// Whether it voids its thing.
     pub is_void: bool,
+    /// Whether it was imported: marked so, or a data manager's void of what was.
+    pub is_imported: bool,
 }
 
 impl Referenced {
@@ -128,6 +130,8 @@ impl Referenced {
             subject: event.subject.clone(),
             organisation: event.actor.organisation.clone(),
             is_void: event.data == Data::Void,
+            is_imported: event.data.import().is_some()
+                || (event.data == Data::Void && event.actor.role == Role::DataManager),
         }
     }
 }
@@ -234,7 +238,7 @@ fn check_grant(grant: &Grant, event: &Event, recorded_at: Instant) -> Result<(),
 fn check_role(trial: &Trial, grant: &Grant, event: &Event) -> Result<(), Refusal> {
     match entitlement(grant.role, event.kind) {
         Entitlement::No => return refuse(RefusalCode::RoleNotEntitled, "/kind"),
-        // A void states nothing that could be marked; what it voids was imported if its own signer could sign it.
+        // A void states nothing that could be marked: whether it may void is decided by what it voids.
         Entitlement::Imports if event.data.import().is_none() && event.data != Data::Void => {
             return refuse(RefusalCode::ImportUnmarked, "/data/import");
         }
@@ -292,6 +296,9 @@ fn check_amendment(
     references: &dyn References,
 ) -> Result<(), Refusal> {
     let amended = referenced(event, amends.seq, amends.hash, "/amends", references)?;
+    if !amended.is_imported && entitlement(event.actor.role, event.kind) == Entitlement::Imports {
+        return refuse(RefusalCode::ImportUnmarked, "/amends");
+    }
     if amended.organisation != event.actor.organisation {
         return refuse(RefusalCode::OtherOrganisation, "/amends");
     }

@@ -212,10 +212,13 @@ impl Event {
             return Err(DecodeError::TooLarge { bytes: bytes.len() });
         }
         let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(|_| envelope_error(bytes))?;
-        check_arrays(bytes, wire.kind)?;
         if wire.schema != SCHEMA {
             return Err(DecodeError::Schema { kind: wire.kind, schema: wire.schema });
         }
+        if !wire.kind.is_open() {
+            return Err(DecodeError::Reserved(wire.kind));
+        }
+        check_arrays(bytes, wire.kind)?;
         let void = wire.amends.as_ref().is_some_and(|amends| amends.effect == Effect::Void);
         let data = Data::decode(wire.kind, void, wire.data)
             .ok_or(DecodeError::Reserved(wire.kind))?

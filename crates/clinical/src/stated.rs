@@ -65,7 +65,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Stated<T> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get();
         // An untagged enum would answer every mistake with "matched no variant"; looking first keeps the reason.
-        if text.trim_start_matches(['{', ' ', '\n', '\t', '\r']).starts_with("\"missing\"") {
+        if text.strip_prefix('{').is_some_and(|inside| inside.trim_start().starts_with("\"missing\"")) {
             serde_json::from_str::<MissingWire>(text).map(|wire| Self::Missing(wire.missing))
         } else {
             serde_json::from_str(text).map(Self::Value)
@@ -90,6 +90,10 @@ mod tests {
         assert_eq!(read(r#"{"missing":"refused"}"#).unwrap(), Stated::Missing(MissingReason::Refused));
         assert!(read(r#"{"missing":"lazy"}"#).unwrap_err().to_string().contains("unknown variant"));
         assert!(read(r#"{"missing":"refused","x":1}"#).is_err());
+        assert_eq!(
+            serde_json::from_str::<Stated<String>>("\"missing\"").unwrap(),
+            Stated::Value("missing".to_owned())
+        );
         assert!(read("\"3\"").unwrap_err().to_string().contains("invalid type"));
     }
 }

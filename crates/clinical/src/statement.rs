@@ -133,9 +133,7 @@ pub enum ComposeError {
 /// Whether a statement holds free text, so that its author needs the subject's text key.
 pub fn holds_text(statement: &Statement) -> bool {
     let value = envelope_of(statement);
-    text_pointers(statement.kind)
-        .iter()
-        .any(|pointer| value.pointer(pointer).is_some_and(|value| !value.is_object()))
+    text_pointers(statement.kind).iter().any(|pointer| value.pointer(pointer).is_some())
 }
 
 /// Makes the event: envelope, sealed texts, canonical bytes, signature; and reads it back.
@@ -150,10 +148,7 @@ pub fn compose(
     let mut event = envelope_of(statement);
     for pointer in text_pointers(statement.kind) {
         let Some(text) = event.pointer_mut(pointer) else { continue };
-        // An object is an envelope already: a statement read back from the log, or a text sealed elsewhere.
-        if text.is_object() {
-            continue;
-        }
+        // An envelope opens at its own event's place alone: one taken over from another record would be lost.
         let plain = text.as_str().ok_or(ComposeError::NotText { pointer })?;
         let (Some(key), Some(subject)) = (circumstances.text_key, &statement.subject) else {
             return Err(ComposeError::NoTextKey { pointer });

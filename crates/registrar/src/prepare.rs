@@ -19,6 +19,11 @@ impl Prepared {
     pub fn event(&self) -> &Event {
         &self.event
     }
+
+    /// Length of the event, in bytes.
+    pub fn event_bytes(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// What a submission has around its event: `{"event":` and `,"signature":"` with 88 characters of base64 and `"}`.

@@ -21,6 +21,9 @@ use crate::rows::{Adverse, Fact, Header, Judgements, Key, RowChange, What, write
 #[derive(Debug, Default)]
 pub struct Folder {
     lineage: Lineage,
+    /// Adverse events that carry on from another, by first records. A correction names what it amends and no more, so
+    /// what it carries on from has to be remembered.
+    followed: BTreeMap<u64, u64>,
     zone: Option<TimeZone>,
     /// The date in the rows: that of the last record in the trial's zone.
     date: Option<Date>,
@@ -66,6 +69,10 @@ impl Folder {
                 let amended = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
                 self.lineage.amend(Position(seq), Position(amended));
             }
+            Key::Followed(root) => {
+                let followed = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
+                self.followed.insert(root, followed);
+            }
             Key::Site(_) => {}
             Key::Fact { .. } => return Err(RestoreError::Key),
         }
@@ -109,7 +116,7 @@ impl Folder {
 
     fn fold_fact(&mut self, event: &Event, seq: Position, out: &mut Vec<RowChange>) {
         let (Some(subject), Some(site)) = (&event.subject, &event.site) else { return };
-        let Some(what) = self.what(event) else { return };
+        let Some(mut what) = self.what(event) else { return };
         if let Some(amends) = &event.amends {
             out.push(RowChange {
                 key: Key::Lineage(seq.0).write(),
@@ -117,6 +124,16 @@ impl Folder {
             });
         }
         let root = self.lineage.place(seq, event.amends.as_ref());
+        if let What::Event(adverse) = &mut what {
+            match adverse.follows {
+                Some(followed) => {
+                    self.followed.insert(root.0, followed);
+                    let value = Some(followed.to_be_bytes().to_vec());
+                    out.push(RowChange { key: Key::Followed(root.0).write(), value });
+                }
+                None => adverse.follows = self.followed.get(&root.0).copied(),
+            }
+        }
         let fact = Fact { latest: seq.0, site: Cow::Borrowed(site.as_str()), what };
         let key = Key::Fact { subject: subject.as_str(), root: root.0 }.write();
         out.push(RowChange { key, value: Some(write(&fact)) });

@@ -314,7 +314,7 @@ impl State {
                 let names = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
                 self.sites.insert(id.to_owned(), names);
             }
-            Key::Lineage(_) => {}
+            Key::Lineage(_) | Key::Followed(_) => {}
             Key::Fact { .. } => return Err(ReportError::Row),
         }
         Ok(())

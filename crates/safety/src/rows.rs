@@ -19,6 +19,7 @@ const HEADER: &[u8] = b"\0h";
 const DATE: &[u8] = b"\0d";
 const LINEAGE: &[u8] = b"\0l";
 const SITE: &[u8] = b"\0s";
+const FOLLOWED: &[u8] = b"\0f";
 
 /// One change to a row.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +46,12 @@ pub(crate) enum Key<'a> {
     Date,
     Lineage(u64),
     Site(&'a str),
-    Fact { subject: &'a str, root: u64 },
+    /// By the first record of an adverse event that carries on from another: that one's first record.
+    Followed(u64),
+    Fact {
+        subject: &'a str,
+        root: u64,
+    },
 }
 
 impl<'a> Key<'a> {
@@ -57,6 +63,9 @@ impl<'a> Key<'a> {
                 _ => key
                     .strip_prefix(LINEAGE)
                     .and_then(|seq| Some(Self::Lineage(u64::from_be_bytes(seq.try_into().ok()?))))
+                    .or_else(|| {
+                        Some(Self::Followed(u64::from_be_bytes(key.strip_prefix(FOLLOWED)?.try_into().ok()?)))
+                    })
                     .or_else(|| std::str::from_utf8(key.strip_prefix(SITE)?).ok().map(Self::Site)),
             };
         }
@@ -71,6 +80,7 @@ impl<'a> Key<'a> {
             Self::Date => DATE.to_vec(),
             Self::Lineage(seq) => [LINEAGE, &seq.to_be_bytes()].concat(),
             Self::Site(site) => [SITE, site.as_bytes()].concat(),
+            Self::Followed(root) => [FOLLOWED, &root.to_be_bytes()].concat(),
             Self::Fact { subject, root } => [subject.as_bytes(), b"\0", &root.to_be_bytes()].concat(),
         }
     }

@@ -85,10 +85,11 @@ impl Data {
         }
         for entry in fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
             let entry = entry?;
-            if let Some(trial) = entry.file_name().to_str().and_then(|name| name.parse().ok())
-                && entry.path().join("journal").is_dir()
-            {
+            let Some(trial) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if entry.path().join("journal").is_dir() {
                 trials.push(trial);
+            } else if entry.path().join("genesis").is_file() {
+                bail!("{} was opened, but its journal is gone", entry.path().display());
             }
         }
         trials.sort();

@@ -19,6 +19,7 @@ use journal::Journal as _;
 use journal::sequencer::SubmitError;
 use keep::Keep;
 use projector::{ProjectorHandle, State};
+use readmodel::Mark;
 use registrar::{Outcome, Prepared};
 
 use crate::data::{Data, Lock, replace};
@@ -49,6 +50,7 @@ impl Deployment {
         for trial in data.trials()? {
             let running = Running::open(&trial, &data.trial(&trial))
                 .with_context(|| format!("cannot open trial {trial}"))?;
+            check_genesis(&data, &running)?;
             trials.insert(trial, Arc::new(running));
         }
         Ok(Self(Arc::new(Inner {
@@ -122,18 +124,19 @@ impl Inner {
     }
 
     /// What an answer made from `projector`'s rows covers.
-    fn covers(&self, trial: &TrialId, projector: &ProjectorHandle) -> Covers {
+    fn covers(&self, running: &Running, projector: &ProjectorHandle, mark: Mark) -> Covers {
         let status = projector.status();
         let stopped = match &status.state {
             State::Stopped { reason } => Some(reason.to_string()),
             State::Running | State::Rebuilding | State::Closed => None,
         };
+        // The rows' own mark, which the projector may have passed by now.
         Covers {
-            head: status.head_hash,
-            lag_records: status.lag_records,
-            records: status.size.0,
+            head: chain::RecordHash(mark.hash),
+            lag_records: running.journal.head().size.0.saturating_sub(mark.size),
+            records: mark.size,
             stopped,
-            verified: self.verified(trial),
+            verified: self.verified(&running.trial),
         }
     }
 
@@ -161,6 +164,24 @@ impl Inner {
     }
 }
 
+/// Refuses a log that begins otherwise than the one that was opened here: somebody has put another in its place.
+fn check_genesis(data: &Data, running: &Running) -> anyhow::Result<()> {
+    let public = running.registrar.public();
+    let Some(opening) = &public.opening else { return Ok(()) };
+    let path = data.trial(&running.trial).join("genesis");
+    // A crash right after the opening leaves none.
+    let Ok(kept) = std::fs::read_to_string(&path) else { return Ok(()) };
+    anyhow::ensure!(
+        kept.trim() == opening.genesis.to_string(),
+        "the log of trial {} begins with {}, but {} says {}: it is not the log that was opened here",
+        running.trial,
+        opening.genesis,
+        path.display(),
+        kept.trim()
+    );
+    Ok(())
+}
+
 /// No record precedes the first.
 struct NoReferences;
 
@@ -185,11 +206,11 @@ fn check_opening(submission: &[u8]) -> Result<clinical::Event, Refusal> {
 }
 
 /// Prepares submissions on as many threads as pay, in order.
-fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Vec<Result<Prepared, Refusal>> {
+fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Result<Prepared, Refusal>>, Problem> {
     let one = |submission: &Vec<u8>| running.registrar.prepare(submission);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if submissions.len() < PARALLEL_MIN || threads == 1 {
-        return submissions.iter().map(one).collect();
+        return Ok(submissions.iter().map(one).collect());
     }
     let share = submissions.len().div_ceil(threads);
     std::thread::scope(|scope| {
@@ -197,7 +218,11 @@ fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Vec<Result<Prepared, R
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>()))
             .collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        let mut prepared = Vec::with_capacity(submissions.len());
+        for part in parts {
+            prepared.extend(part.join().map_err(|_| Problem::internal("preparing the submissions failed"))?);
+        }
+        Ok(prepared)
     })
 }
 
@@ -264,34 +289,58 @@ fn submit_problem(error: &SubmitError) -> Problem {
 }
 
 fn submit_blocking(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Answer>, Problem> {
-    let sorted = sort(prepare(running, submissions));
+    let sorted = sort(prepare(running, submissions)?);
     let outcomes =
         running.registrar.submit_and_wait(sorted.prepared).map_err(|error| submit_problem(&error))?;
     answers(sorted.refused, outcomes)
+}
+
+/// Most bytes of events that one request puts into the sequencer's queue as one piece. A journal takes batches of
+/// 16 MiB, and the sequencer closes one at 4 MiB: a piece more always fits, whatever a client sends.
+const PIECE_BYTES_MAX: usize = 1 << 20;
+
+/// Cuts prepared submissions into pieces, in order.
+fn pieces(prepared: Vec<Prepared>) -> Vec<Vec<Prepared>> {
+    let mut pieces: Vec<Vec<Prepared>> = Vec::new();
+    let mut bytes = 0;
+    for one in prepared {
+        if pieces.is_empty() || bytes + one.event_bytes() > PIECE_BYTES_MAX {
+            pieces.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += one.event_bytes();
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(one);
+        }
+    }
+    pieces
 }
 
 /// Submits without holding a thread while the disk works.
 async fn submit(running: Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
     let results = if submissions.len() == 1 {
         // One signature takes 40 µs: handing it to another thread would cost a fifth of that and win nothing.
-        prepare(&running, &submissions)
+        prepare(&running, &submissions)?
     } else {
         let running = Arc::clone(&running);
         let prepared = tokio::task::spawn_blocking(move || prepare(&running, &submissions)).await;
-        prepared.map_err(|_| Problem::internal("preparing the submissions failed"))?
+        prepared.map_err(|_| Problem::internal("preparing the submissions failed"))??
     };
     let sorted = sort(results);
-    if sorted.prepared.is_empty() {
-        return answers(sorted.refused, Vec::new());
+    let mut waiting = Vec::new();
+    for piece in pieces(sorted.prepared) {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        running.registrar.submit(piece, move |outcome| {
+            // A client that is gone does not hear its answer; resubmitting gives it again.
+            let _ = sender.send(outcome);
+        });
+        waiting.push(receiver);
     }
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    running.registrar.submit(sorted.prepared, move |outcome| {
-        // A client that is gone does not hear its answer; resubmitting gives it again.
-        let _ = sender.send(outcome);
-    });
-    let outcomes = receiver
-        .await
-        .map_err(|_| Problem::outcome_unknown("the registrar gave no answer"))?
-        .map_err(|error| submit_problem(&error))?;
+    let mut outcomes = Vec::new();
+    for receiver in waiting {
+        let answered =
+            receiver.await.map_err(|_| Problem::outcome_unknown("the registrar gave no answer"))?;
+        outcomes.extend(answered.map_err(|error| submit_problem(&error))?);
+    }
     answers(sorted.refused, outcomes)
 }

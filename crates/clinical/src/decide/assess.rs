@@ -6,7 +6,7 @@ use rust_decimal::Decimal as Exact;
 use crate::authority::Role;
 use crate::data::{
     AdverseEvent, Agent, Cells, CriterionResult, Data, Disposition, DispositionReason, Enrollment, Infusion,
-    Outcome, ReleaseStatus, Visit, VisitStatus,
+    Outcome, ReleaseStatus, Visit, VisitStatus, VitalStatus,
 };
 use crate::date::{PartialDate, days_between};
 use crate::event::Event;
@@ -112,8 +112,12 @@ fn assess_date(
     );
     let signed_before = day(event.signed_at).is_some_and(|signed| on.earliest() > signed);
     found.add_if(signed_before, F::SignedBeforeFact, "/signed_at");
-    let is_death = matches!(&event.data, Data::Disposition(data) if data.reason == DispositionReason::Death);
-    if !is_death {
+    let is_of_death = match &event.data {
+        Data::Disposition(data) => data.reason == DispositionReason::Death,
+        Data::Contact(data) => data.vital_status == VitalStatus::Dead,
+        _ => false,
+    };
+    if !is_of_death {
         let after = subject.deaths.iter().any(|(_, death)| on.certainly_after(*death));
         found.add_if(after, F::AfterDeath, "/occurred_on");
         let after = subject.withdrawals.iter().any(|(_, withdrawal)| on.certainly_after(*withdrawal));
@@ -171,8 +175,12 @@ fn infusion(found: &mut Findings, data: &Infusion, subject: &Subject, on: Option
 }
 
 fn assess_cells(found: &mut Findings, cells: &Cells, on: Option<PartialDate>) {
-    let differs =
-        |is: Exact, due: Exact| (is - due).abs() * Exact::from(10) > due * Exact::from(TOLERANCE_TENTHS);
+    // What is too large to compute with differs from anything that was given.
+    let differs = |is: Exact, due: Exact| {
+        let off = is.checked_sub(due).and_then(|off| off.abs().checked_mul(Exact::from(10)));
+        let allowed = due.checked_mul(Exact::from(TOLERANCE_TENTHS));
+        off.zip(allowed).is_none_or(|(off, allowed)| off > allowed)
+    };
     if let (Some(planned), Some(given)) = (cells.planned_per_kg.value(), cells.given_per_kg.value()) {
         let off = differs(Exact::from(*given), Exact::from(*planned));
         found.add_if(off, F::DoseOffPlan, "/data/cells/given_per_kg");

@@ -94,10 +94,10 @@ impl Inner {
 
     fn record_view(&self, running: &Running, seq: Position) -> Result<RecordView, Problem> {
         let linked = linked(running, seq)?;
-        let (amended_by, findings) = query(&running.index, |view, _| {
-            Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?))
+        let (amended_by, findings, mark) = query(&running.index, |view, mark| {
+            Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?, mark))
         })?;
-        let covers = self.covers(&running.trial, &running.index);
+        let covers = self.covers(running, &running.index, mark);
         Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
     }
 
@@ -114,23 +114,17 @@ impl Inner {
                     let rows = view.scan(b"", None, usize::MAX)?;
                     let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
                     let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
-                    Ok((
-                        report.map(|report| report.to_canonical_json()).map_err(|error| error.to_string()),
-                        covered.records,
-                        covered.head,
-                    ))
+                    let bytes = report.map(|report| report.to_canonical_json());
+                    Ok((bytes.map_err(|error| error.to_string()), mark))
                 })?
             };
         }
-        let ((bytes, records, head), projector) = match kind {
+        let ((bytes, mark), projector) = match kind {
             ReportKind::Outcomes => (make!(outcomes), &running.outcomes),
             ReportKind::Safety => (make!(safety), &running.safety),
         };
         let bytes = bytes.map_err(made)?;
-        let mut covers = self.covers(&running.trial, projector);
-        // The report's own mark, which the projector may have passed by now.
-        covers.lag_records = running.journal.head().size.0.saturating_sub(records);
-        (covers.records, covers.head) = (records, head);
+        let covers = self.covers(running, projector, mark);
         let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
         Ok(ReportView { covers, report: raw(report)? })
     }
@@ -175,7 +169,11 @@ impl Registry for Deployment {
     }
 
     async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
-        submit(self.running(trial)?, submissions).await
+        let running = self.running(trial)?;
+        if running.registrar.public().opening.is_none() {
+            return Err(Problem::not_found(format!("trial {trial} is not open")));
+        }
+        submit(running, submissions).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
@@ -189,13 +187,14 @@ impl Registry for Deployment {
             let after = page.after.as_deref().map(str::parse::<SubjectId>).transpose();
             let after = after.map_err(|error| Problem::bad_request(error.to_string()))?;
             let limit = page.limit();
-            let mut subjects =
-                query(&running.index, |view, _| index::subjects(view, after.as_ref(), limit + 1))?;
+            let (mut subjects, mark) = query(&running.index, |view, mark| {
+                Ok((index::subjects(view, after.as_ref(), limit + 1)?, mark))
+            })?;
             let next = (subjects.len() > limit).then(|| {
                 subjects.truncate(limit);
                 subjects.last().map(|last| last.subject.clone())
             });
-            let covers = deployment.covers(&running.trial, &running.index);
+            let covers = deployment.covers(&running, &running.index, mark);
             Ok(SubjectsPage { covers, next: next.flatten(), subjects })
         })
         .await
@@ -210,17 +209,20 @@ impl Registry for Deployment {
         let (deployment, running, subject) = (self.clone(), self.running(trial)?, subject.clone());
         blocking(move || {
             let (after, limit) = (after_position(&page)?, page.limit());
-            let mut positions =
-                query(&running.index, |view, _| index::records_of(view, &subject, after, limit + 1))?;
+            let (mut positions, mark) = query(&running.index, |view, mark| {
+                Ok((index::records_of(view, &subject, after, limit + 1)?, mark))
+            })?;
             if positions.is_empty() && after.is_none() {
-                return Err(Problem::not_found(format!("there is no record of subject {subject}")));
+                let detail =
+                    format!("there is no record of subject {subject} among the first {} records", mark.size);
+                return Err(Problem::not_found(detail));
             }
             let more = positions.len() > limit;
             positions.truncate(limit);
             let next = positions.last().copied().filter(|_| more);
             let records: Result<Vec<_>, _> =
                 positions.into_iter().map(|seq| deployment.record_view(&running, seq)).collect();
-            let covers = deployment.covers(&running.trial, &running.index);
+            let covers = deployment.covers(&running, &running.index, mark);
             Ok(SubjectRecords { covers, next, records: records?, subject })
         })
         .await
@@ -230,7 +232,8 @@ impl Registry for Deployment {
         let (deployment, running) = (self.clone(), self.running(trial)?);
         blocking(move || {
             let (after, limit) = (after_position(&page)?, page.limit());
-            let mut found = query(&running.index, |view, _| index::findings(view, after, limit + 1))?;
+            let (mut found, mark) =
+                query(&running.index, |view, mark| Ok((index::findings(view, after, limit + 1)?, mark)))?;
             let more = found.len() > limit;
             found.truncate(limit);
             let next = found.last().map(|(seq, _)| *seq).filter(|_| more);
@@ -248,7 +251,7 @@ impl Registry for Deployment {
                     })
                 })
                 .collect();
-            let covers = deployment.covers(&running.trial, &running.index);
+            let covers = deployment.covers(&running, &running.index, mark);
             Ok(FindingsPage { covers, next, records: records? })
         })
         .await
@@ -293,7 +296,13 @@ impl Registry for Deployment {
             });
             for (name, projector) in running.projectors() {
                 let status = projector.status();
-                let ok = matches!(status.state, State::Running | State::Rebuilding);
+                // Without its index a registrar cannot tell a new event from a known one.
+                let needed = name == "index";
+                let ok = match status.state {
+                    State::Running => true,
+                    State::Rebuilding => !needed,
+                    State::Stopped { .. } | State::Closed => false,
+                };
                 let detail = match status.state {
                     State::Running => None,
                     State::Rebuilding => {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use api::Verified;
 use chain::{LinkedRecord, Position};
 use clinical::TrialId;
+use journal::ReadError;
 use journal_file::{ReadOnlyJournal, Records, ScanError};
 use verify::{Anchors, Damage, Options, Report, Source, SourceError, Step, Verdict};
 
@@ -53,11 +54,14 @@ impl Source for JournalRecords {
     }
 
     fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
-        let found = self
-            .records
-            .record(seq)
-            .map_err(|error| SourceError { op: format!("record {seq}"), source: Box::new(error) })?;
-        Ok(found.map(|record| record.bytes))
+        match self.records.record(seq) {
+            Ok(found) => Ok(found.map(|record| record.bytes)),
+            // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
+            Err(ReadError::Damaged { .. }) => Ok(None),
+            Err(error @ ReadError::Io { .. }) => {
+                Err(SourceError { op: format!("record {seq}"), source: Box::new(error) })
+            }
+        }
     }
 }
 
