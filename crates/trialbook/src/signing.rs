@@ -1,13 +1,14 @@
 //! Turning statements into signed submissions on the signer's side: the one place where texts are in clear.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Registry, TextKeyRequest};
+use api::{Answer, Problem, Registry, TextKeyRequest};
 use chain::RecordHash;
 use clinical::statement::{Author, Circumstances, Composed, compose, holds_text};
 use clinical::text::text_key_commitment;
-use clinical::{EventKind, SiteId, Statement, SubjectId, TrialId};
+use clinical::{EventId, EventKind, SiteId, Statement, SubjectId, TrialId};
 
 use crate::keyfile::KeyFile;
 use crate::world;
@@ -32,6 +33,16 @@ impl<'a> Signer<'a> {
         registry: &dyn Registry,
         statement: &Statement,
     ) -> anyhow::Result<Composed> {
+        self.sign_as(registry, statement, world::event_id()).await
+    }
+
+    /// As [`Signer::sign`], under a given event id: what is stated twice under one id is recorded once.
+    pub(crate) async fn sign_as(
+        &mut self,
+        registry: &dyn Registry,
+        statement: &Statement,
+        id: EventId,
+    ) -> anyhow::Result<Composed> {
         let mut statement = statement.clone();
         let mut text_key = None;
         if let (Some(site), Some(subject)) = (&statement.site, &statement.subject) {
@@ -47,17 +58,22 @@ impl<'a> Signer<'a> {
                 text_key = Some(key);
             }
         }
-        self.compose(&statement, text_key.as_ref())
+        self.compose(&statement, text_key.as_ref(), id)
     }
 
     /// As [`Signer::sign`], but asks the registry for nothing: texts are sealed under a key that is thrown away, which
     /// shows the form of what would be signed.
     pub(crate) fn rehearse(&self, statement: &Statement) -> anyhow::Result<Composed> {
         let key = world::random();
-        self.compose(statement, Some(&key))
+        self.compose(statement, Some(&key), world::event_id())
     }
 
-    fn compose(&self, statement: &Statement, text_key: Option<&[u8; 32]>) -> anyhow::Result<Composed> {
+    fn compose(
+        &self,
+        statement: &Statement,
+        text_key: Option<&[u8; 32]>,
+        id: EventId,
+    ) -> anyhow::Result<Composed> {
         let author = Author {
             actor: &self.key.actor,
             key: &self.key.secret,
@@ -65,12 +81,8 @@ impl<'a> Signer<'a> {
             log: self.log,
             zone: &self.key.zone,
         };
-        let mut circumstances = Circumstances {
-            id: world::event_id(),
-            signed_at: world::now(),
-            text_key,
-            randomness: &mut world::sealing,
-        };
+        let mut circumstances =
+            Circumstances { id, signed_at: world::now(), text_key, randomness: &mut world::sealing };
         Ok(compose(statement, author, &mut circumstances)?)
     }
 
@@ -98,5 +110,32 @@ impl<'a> Signer<'a> {
         };
         self.text_keys.insert(subject.clone(), key);
         Ok(key)
+    }
+}
+
+/// How often a request without an answer is sent again, with pauses of 0.1 s doubled each time: 6.3 s in all.
+const RESENDS_MAX: u32 = 6;
+
+/// Submits, and sends the same bytes again while the registry cannot say what became of them: only that settles it.
+///
+/// # Errors
+/// Any problem but 503; and that, if it lasts.
+pub(crate) async fn submit_settled(
+    registry: &dyn Registry,
+    trial: &TrialId,
+    submissions: Vec<Vec<u8>>,
+) -> Result<Vec<Answer>, Problem> {
+    let mut resends = 0;
+    loop {
+        match registry.submit(trial, submissions.clone()).await {
+            Err(problem) if problem.status == 503 && resends < RESENDS_MAX => {
+                tokio::time::sleep(Duration::from_millis(100 << resends)).await;
+                resends += 1;
+            }
+            Ok(answers) if answers.len() != submissions.len() => {
+                return Err(Problem::internal("the registry did not answer every submission"));
+            }
+            settled => return settled,
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::data::Data;
 use crate::demo::{self, Compared, People, SITES};
 use crate::deployment::Deployment;
 use crate::keyfile::KeyFile;
-use crate::signing::Signer;
+use crate::signing::{Signer, submit_settled};
 use crate::status;
 
 /// How many events go into one request.
@@ -197,7 +197,7 @@ impl<'a> Submitter<'a> {
             return Ok(());
         }
         let begun = Instant::now();
-        let answers = self.registry.submit(self.trial, submissions).await?;
+        let answers = submit_settled(self.registry, self.trial, submissions).await?;
         self.submitting += begun.elapsed();
         for answer in answers {
             match answer {

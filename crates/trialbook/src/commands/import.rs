@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use api::{Answer, Problem, Registry};
 use chain::RecordHash;
-use clinical::{EventKind, Role, Statement, TrialId};
+use clinical::{EventId, EventKind, RefusalCode, Role, Statement, TrialId};
 use indicatif::{ProgressBar, ProgressStyle};
 use interchange::sdtm::{self, Plan};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::access::Access;
 use crate::cli::ImportCommand;
 use crate::data::{Data, replace};
 use crate::keyfile::KeyFile;
-use crate::signing::Signer;
+use crate::signing::{Signer, submit_settled};
 use crate::{status, status_of};
 
 /// How many events go into one request.
@@ -40,7 +40,7 @@ pub(super) async fn run(command: ImportCommand) -> Result<u8> {
     if let Some(path) = not_imported {
         write_not_imported(&path, &plan)?;
     }
-    Ok(refused.values().next().map_or(0, |(_, problem)| status_of(problem).max(status::REJECTED)))
+    Ok(refused.by_code.values().next().map_or(0, |(_, problem)| status_of(problem).max(status::REJECTED)))
 }
 
 /// Where the keys that an import makes are.
@@ -170,8 +170,29 @@ async fn activate_sites(
     must_record(registry, &sponsor(data, trial)?, trial, genesis, &missing).await
 }
 
-/// Refusals by code: how many, and one of them.
-type Refused = BTreeMap<String, (u64, Problem)>;
+/// What was not recorded.
+#[derive(Default)]
+struct Refused {
+    /// Recorded by an earlier import of the same rows.
+    known: u64,
+    /// Refusals by code: how many, and one of them.
+    by_code: BTreeMap<String, (u64, Problem)>,
+}
+
+/// The id of an imported statement follows from the rows it was made of, so that an import which is run again, after a
+/// crash or by mistake, records nothing twice.
+fn id_of(genesis: RecordHash, statement: &Statement) -> Result<EventId> {
+    let rows = serde_json::to_string(&statement.data.get("import"))?;
+    let subject = statement.subject.as_ref().map_or("", clinical::SubjectId::as_str);
+    let source = format!("trialbook import\n{genesis}\n{}\n{subject}\n{rows}", statement.kind);
+    let hash = RecordHash::of(source.as_bytes()).0;
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    // A UUID of version 7 by its form; its bits say nothing of a time.
+    id[6] = 0x70 | (id[6] & 0x0f);
+    id[8] = 0x80 | (id[8] & 0x3f);
+    Ok(EventId(id))
+}
 
 async fn submit(
     registry: &dyn Registry,
@@ -183,15 +204,20 @@ async fn submit(
     let bar = ProgressBar::new(plan.statements.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} events {elapsed}")?);
     let mut signer = Signer::new(key, trial, genesis);
-    let mut refused = Refused::new();
+    let mut refused = Refused::default();
     for batch in plan.statements.chunks(BATCH) {
         let mut submissions = Vec::with_capacity(batch.len());
         for statement in batch {
-            submissions.push(signer.sign(registry, statement).await?.submission());
+            let id = id_of(genesis, statement)?;
+            submissions.push(signer.sign_as(registry, statement, id).await?.submission());
         }
-        for answer in registry.submit(trial, submissions).await? {
+        for answer in submit_settled(registry, trial, submissions).await? {
             if let Answer::Refused { problem } = answer {
-                refused.entry(problem.code.clone()).or_insert((0, problem)).0 += 1;
+                if problem.code == RefusalCode::IdConflict.as_str() {
+                    refused.known += 1;
+                    continue;
+                }
+                refused.by_code.entry(problem.code.clone()).or_insert((0, problem)).0 += 1;
             }
         }
         bar.inc(batch.len() as u64);
@@ -245,7 +271,10 @@ fn summary(trial: &TrialId, genesis: RecordHash, plan: &Plan, refused: &Refused)
     for table in &plan.tables_not_read {
         print(&format!("not read: {table} is a table this import does not know"))?;
     }
-    for (code, (count, problem)) in refused {
+    if refused.known > 0 {
+        print(&format!("{} events were imported before; nothing was recorded twice", refused.known))?;
+    }
+    for (code, (count, problem)) in &refused.by_code {
         eprintln!("refused: {count} events with {code}, such as: {problem}");
     }
     print(&format!("genesis {genesis}"))

@@ -11,7 +11,7 @@ use super::{print, read_text};
 use crate::access::Access;
 use crate::cli::{Place, WhichTrial};
 use crate::keyfile::KeyFile;
-use crate::signing::Signer;
+use crate::signing::{Signer, submit_settled};
 use crate::{status, status_of};
 
 /// How many events go into one request: their receipts come back within a second on a slow line.
@@ -51,7 +51,7 @@ pub(super) async fn run(
             let composed = signer.sign(&*access.registry, statement).await.with_context(place)?;
             submissions.push(composed.submission());
         }
-        let answers = access.registry.submit(&trial, submissions).await?;
+        let answers = submit_settled(&*access.registry, &trial, submissions).await?;
         for (index, answer) in answers.iter().enumerate() {
             worst = worst.max(show(answer, batch_index * BATCH + index, statements.len())?);
         }
