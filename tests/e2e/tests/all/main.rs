@@ -1,0 +1,14 @@
+//! The binary, from outside: each module one part of what its users rely on.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod amendments;
+mod beside;
+mod demo;
+mod help;
+mod http;
+mod import;
+mod refusals;
+mod statements;
+mod texts;
+mod verify;
