@@ -30,12 +30,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the registry at `base`, such as `http://127.0.0.1:7878`.
+    /// A client of the registry at `base`, such as `http://127.0.0.1:7878`. It asks no proxy: what it sends is for the
+    /// registry alone.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn new(base: &str) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().build().map_err(ClientError::Build)?;
+        let http = reqwest::Client::builder().no_proxy().build().map_err(ClientError::Build)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 

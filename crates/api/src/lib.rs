@@ -4,6 +4,7 @@
 //! HTTP; the routes and the console speak to it and to nothing else. This crate opens no store and decides nothing.
 
 mod client;
+mod extract;
 mod problem;
 mod registry;
 mod routes;

@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
@@ -64,8 +64,13 @@ pub fn router(registry: Arc<dyn Registry>) -> axum::Router {
             "/openapi.json",
             axum::routing::get(move || async move { Json(Arc::unwrap_or_clone(document)) }),
         )
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(registry)
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(405, "method-not-allowed", "This path does not take the method.", "see /openapi.json")
 }
 
 fn trial_id(text: &str) -> Result<TrialId, Problem> {
@@ -86,7 +91,7 @@ async fn trials(State(registry): State<Shared>) -> Result<Json<Trials>, Problem>
     request_body(content = String, content_type = "application/json"),
     responses((status = 201, body = Answer), (status = "4XX", body = Problem))
 )]
-async fn open_trial(State(registry): State<Shared>, body: Bytes) -> Result<Response, Problem> {
+async fn open_trial(State(registry): State<Shared>, Body(body): Body) -> Result<Response, Problem> {
     registry.open_trial(trim(&body).to_vec()).await.map(|answer| one(&answer))
 }
 
@@ -113,7 +118,7 @@ async fn submit(
     State(registry): State<Shared>,
     Path(trial): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let trial = trial_id(&trial)?;
     let content_type =
@@ -197,7 +202,7 @@ async fn subject_records(
 async fn text_key(
     State(registry): State<Shared>,
     Path(trial): Path<String>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let request: TextKeyRequest =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;

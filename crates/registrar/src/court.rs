@@ -10,7 +10,7 @@ use journal::{Head, Journal, ReadError};
 
 use crate::index::Index;
 use crate::outcome::{Outcome, Unready};
-use crate::prepare::{Prepared, signature_invalid};
+use crate::prepare::Prepared;
 use crate::state::{OpenError, Public, State};
 
 /// Where the time comes from: only the program reads a clock.
@@ -171,7 +171,7 @@ impl Court {
                 };
                 Refusal::new(code, "/key", code.meaning())
             })?;
-        key.verify_event(&prepared.bytes, &prepared.signature).map_err(|_| signature_invalid())
+        prepared.verify(&key)
     }
 
     /// The answer to an id that is recorded already.

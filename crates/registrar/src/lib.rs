@@ -14,7 +14,7 @@ mod state;
 pub use court::Clock;
 pub use index::{Index, IndexError, Known};
 pub use outcome::{Outcome, Unready};
-pub use prepare::Prepared;
+pub use prepare::{Prepared, read};
 pub use state::{OpenError, Opening, Public};
 
 use std::sync::{Arc, PoisonError, RwLock};

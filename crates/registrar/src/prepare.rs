@@ -1,6 +1,6 @@
 //! What needs no order: reading a submission and checking its signature.
 
-use chain::{EVENT_BYTES_MAX, Signature, Submission, SubmissionError};
+use chain::{EVENT_BYTES_MAX, PublicKey, Signature, Submission, SubmissionError};
 use clinical::{DecodeError, Event, Refusal, RefusalCode};
 
 use crate::state::Public;
@@ -20,6 +20,19 @@ impl Prepared {
         &self.event
     }
 
+    /// The event's canonical bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Checks the signature with `key`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it does not verify.
+    pub fn verify(&self, key: &PublicKey) -> Result<(), Refusal> {
+        key.verify_event(&self.bytes, &self.signature).map_err(|_| signature_invalid())
+    }
+
     /// Length of the event, in bytes.
     pub fn event_bytes(&self) -> usize {
         self.bytes.len()
@@ -28,6 +41,14 @@ impl Prepared {
 
 /// What a submission has around its event: `{"event":` and `,"signature":"` with 88 characters of base64 and `"}`.
 const ENVELOPE_BYTES: usize = 9 + 14 + 88 + 2;
+
+/// Reads a submission whose signature is to be checked with [`Prepared::verify`]: the one that opens a trial.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn read(submission: &[u8]) -> Result<Prepared, Refusal> {
+    prepare(submission, &Public::default())
+}
 
 pub(crate) fn prepare(submission: &[u8], public: &Public) -> Result<Prepared, Refusal> {
     if submission.len() > EVENT_BYTES_MAX + ENVELOPE_BYTES {

@@ -50,7 +50,7 @@ impl Deployment {
         for trial in data.trials()? {
             let running = Running::open(&trial, &data.trial(&trial))
                 .with_context(|| format!("cannot open trial {trial}"))?;
-            check_genesis(&data, &running)?;
+            check_anchors(&data, &running)?;
             trials.insert(trial, Arc::new(running));
         }
         Ok(Self(Arc::new(Inner {
@@ -111,15 +111,7 @@ impl Inner {
         drop(trials);
         let answers = submit_blocking(&running, &[submission.to_vec()])?;
         let answer = answers.into_iter().next().ok_or_else(|| Problem::internal("no answer"))?;
-        if let Some(public) = &running.registrar.public().opening {
-            let dir = self.data.trial(&trial);
-            let keep = |name: &str, text: String| {
-                replace(&dir.join(name), text.as_bytes())
-                    .map_err(|error| Problem::internal(format!("{error:#}")))
-            };
-            keep("genesis", format!("{}\n", public.genesis))?;
-            keep("log.vkey", format!("{}\n", public.log_key))?;
-        }
+        check_anchors(&self.data, &running).map_err(|error| Problem::internal(format!("{error:#}")))?;
         Ok(answer)
     }
 
@@ -164,21 +156,25 @@ impl Inner {
     }
 }
 
-/// Refuses a log that begins otherwise than the one that was opened here: somebody has put another in its place.
-fn check_genesis(data: &Data, running: &Running) -> anyhow::Result<()> {
+/// Holds the log against the anchors beside it, and writes them where a crash after the opening left none. A log that
+/// begins otherwise than the one that was opened here is another one, put in its place.
+fn check_anchors(data: &Data, running: &Running) -> anyhow::Result<()> {
     let public = running.registrar.public();
     let Some(opening) = &public.opening else { return Ok(()) };
-    let path = data.trial(&running.trial).join("genesis");
-    // A crash right after the opening leaves none.
-    let Ok(kept) = std::fs::read_to_string(&path) else { return Ok(()) };
-    anyhow::ensure!(
-        kept.trim() == opening.genesis.to_string(),
-        "the log of trial {} begins with {}, but {} says {}: it is not the log that was opened here",
-        running.trial,
-        opening.genesis,
-        path.display(),
-        kept.trim()
-    );
+    for (name, due) in [("genesis", opening.genesis.to_string()), ("log.vkey", opening.log_key.clone())] {
+        let path = data.trial(&running.trial).join(name);
+        let Ok(kept) = std::fs::read_to_string(&path) else {
+            replace(&path, format!("{due}\n").as_bytes())?;
+            continue;
+        };
+        anyhow::ensure!(
+            kept.trim() == due,
+            "the log of trial {} says {due}, but {} says {}: it is not the log that was opened here",
+            running.trial,
+            path.display(),
+            kept.trim()
+        );
+    }
     Ok(())
 }
 
@@ -193,16 +189,13 @@ impl References for NoReferences {
 
 /// Reads, authenticates and decides an opening.
 fn check_opening(submission: &[u8]) -> Result<clinical::Event, Refusal> {
-    let malformed = |detail: String| Refusal::new(RefusalCode::Malformed, "", detail);
-    let read = chain::Submission::parse(submission).map_err(|error| malformed(error.to_string()))?;
-    let event = clinical::Event::decode(read.event).map_err(|error| malformed(error.to_string()))?;
-    clinical::decide(None, &event, read.event, event.signed_at, &NoReferences)?;
-    let key = clinical::decide::signing_key(None, &event)
+    let prepared = registrar::read(submission)?;
+    let event = prepared.event();
+    clinical::decide(None, event, prepared.bytes(), event.signed_at, &NoReferences)?;
+    let key = clinical::decide::signing_key(None, event)
         .ok_or_else(|| Refusal::new(RefusalCode::KeyUnknown, "/key", RefusalCode::KeyUnknown.meaning()))?;
-    key.verify_event(read.event, &read.signature).map_err(|_| {
-        Refusal::new(RefusalCode::SignatureInvalid, "", RefusalCode::SignatureInvalid.meaning())
-    })?;
-    Ok(event)
+    prepared.verify(&key)?;
+    Ok(event.clone())
 }
 
 /// Prepares submissions on as many threads as pay, in order.

@@ -1,5 +1,6 @@
 //! Logs and metrics of the process. Neither holds subject data or keys: ids of trials, positions and counts only.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -9,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(json: bool) {
     let filter = EnvFilter::try_from_env("TRIALBOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal());
     // A second start in the same process keeps the first.
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }

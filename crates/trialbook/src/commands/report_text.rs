@@ -33,12 +33,12 @@ fn heading(text: &mut String, title: &str) {
 /// The outcome report.
 pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     let mut text = format!(
-        "OUTCOMES · {} · {}{}\ncutoff {} ({:?}, {}) · definitions: remission {}, relapse {}, evaluable {}\n",
+        "OUTCOMES · {} · {}{}\ncutoff {} ({}, {}) · definitions: remission {}, relapse {}, evaluable {}\n",
         report.trial.id,
         report.trial.title,
         if report.synthetic { " · SYNTHETIC DATA" } else { "" },
         report.cutoff.date,
-        report.cutoff.basis,
+        words(&format!("{:?}", report.cutoff.basis)),
         report.cutoff.zone,
         report.definitions.remission,
         report.definitions.relapse,
@@ -192,12 +192,12 @@ fn sledai(text: &mut String, report: &OutcomeReport) {
 /// The safety report.
 pub(crate) fn safety(report: &SafetyReport) -> String {
     let mut text = format!(
-        "SAFETY · {} · {}{}\ncutoff {} ({:?}, {}) · definition of related: {}\n",
+        "SAFETY · {} · {}{}\ncutoff {} ({}, {}) · definition of related: {}\n",
         report.trial.id,
         report.trial.title,
         if report.synthetic { " · SYNTHETIC DATA" } else { "" },
         report.cutoff.date,
-        report.cutoff.basis,
+        words(&format!("{:?}", report.cutoff.basis)),
         report.cutoff.zone,
         report.definitions.related,
     );

@@ -105,3 +105,17 @@ fn a_dry_run_shows_what_would_be_signed_and_records_nothing() {
     trial.submit_with("bo.wang", &statements, &["--dry-run"]).ends_with(0);
     assert_eq!(crate::http::records(&server), before);
 }
+
+#[test]
+fn a_proxy_of_the_network_is_not_asked_for_the_server_on_this_machine() {
+    let trial = with_subject();
+    let server = Server::start(&trial.data());
+    covering(&server, "/v1/trials/small/reports/outcomes", 11);
+    let report = std::process::Command::new(e2e::trialbook())
+        .args(["report", "outcomes", "--data"])
+        .arg(trial.data())
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+}

@@ -214,3 +214,23 @@ fn the_command_line_ends_with_the_status_of_the_refusal() {
     let status = trial.run(["report", "outcomes", "--trial", "other"]).status;
     assert_eq!(status, 4);
 }
+
+#[test]
+fn what_the_server_itself_cannot_read_is_answered_with_a_problem_too() {
+    let desk = Desk::open();
+    for path in [
+        "/v1/trials/small/findings?limit=many",
+        "/v1/trials/small/subjects?limit=-1",
+        "/v1/trials/small/feed?from=x",
+        "/v1/trials/small/subjects/%ff/records",
+    ] {
+        assert_eq!(desk.server.get(path).problem().0, 400, "{path}");
+    }
+    let body = desk.server.post(EVENTS, "application/x-ndjson", vec![b'x'; (16 << 20) + 1]);
+    assert_eq!(body.problem().0, 413);
+    let delete = desk.server.send(reqwest::Method::DELETE, "/v1/trials/small", &[], Vec::new());
+    assert_eq!(delete.problem().0, 405);
+    let opening = desk.server.post("/v1/trials", "application/json", r#"{"event":{"a":1.5},"signature":""}"#);
+    assert_eq!(opening.problem(), (400, "not-canonical".into(), "/a".into()));
+    assert_eq!(records(&desk.server), desk.before);
+}
