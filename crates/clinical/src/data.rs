@@ -1,6 +1,6 @@
 //! What each kind of event says: the contents of `data`, schema 1.
 //!
-//! Every item that a trial's schema profile may demand can be `{"missing": reason}` ([`Stated`]). Free text is never
+//! Every item that a trial's schema profile may demand can be `{"missing": reason}` ([`crate::Stated`]). Free text is never
 //! here in clear ([`crate::SealedText`]). The date of the fact is the event's `occurred_on` and is not repeated.
 
 mod adverse_event;

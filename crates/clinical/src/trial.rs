@@ -186,7 +186,7 @@ impl Lineage {
 }
 
 impl Trial {
-    /// The state after the first record, a `trial_opened` that [`crate::decide`] accepted. `None` for any other event.
+    /// The state after the first record, a `trial_opened` that [`crate::decide()`] accepted. `None` for any other event.
     pub fn open(event: &Event, genesis: RecordHash) -> Option<Self> {
         let Data::TrialOpened(data) = &event.data else { return None };
         let keys = data.sponsor_keys.iter().filter_map(|sponsor| {

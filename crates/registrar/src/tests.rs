@@ -522,3 +522,29 @@ fn numbers_beyond_all_reason_are_recorded_with_findings_and_stop_nobody() {
         }
     }
 }
+
+#[test]
+fn a_data_manager_amends_what_was_imported_and_nothing_else_whatever_the_organisation_is_called() {
+    let mut world = World::open();
+    world.enroll("S1");
+    let manager = Person::new(7, "dm.one", "Hospital", Role::DataManager);
+    let data = world.grant(&manager, &[]);
+    let grant = world.sign_as_sponsor("key_granted", None, data);
+    recorded(world.submit_one(&grant));
+    let bytes = world.by_coordinator("visit", "S1", visit());
+    let stated = recorded(world.submit_one(&bytes));
+    let import = json!({"rows": [{"row": 1, "table": "SV"}], "standard": "sdtm"});
+    let bytes =
+        world.sign(&manager, "visit", Some("S1"), json!({"import": import, "pga": "1.0", "status": "done"}));
+    let imported = recorded(world.submit_one(&bytes));
+    let void = |world: &mut World, receipt: &clinical::Receipt| {
+        let amends = json!({"effect": "void", "hash": receipt.hash, "reason": "other", "seq": receipt.seq});
+        let statement = json!({
+            "amends": amends, "data": {}, "kind": "visit", "occurred_on": "2026-11-20", "site": "A", "subject": "S1"
+        });
+        let bytes = world.sign_statement(&manager, statement);
+        world.submit_one(&bytes)
+    };
+    assert_eq!(refused(void(&mut world, &stated)), (RefusalCode::ImportUnmarked, "/amends".to_owned()));
+    recorded(void(&mut world, &imported));
+}
