@@ -129,6 +129,16 @@ hash_type! {
 }
 
 hash_type! {
+    /// Hash of a complete subtree of a log's Merkle tree; of a single leaf, it is that record's hash.
+    NodeHash
+}
+
+hash_type! {
+    /// Root hash of a log's Merkle tree at some size: what a checkpoint signs.
+    RootHash
+}
+
+hash_type! {
     /// Name of a key: SHA-256 of its 32-byte public half.
     KeyId
 }
@@ -144,6 +154,46 @@ impl RecordHash {
     /// ```
     pub fn of(record: &[u8]) -> Self {
         Self(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
+    }
+}
+
+impl NodeHash {
+    /// The hash over two subtrees (RFC 6962 §2.1): SHA-256(0x01 ‖ left ‖ right).
+    ///
+    /// ```
+    /// use chain::{NodeHash, RecordHash};
+    /// let (left, right) = (RecordHash::of(b"").into(), RecordHash::of(&[0]).into());
+    /// assert!(NodeHash::over(&left, &right).to_string().starts_with("fac54203e7cc696c"));
+    /// ```
+    #[must_use]
+    pub fn over(left: &Self, right: &Self) -> Self {
+        let mut bytes = [1; 65];
+        bytes[1..33].copy_from_slice(&left.0);
+        bytes[33..].copy_from_slice(&right.0);
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl From<RecordHash> for NodeHash {
+    fn from(leaf: RecordHash) -> Self {
+        Self(leaf.0)
+    }
+}
+
+impl RootHash {
+    /// The root of a tree without leaves (RFC 6962 §2.1): SHA-256 of no bytes.
+    ///
+    /// ```
+    /// assert!(chain::RootHash::empty().to_string().starts_with("e3b0c44298fc1c14"));
+    /// ```
+    pub fn empty() -> Self {
+        Self(Sha256::digest(b"").into())
+    }
+}
+
+impl From<NodeHash> for RootHash {
+    fn from(node: NodeHash) -> Self {
+        Self(node.0)
     }
 }
 

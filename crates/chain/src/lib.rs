@@ -1,8 +1,10 @@
-//! What a record's bytes and hash are, and how records link.
+//! What a record's bytes and hash are, how records link, and the Merkle tree, notes, checkpoints, cosignatures and
+//! proofs over them.
 //!
 //! Pure: bytes in, verdict out. This crate does no I/O, reads no clock and knows nothing of medicine: what an
 //! event *says* is `clinical`'s room. The whole format is stated for strangers in `docs/format.md`.
 
+pub mod bundle;
 pub mod canonical;
 pub mod hash;
 pub mod key;
@@ -10,10 +12,12 @@ pub mod link;
 pub mod note;
 pub mod record;
 pub mod submission;
+pub mod tile;
 pub mod time;
+pub mod tree;
 
 pub use canonical::{CanonicalError, CanonicalFault};
-pub use hash::{KeyId, Position, RecordHash, TreeSize};
+pub use hash::{KeyId, NodeHash, Position, RecordHash, RootHash, TreeSize};
 pub use key::{PublicKey, SecretKey, Signature};
 pub use link::{Chain, LinkError};
 pub use record::{LinkedRecord, Record, RecordError};
