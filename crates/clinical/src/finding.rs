@@ -1,5 +1,6 @@
 //! Findings: what is accepted because it may be true, and looked at because it may not.
 
+use chain::Position;
 use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
@@ -72,6 +73,7 @@ findings! {
     MandatoryItemAbsent = "mandatory-item-absent", Minor, "An item that the trial demands is neither stated nor given a reason.";
     NotEndorsed = "not-endorsed", Notice, "A judgement entered by a coordinator waits for an investigator's signature.";
     PgaOutOfRange = "pga-out-of-range", Minor, "The global assessment lies outside 0 to 3.";
+    ScreenFailureEnrolled = "screen-failure-enrolled", Major, "The subject is enrolled and failed screening as well.";
     SeriousnessDisagrees = "seriousness-disagrees", Major, "Reported seriousness and the criteria of seriousness disagree.";
     SignedBeforeFact = "signed-before-fact", Major, "The event was signed before the day of the fact.";
     SledaiIncomplete = "sledai-incomplete", Minor, "SLEDAI-2K descriptors were not examined: the score is not complete.";
@@ -82,6 +84,9 @@ findings! {
     VisitOutsideWindow = "visit-outside-window", Minor, "The visit lies outside its window.";
 }
 
+/// Most records that one finding names.
+pub const RECORDS_NAMED_MAX: usize = 8;
+
 /// A finding about one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -89,14 +94,25 @@ pub struct Finding {
     pub code: FindingCode,
     /// JSON pointer into the event.
     pub pointer: String,
+    /// Earlier records that it does not go together with: the first record of each such thing, ascending,
+    /// [`RECORDS_NAMED_MAX`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<Position>,
     /// How much it matters.
     pub severity: Severity,
 }
 
 impl Finding {
-    /// A finding at `pointer`.
+    /// A finding at `pointer` in what the event states by itself.
     pub fn new(code: FindingCode, pointer: impl Into<String>) -> Self {
-        Self { code, pointer: pointer.into(), severity: code.severity() }
+        Self::beside(code, pointer, Vec::new())
+    }
+
+    /// A finding at `pointer` in what the event states beside those records.
+    pub fn beside(code: FindingCode, pointer: impl Into<String>, mut records: Vec<Position>) -> Self {
+        records.sort_unstable();
+        records.truncate(RECORDS_NAMED_MAX);
+        Self { code, pointer: pointer.into(), records, severity: code.severity() }
     }
 }
 

@@ -1,18 +1,21 @@
 //! The state of a trial: what its records so far amount to, as far as admission needs it.
 //!
-//! Folded from the log alone. Its memory is bounded by sites, keys, subjects and amendments, never by the number of
-//! records: about 600 bytes a subject with one infusion.
+//! Folded from the log alone. Its memory is bounded by sites, keys, subjects, infusions and amendments, never by the
+//! number of records: below 1 KiB a subject with one infusion.
+
+mod subject;
 
 use std::collections::{BTreeMap, HashMap};
 
 use chain::{KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Grant, Role};
-use crate::data::{Data, Definitions, DispositionReason, PlannedVisit, SchemaProfile, WithdrawalScope};
-use crate::date::PartialDate;
+use crate::data::{Data, Definitions, PlannedVisit, SchemaProfile};
 use crate::event::{Amends, Event};
 use crate::id::{SiteId, SubjectId, TrialId, Zone};
-use crate::stated::value;
+
+pub use subject::{EnrollmentFacts, FACTS_HELD_MAX, HeldFact, InfusionFacts, Subject};
+pub(crate) use subject::{first_of, is_withdrawal_from_contact, presumes_life};
 
 /// A trial, as its records so far make it.
 #[derive(Debug, Clone)]
@@ -56,101 +59,6 @@ pub struct Site {
     pub country: String,
     /// Its zone.
     pub zone: Zone,
-}
-
-/// What admission needs to know of a subject. Each fact keeps the position of its thing's first record, so that an
-/// amendment finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// The site it belongs to.
-    pub site: SiteId,
-    /// Enrollments: consent date and planned infusions.
-    pub enrollments: Vec<(Position, EnrollmentFacts)>,
-    /// Infusions: number and start.
-    pub infusions: Vec<(Position, InfusionFacts)>,
-    /// Deaths.
-    pub deaths: Vec<(Position, PartialDate)>,
-    /// Withdrawals from all contact.
-    pub withdrawals: Vec<(Position, PartialDate)>,
-}
-
-/// What admission needs of an enrollment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EnrollmentFacts {
-    /// Day of enrollment.
-    pub on: PartialDate,
-    /// Day of consent.
-    pub consent_on: Option<PartialDate>,
-    /// Infusions of the planned course.
-    pub planned_infusions: Option<u16>,
-}
-
-/// What admission needs of an infusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InfusionFacts {
-    /// Day it started.
-    pub on: PartialDate,
-    /// Number in the course.
-    pub number: Option<u16>,
-}
-
-impl Subject {
-    fn new(site: SiteId) -> Self {
-        Self {
-            site,
-            enrollments: Vec::new(),
-            infusions: Vec::new(),
-            deaths: Vec::new(),
-            withdrawals: Vec::new(),
-        }
-    }
-
-    /// The day of the first infusion, if its day is known and no partially dated one may lie before it.
-    pub fn first_infusion(&self) -> Option<PartialDate> {
-        self.infusions.iter().map(|(_, infusion)| infusion.on).min_by_key(|on| on.earliest())
-    }
-
-    /// Removes what the thing that began at `root` stated.
-    pub(crate) fn retract(&mut self, root: Position) {
-        self.enrollments.retain(|(at, _)| *at != root);
-        self.infusions.retain(|(at, _)| *at != root);
-        self.deaths.retain(|(at, _)| *at != root);
-        self.withdrawals.retain(|(at, _)| *at != root);
-    }
-
-    fn state(&mut self, root: Position, event: &Event) {
-        let Some(on) = event.occurred_on else { return };
-        match &event.data {
-            Data::Enrollment(data) => self.enrollments.push((
-                root,
-                EnrollmentFacts {
-                    on,
-                    consent_on: value(data.consent.as_ref()).map(|consent| consent.signed_on),
-                    planned_infusions: value(data.planned_infusions.as_ref()).copied(),
-                },
-            )),
-            Data::Infusion(data) => {
-                let number = value(data.number.as_ref()).copied();
-                self.infusions.push((root, InfusionFacts { on, number }));
-            }
-            Data::Disposition(data) => {
-                if data.reason == DispositionReason::Death {
-                    self.deaths.push((root, on));
-                }
-                if value(data.withdrawal.as_ref()) == Some(&WithdrawalScope::AllContact) {
-                    self.withdrawals.push((root, on));
-                }
-            }
-            Data::Visit(_)
-            | Data::AdverseEvent(_)
-            | Data::Contact(_)
-            | Data::TrialOpened(_)
-            | Data::SiteActivated(_)
-            | Data::KeyGranted(_)
-            | Data::KeyRevoked(_)
-            | Data::Void => {}
-        }
-    }
 }
 
 /// Which record supersedes which. Holds amended things only.
@@ -286,7 +194,7 @@ impl Trial {
         if event.amends.is_some() {
             subject.retract(root);
         }
-        subject.state(root, event);
+        subject.state(root, event, &self.schedule);
     }
 
     /// The planned visit of that name.

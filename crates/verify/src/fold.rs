@@ -344,9 +344,7 @@ impl<'a> Fold<'a> {
             self.tallies.conduct.add(conduct.is_empty());
             for finding in conduct {
                 let place = at.place(format!("/event{}", finding.pointer));
-                self.findings.add(Code::Conduct(finding.code), at.ordinal, place, || {
-                    finding.code.meaning().to_owned()
-                });
+                self.findings.add(Code::Conduct(finding.code), at.ordinal, place, || detail(&finding));
             }
         }
         if admitted || (event.kind.scope() == Scope::Subject && event.amends.is_none()) {
@@ -420,6 +418,15 @@ impl<'a> Fold<'a> {
             });
         });
     }
+}
+
+/// What a finding of conduct says beyond its code: the records it is beside.
+fn detail(finding: &clinical::Finding) -> String {
+    if finding.records.is_empty() {
+        return finding.code.meaning().to_owned();
+    }
+    let records: Vec<String> = finding.records.iter().map(ToString::to_string).collect();
+    format!("beside record {}", records.join(", "))
 }
 
 /// Why an earlier record could not be looked at.

@@ -96,6 +96,8 @@ fn the_limits_are_those_of_the_code() {
         ("key", number(chain::canonical::KEY_CHARS_MAX)),
         ("integer", chain::canonical::INTEGER_MAX.unsigned_abs()),
         ("text", number(clinical::text::TEXT_BYTES_MAX)),
+        ("held", number(clinical::trial::FACTS_HELD_MAX)),
+        ("named", number(clinical::finding::RECORDS_NAMED_MAX)),
     ];
     let page = format_page();
     let rows = table(&page, &["limit", "value", "what it bounds"]);

@@ -1,20 +1,20 @@
-//! What is looked at in an accepted event. Comparisons of partial dates report only what is certain.
+//! What is looked at in an accepted event: by itself here, beside the subject's other facts in [`beside`]. Comparisons
+//! of partial dates report only what is certain.
 
-use std::borrow::Cow;
+mod beside;
 
-use chain::Instant;
+use chain::{Instant, Position};
 use rust_decimal::Decimal as Exact;
 
 use crate::authority::Role;
 use crate::data::{
-    AdverseEvent, Agent, Cells, CriterionResult, Data, Disposition, DispositionReason, Enrollment, Infusion,
-    Outcome, ReleaseStatus, Visit, VisitStatus, VitalStatus,
+    AdverseEvent, Agent, Cells, CriterionResult, Data, Enrollment, Infusion, Outcome, ReleaseStatus, Visit,
 };
-use crate::date::{PartialDate, days_between};
+use crate::date::PartialDate;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode as F};
 use crate::stated::value;
-use crate::trial::{Subject, Trial};
+use crate::trial::Trial;
 
 /// How late a serious event may be recorded after the site became aware of it: 24 hours, in microseconds.
 const AWARENESS_LIMIT_MICROSECONDS: i64 = 24 * 3600 * 1_000_000;
@@ -35,6 +35,18 @@ impl Findings {
         self.0.push(Finding::new(code, pointer));
     }
 
+    fn add_beside(&mut self, code: F, pointer: &str, records: Vec<Position>) {
+        self.0.push(Finding::beside(code, pointer, records));
+    }
+
+    /// Adds the finding if there are records that do not go together with the event.
+    fn add_if_any(&mut self, code: F, pointer: &str, records: impl Iterator<Item = Position>) {
+        let records: Vec<Position> = records.collect();
+        if !records.is_empty() {
+            self.add_beside(code, pointer, records);
+        }
+    }
+
     fn add_if(&mut self, holds: bool, code: F, pointer: &str) {
         if holds {
             self.add(code, pointer);
@@ -46,55 +58,32 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
     let mut found = Findings(Vec::new());
     let ahead = event.signed_at.microseconds() - recorded_at.microseconds() > CLOCK_AHEAD_LIMIT_MICROSECONDS;
     found.add_if(ahead, F::ClockAhead, "/signed_at");
-    let nobody = Subject {
-        // Stands for a subject of whom nothing is known yet; its site is never looked at here.
-        site: event.site.clone().unwrap_or_else(|| SITE_OF_NOBODY.parse().expect("the constant is a site")),
-        enrollments: Vec::new(),
-        infusions: Vec::new(),
-        deaths: Vec::new(),
-        withdrawals: Vec::new(),
-    };
-    let known = event.subject.as_ref().and_then(|id| trial.subject(id)).unwrap_or(&nobody);
-    // What this event amends does not stand beside it.
-    let own = event.amends.as_ref().map(|amends| trial.lineage.root(amends.seq));
-    let subject = &own.map_or(Cow::Borrowed(known), |own| Cow::Owned(without(known, own)));
-    if let Some(on) = event.occurred_on {
-        assess_date(&mut found, event, subject, on, recorded_at);
+    if event.data != Data::Void
+        && let Some(on) = event.occurred_on
+    {
+        assess_date(&mut found, event, on, recorded_at);
     }
     match &event.data {
-        Data::Enrollment(data) => enrollment(&mut found, data, subject, event.occurred_on),
-        Data::Infusion(data) => infusion(&mut found, data, subject, event.occurred_on),
-        Data::Visit(data) => visit(&mut found, trial, event, data, subject),
+        Data::Enrollment(data) => enrollment(&mut found, data, event.occurred_on),
+        Data::Infusion(data) => infusion(&mut found, data, event.occurred_on),
+        Data::Visit(data) => visit(&mut found, trial, event, data),
         Data::AdverseEvent(data) => adverse_event(&mut found, event, data, recorded_at),
-        Data::Disposition(data) => disposition(&mut found, data, subject, event.occurred_on),
-        Data::Contact(_)
+        Data::Disposition(_)
+        | Data::Contact(_)
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
         | Data::Void => {}
     }
+    beside::assess(&mut found, trial, event);
     if event.data != Data::Void {
         mandatory(&mut found, trial, event, bytes);
     }
     found.0
 }
 
-const SITE_OF_NOBODY: &str = "0";
-
-fn without(subject: &Subject, root: chain::Position) -> Subject {
-    let mut subject = subject.clone();
-    subject.retract(root);
-    subject
-}
-
-fn assess_date(
-    found: &mut Findings,
-    event: &Event,
-    subject: &Subject,
-    on: PartialDate,
-    recorded_at: Instant,
-) {
+fn assess_date(found: &mut Findings, event: &Event, on: PartialDate, recorded_at: Instant) {
     let day = |instant: Instant| {
         // The latest date that it can be anywhere: UTC+14.
         let local = instant.microseconds().saturating_add(14 * 3600 * 1_000_000);
@@ -109,21 +98,9 @@ fn assess_date(
     );
     let signed_before = day(event.signed_at).is_some_and(|signed| on.earliest() > signed);
     found.add_if(signed_before, F::SignedBeforeFact, "/signed_at");
-    let is_of_death = match &event.data {
-        Data::Disposition(data) => data.reason == DispositionReason::Death,
-        Data::Contact(data) => data.vital_status == VitalStatus::Dead,
-        _ => false,
-    };
-    if !is_of_death {
-        let after = subject.deaths.iter().any(|(_, death)| on.certainly_after(*death));
-        found.add_if(after, F::AfterDeath, "/occurred_on");
-        let after = subject.withdrawals.iter().any(|(_, withdrawal)| on.certainly_after(*withdrawal));
-        found.add_if(after, F::AfterWithdrawal, "/occurred_on");
-    }
 }
 
-fn enrollment(found: &mut Findings, data: &Enrollment, subject: &Subject, on: Option<PartialDate>) {
-    found.add_if(!subject.enrollments.is_empty(), F::AlreadyEnrolled, "/subject");
+fn enrollment(found: &mut Findings, data: &Enrollment, on: Option<PartialDate>) {
     match value(data.consent.as_ref()) {
         None => found.add(F::ConsentMissing, "/data/consent"),
         Some(consent) => {
@@ -140,26 +117,13 @@ fn enrollment(found: &mut Findings, data: &Enrollment, subject: &Subject, on: Op
     }
 }
 
-fn infusion(found: &mut Findings, data: &Infusion, subject: &Subject, on: Option<PartialDate>) {
-    found.add_if(subject.enrollments.is_empty(), F::SubjectNotEnrolled, "/subject");
+fn infusion(found: &mut Findings, data: &Infusion, on: Option<PartialDate>) {
     if let Some(on) = on {
-        let early = subject
-            .enrollments
-            .iter()
-            .filter_map(|(_, enrollment)| enrollment.consent_on)
-            .any(|consent| on.certainly_before(consent));
-        found.add_if(early, F::InfusionBeforeConsent, "/occurred_on");
         let stopped = value(data.stopped_on.as_ref()).is_some_and(|stop| stop.certainly_before(on));
         found.add_if(stopped, F::EndBeforeStart, "/data/stopped_on");
     }
     if let (Some(start), Some(stop)) = (&data.started_at, &data.stopped_at) {
         found.add_if(stop.utc_seconds() < start.utc_seconds(), F::EndBeforeStart, "/data/stopped_at");
-    }
-    if let Some(number) = value(data.number.as_ref()) {
-        let repeated = subject.infusions.iter().any(|(_, other)| other.number == Some(*number));
-        found.add_if(repeated, F::InfusionNumberRepeated, "/data/number");
-        let planned = subject.enrollments.iter().filter_map(|(_, facts)| facts.planned_infusions).max();
-        found.add_if(planned.is_some_and(|planned| *number > planned), F::InfusionUnplanned, "/data/number");
     }
     if let Some(check) = &data.identity_check {
         let held = check.value().is_some_and(|check| check.first != check.second);
@@ -198,21 +162,9 @@ fn assess_cells(found: &mut Findings, cells: &Cells, on: Option<PartialDate>) {
     found.add_if(low, F::ViabilityLow, "/data/cells/viability_percent");
 }
 
-fn visit(found: &mut Findings, trial: &Trial, event: &Event, data: &Visit, subject: &Subject) {
+fn visit(found: &mut Findings, trial: &Trial, event: &Event, data: &Visit) {
     if let (Some(name), false) = (&data.planned, trial.schedule.is_empty()) {
-        match trial.planned_visit(name) {
-            None => found.add(F::VisitNotInSchedule, "/data/planned"),
-            Some(planned) => {
-                let first = subject.first_infusion().and_then(PartialDate::day);
-                let on = event.occurred_on.and_then(PartialDate::day);
-                if let (Some(first), Some(on), true) = (first, on, data.status != VisitStatus::Missed) {
-                    let off = i64::from(days_between(first, on)) - i64::from(planned.day);
-                    let outside =
-                        off < -i64::from(planned.window_before) || off > i64::from(planned.window_after);
-                    found.add_if(outside, F::VisitOutsideWindow, "/occurred_on");
-                }
-            }
-        }
+        found.add_if(trial.planned_visit(name).is_none(), F::VisitNotInSchedule, "/data/planned");
     }
     if let Some(items) = &data.sledai {
         found.add_if(crate::sledai::score(items).not_done > 0, F::SledaiIncomplete, "/data/sledai");
@@ -259,13 +211,6 @@ fn adverse_event(found: &mut Findings, event: &Event, data: &AdverseEvent, recor
         let by_time = end.at.as_ref().zip(data.onset_at.as_ref());
         let by_time = by_time.is_some_and(|(end, onset)| end.utc_seconds() < onset.utc_seconds());
         found.add_if(by_day || by_time, F::EndBeforeStart, "/data/end");
-    }
-}
-
-fn disposition(found: &mut Findings, data: &Disposition, subject: &Subject, on: Option<PartialDate>) {
-    if data.reason == DispositionReason::Death {
-        let differs = subject.deaths.iter().any(|(_, death)| Some(*death) != on);
-        found.add_if(differs, F::DeathDateDiffers, "/occurred_on");
     }
 }
 
