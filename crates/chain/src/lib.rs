@@ -6,10 +6,12 @@
 
 pub mod bundle;
 pub mod canonical;
+pub mod checkpoint;
 pub mod hash;
 pub mod key;
 pub mod link;
 pub mod note;
+pub mod receipt;
 pub mod record;
 pub mod submission;
 pub mod tile;
@@ -17,6 +19,7 @@ pub mod time;
 pub mod tree;
 
 pub use canonical::{CanonicalError, CanonicalFault};
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use hash::{KeyId, NodeHash, Position, RecordHash, RootHash, TreeSize};
 pub use key::{PublicKey, SecretKey, Signature};
 pub use link::{Chain, LinkError};

@@ -39,7 +39,7 @@ impl MemoryTree {
     }
 }
 
-impl HashReader for MemoryTree {
+impl HashReader for &MemoryTree {
     type Error = Infallible;
 
     fn read_hashes(&mut self, nodes: &[Node]) -> Result<Vec<NodeHash>, Infallible> {
@@ -49,5 +49,13 @@ impl HashReader for MemoryTree {
         };
         // A node that is not there shortens the answer, which the asker takes for what it is.
         Ok(nodes.iter().filter_map(hash).collect())
+    }
+}
+
+impl HashReader for MemoryTree {
+    type Error = Infallible;
+
+    fn read_hashes(&mut self, nodes: &[Node]) -> Result<Vec<NodeHash>, Infallible> {
+        (&*self).read_hashes(nodes)
     }
 }
