@@ -8,20 +8,24 @@
 //! | `i` event id (16 bytes) | position (8 bytes, big-endian) |
 //! | `f` position | the record's findings, JSON; only where there are any |
 //! | `a` position | position of the record that amends it |
-//! | `s` subject, 0x00, position | nothing |
-//! | `u` subject | the subject's summary, JSON |
+//! | `s` subject, 0x00, position | how many findings the record has, one byte; nothing for none |
+//! | `u` subject | site, standing and first infusion, JSON; written when it changes |
+//!
+//! An event writes two rows and reads none: a subject's counts are made of its `s` rows when somebody asks, because a
+//! row that every record writes anew was half of what indexing took.
 
 use chain::{Instant, LinkedRecord, Position, Record, TreeSize};
-use clinical::data::{Data, DispositionReason};
-use clinical::{Event, EventId, Finding, SiteId, SubjectId, SubjectStatus, SubjectSummary};
+use clinical::{
+    Event, EventId, Finding, PartialDate, SiteId, Subject, SubjectId, SubjectStatus, SubjectSummary,
+};
 use journal::Journal;
 use readmodel::{Mark, StoreError, View};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::state::{OpenError, State};
 
 /// Number of this layout of rows; another number makes the store begin anew.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What the index knows of an event id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +61,29 @@ pub trait Index: Send + Sync {
     fn find(&self, id: EventId) -> Result<Known, IndexError>;
 }
 
-/// Rows being written, read back through what is pending.
+/// Rows being written.
 pub trait Rows {
-    /// The row under `key`.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-
     /// Sets a row.
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>);
+}
+
+/// Where a subject stands: what its `u` row says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Standing {
+    site: SiteId,
+    status: SubjectStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_infusion_on: Option<PartialDate>,
+}
+
+impl Standing {
+    fn of(subject: &Subject) -> Self {
+        Self {
+            site: subject.site.clone(),
+            status: subject.status(),
+            first_infusion_on: subject.first_infusion(),
+        }
+    }
 }
 
 /// Folds records into index rows. Holds the trial's state, because findings depend on it.
@@ -86,19 +103,19 @@ impl IndexFold {
         self.state.catch_up(&upto, |_, _, _| ())
     }
 
-    /// Folds the next record.
+    /// Folds the next record, which says `event`.
     ///
     /// # Errors
-    /// The record opens no trial, its event is malformed, or the store failed.
+    /// The record opens no trial.
     pub fn fold(
         &mut self,
+        event: &Event,
         record: &Record<'_>,
         linked: &LinkedRecord,
         rows: &mut dyn Rows,
-    ) -> Result<(), IndexFoldError> {
+    ) -> Result<(), OpenError> {
         let seq = linked.seq;
-        let event = Event::decode(record.event).map_err(|source| OpenError::Event { seq, source })?;
-        let findings = self.assess(&event, record.event, record.recorded_at);
+        let findings = self.assess(event, record.event, record.recorded_at);
         let position = seq.0.to_be_bytes();
         rows.put([b"i", &event.id.0[..]].concat(), position.to_vec());
         if !findings.is_empty() {
@@ -107,83 +124,29 @@ impl IndexFold {
         if let Some(amends) = &event.amends {
             rows.put([b"a", &amends.seq.0.to_be_bytes()[..]].concat(), position.to_vec());
         }
-        self.state.apply(&event, linked)?;
+        let before = event.subject.as_ref().and_then(|subject| self.standing(subject));
+        self.state.apply(event, linked)?;
         self.state.chain.advance(record, linked.hash);
-        if let (Some(site), Some(subject)) = (&event.site, &event.subject) {
-            rows.put([b"s", subject.as_str().as_bytes(), &[0], &position[..]].concat(), Vec::new());
-            self.summarise(&event, site, subject, seq, findings.len() as u64, rows)?;
+        if let Some(subject) = &event.subject {
+            let count = u8::try_from(findings.len()).unwrap_or(u8::MAX);
+            let count = if count == 0 { Vec::new() } else { vec![count] };
+            rows.put([b"s", subject.as_str().as_bytes(), &[0], &position[..]].concat(), count);
+            let after = self.standing(subject);
+            if let Some(standing) = after.filter(|after| before.as_ref() != Some(after)) {
+                rows.put([b"u", subject.as_str().as_bytes()].concat(), json(&standing));
+            }
         }
         Ok(())
+    }
+
+    fn standing(&self, subject: &SubjectId) -> Option<Standing> {
+        self.state.trial.as_ref()?.subject(subject).map(Standing::of)
     }
 
     fn assess(&self, event: &Event, bytes: &[u8], recorded_at: Instant) -> Vec<Finding> {
         let trial = self.state.trial.as_ref();
         trial.map_or_else(Vec::new, |trial| clinical::decide::assess(trial, event, bytes, recorded_at))
     }
-
-    fn summarise(
-        &self,
-        event: &Event,
-        site: &SiteId,
-        subject: &SubjectId,
-        seq: Position,
-        findings: u64,
-        rows: &mut dyn Rows,
-    ) -> Result<(), IndexFoldError> {
-        let key = [b"u", subject.as_str().as_bytes()].concat();
-        let before: Option<SubjectSummary> =
-            rows.get(&key)?.and_then(|row| serde_json::from_slice(&row).ok());
-        let known = self.state.trial.as_ref().and_then(|trial| trial.subject(subject));
-        let first_infusion_on = known.and_then(clinical::Subject::first_infusion);
-        let status = match &event.data {
-            Data::Disposition(data) => match data.reason {
-                DispositionReason::ScreenFailure => SubjectStatus::ScreenFailure,
-                DispositionReason::Death => SubjectStatus::Dead,
-                _ if data.scope == clinical::data::DispositionScope::Study => SubjectStatus::Left,
-                _ => standing(known, before.as_ref()),
-            },
-            _ => standing(known, before.as_ref()),
-        };
-        let summary = SubjectSummary {
-            subject: subject.clone(),
-            site: site.clone(),
-            status,
-            first_infusion_on,
-            records: before.as_ref().map_or(0, |before| before.records) + 1,
-            findings: before.as_ref().map_or(0, |before| before.findings) + findings,
-            last_seq: seq,
-        };
-        rows.put(key, json(&summary));
-        Ok(())
-    }
-}
-
-/// Where a subject stands by what admission knows: amendments included.
-fn standing(known: Option<&clinical::Subject>, before: Option<&SubjectSummary>) -> SubjectStatus {
-    let Some(known) = known else { return SubjectStatus::ScreenFailure };
-    let left = before.is_some_and(|before| before.status == SubjectStatus::Left);
-    if !known.deaths.is_empty() {
-        SubjectStatus::Dead
-    } else if left {
-        SubjectStatus::Left
-    } else if !known.infusions.is_empty() {
-        SubjectStatus::Treated
-    } else if known.enrollments.is_empty() {
-        SubjectStatus::ScreenFailure
-    } else {
-        SubjectStatus::Enrolled
-    }
-}
-
-/// Why a record was not indexed.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexFoldError {
-    /// The record cannot be taken.
-    #[error(transparent)]
-    Record(#[from] OpenError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// A journal cut off at a size: what a read model of that size was made of.
@@ -250,7 +213,8 @@ pub fn amended_by(view: &dyn View, seq: Position) -> Result<Option<Position>, St
     Ok(view.get(&[b"a", &seq.0.to_be_bytes()[..]].concat())?.and_then(|row| position(&row)))
 }
 
-/// Records with findings after position `after`, in order, at most `limit`.
+/// Records with findings after position `after`, in order, at most `limit`. A record that was amended since is left
+/// out: what its latest version has stands at that version.
 ///
 /// # Errors
 /// The store failed.
@@ -259,12 +223,26 @@ pub fn findings(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Vec<(Position, Vec<Finding>)>, StoreError> {
-    let after = after.map(|after| [b"f", &after.0.to_be_bytes()[..]].concat());
-    let rows = view.scan(b"f", after.as_deref(), limit)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(key, row)| Some((position(&key[1..])?, serde_json::from_slice(&row).ok()?)))
-        .collect())
+    let mut found = Vec::new();
+    let mut after = after.map(|after| [b"f", &after.0.to_be_bytes()[..]].concat());
+    while found.len() < limit {
+        let rows = view.scan(b"f", after.as_deref(), limit)?;
+        let last = rows.len() < limit;
+        after = rows.last().map(|(key, _)| key.clone());
+        for (key, row) in rows {
+            let Some(seq) = position(&key[1..]) else { continue };
+            if amended_by(view, seq)?.is_none()
+                && let Ok(findings) = serde_json::from_slice(&row)
+            {
+                found.push((seq, findings));
+            }
+        }
+        if last {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// What is known of one subject.
@@ -272,8 +250,10 @@ pub fn findings(
 /// # Errors
 /// The store failed.
 pub fn subject(view: &dyn View, id: &SubjectId) -> Result<Option<SubjectSummary>, StoreError> {
-    let row = view.get(&[b"u", id.as_str().as_bytes()].concat())?;
-    Ok(row.and_then(|row| serde_json::from_slice(&row).ok()))
+    match view.get(&[b"u", id.as_str().as_bytes()].concat())? {
+        Some(row) => summary(view, id.clone(), &row),
+        None => Ok(None),
+    }
 }
 
 /// Subjects after `after`, in order of their ids, at most `limit`.
@@ -286,8 +266,33 @@ pub fn subjects(
     limit: usize,
 ) -> Result<Vec<SubjectSummary>, StoreError> {
     let after = after.map(|after| [b"u", after.as_str().as_bytes()].concat());
-    let rows = view.scan(b"u", after.as_deref(), limit)?;
-    Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_slice(&row).ok()).collect())
+    let mut subjects = Vec::new();
+    for (key, row) in view.scan(b"u", after.as_deref(), limit)? {
+        let id = std::str::from_utf8(&key[1..]).ok().and_then(|id| id.parse().ok());
+        if let Some(id) = id {
+            subjects.extend(summary(view, id, &row)?);
+        }
+    }
+    Ok(subjects)
+}
+
+/// Counts a subject's records and the findings of those that are not amended.
+fn summary(view: &dyn View, subject: SubjectId, row: &[u8]) -> Result<Option<SubjectSummary>, StoreError> {
+    let Ok(standing) = serde_json::from_slice::<Standing>(row) else { return Ok(None) };
+    let (mut records, mut findings, mut last_seq) = (0, 0, Position(0));
+    let prefix = [b"s", subject.as_str().as_bytes(), &[0]].concat();
+    for (key, count) in view.scan(&prefix, None, usize::MAX)? {
+        let Some(seq) = position(&key[prefix.len()..]) else { continue };
+        records += 1;
+        last_seq = seq;
+        if let Some(count) = count.first()
+            && amended_by(view, seq)?.is_none()
+        {
+            findings += u64::from(*count);
+        }
+    }
+    let Standing { site, status, first_infusion_on } = standing;
+    Ok(Some(SubjectSummary { subject, site, status, first_infusion_on, records, findings, last_seq }))
 }
 
 /// Positions of a subject's records after `after`, at most `limit`.

@@ -11,11 +11,11 @@ use chain::{Instant, LinkedRecord, Position, Record, RecordHash, SecretKey, Tree
 use clinical::data::KeyGranted;
 use clinical::statement::{Author, Circumstances, compose};
 use clinical::text::SealingRandomness;
-use clinical::{Actor, Event, EventId, FindingCode, RefusalCode, Role, Statement};
+use clinical::{Actor, Event, EventId, FindingCode, RefusalCode, Role, Statement, SubjectStatus};
 use journal::memory::{Fault, MemoryJournal};
 use journal::sequencer::{Limits, SubmitError};
 use journal::{Head, Journal};
-use readmodel::{Change, Mark, MemoryStore, Store, StoreError, query};
+use readmodel::{Change, Mark, MemoryStore, Store, query};
 use serde_json::{Value, json};
 
 use crate::index::{self, IndexFold};
@@ -28,21 +28,12 @@ struct TestIndex {
     fold: Mutex<IndexFold>,
 }
 
-struct Batch<'a> {
-    store: &'a MemoryStore,
-    changes: BTreeMap<Vec<u8>, Vec<u8>>,
-}
+#[derive(Default)]
+struct Batch(BTreeMap<Vec<u8>, Vec<u8>>);
 
-impl index::Rows for Batch<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.changes.get(key) {
-            Some(row) => Ok(Some(row.clone())),
-            None => self.store.get(key),
-        }
-    }
-
+impl index::Rows for Batch {
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.changes.insert(key, value);
+        self.0.insert(key, value);
     }
 }
 
@@ -51,9 +42,10 @@ impl TestIndex {
         let from = Position(self.store.mark().unwrap().size);
         for linked in journal.read(from, usize::MAX).unwrap() {
             let record = Record::parse(&linked.bytes).unwrap();
-            let mut batch = Batch { store: &self.store, changes: BTreeMap::new() };
-            self.fold.lock().unwrap().fold(&record, &linked, &mut batch).unwrap();
-            let changes = batch.changes.into_iter().map(|(key, value)| Change::Put { key, value }).collect();
+            let event = Event::decode(record.event).unwrap();
+            let mut batch = Batch::default();
+            self.fold.lock().unwrap().fold(&event, &record, &linked, &mut batch).unwrap();
+            let changes = batch.0.into_iter().map(|(key, value)| Change::Put { key, value }).collect();
             self.store.commit(changes, Mark { size: linked.seq.0 + 1, hash: linked.hash.0 }).unwrap();
         }
     }
@@ -547,4 +539,38 @@ fn a_data_manager_amends_what_was_imported_and_nothing_else_whatever_the_organis
     };
     assert_eq!(refused(void(&mut world, &stated)), (RefusalCode::ImportUnmarked, "/amends".to_owned()));
     recorded(void(&mut world, &imported));
+}
+
+#[test]
+fn a_list_of_subjects_counts_and_shows_what_the_latest_versions_say() {
+    let mut world = World::open();
+    world.enroll("S1");
+    let incomplete = world.by_coordinator("visit", "S1", json!({"status": "done"}));
+    let incomplete = recorded(world.submit_one(&incomplete));
+    let left = json!({"reason": "lost_to_follow_up", "scope": "study"});
+    let left = world.by_coordinator("disposition", "S1", left);
+    let left = recorded(world.submit_one(&left));
+    world.index.follow(&*world.journal);
+    let look = |world: &World| {
+        query(&world.index.store, |view, _| {
+            let summary = index::subject(view, &"S1".parse().unwrap()).unwrap().unwrap();
+            assert_eq!(index::subjects(view, None, 10).unwrap(), [summary.clone()]);
+            let work: Vec<_> =
+                index::findings(view, None, 1).unwrap().into_iter().map(|(seq, _)| seq).collect();
+            Ok((summary.status, summary.records, summary.findings, summary.last_seq, work))
+        })
+        .unwrap()
+    };
+    assert_eq!(look(&world), (SubjectStatus::Left, 3, 1, left.seq, vec![incomplete.seq]));
+    for (kind, amended) in [("visit", &incomplete), ("disposition", &left)] {
+        let amends =
+            json!({"effect": "void", "hash": amended.hash, "reason": "transcription", "seq": amended.seq});
+        let statement = json!({"kind": kind, "data": {}, "amends": amends, "site": "A", "subject": "S1",
+            "occurred_on": "2026-11-20"});
+        let coordinator = Person::new(3, "co.one", "Hospital", Role::Coordinator);
+        let bytes = world.sign_statement(&coordinator, statement);
+        recorded(world.submit_one(&bytes));
+    }
+    world.index.follow(&*world.journal);
+    assert_eq!(look(&world), (SubjectStatus::Enrolled, 5, 0, Position(left.seq.0 + 2), Vec::new()));
 }

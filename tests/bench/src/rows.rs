@@ -33,9 +33,9 @@ impl ReadModel {
     /// Its fold at the log's beginning.
     pub(crate) fn fold(self, journal: Arc<dyn Journal>) -> Box<dyn Fold> {
         match self {
-            Self::Index => Box::new(IndexRows::new(journal)),
-            Self::Outcomes => Box::new(OutcomeRows::default()),
-            Self::Safety => Box::new(SafetyRows::default()),
+            Self::Index => Box::new(IndexRows::new(journal, Arc::default())),
+            Self::Outcomes => Box::new(OutcomeRows::new(Arc::default())),
+            Self::Safety => Box::new(SafetyRows::new(Arc::default())),
         }
     }
 }

@@ -1,23 +1,55 @@
 //! What each read model folds: the projector knows no report, the reports know no store.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chain::{LinkedRecord, Position, Record};
+use chain::{LinkedRecord, Position, Record, RecordHash};
 use clinical::Event;
 use journal::Journal;
 use projector::{Fold, FoldError, Rows};
-use readmodel::{Mark, StoreError, View};
-use registrar::index::{IndexFold, IndexFoldError};
+use readmodel::{Mark, View};
+use registrar::index::IndexFold;
+
+/// How many decoded events are kept: four commits of 1,000 and more, some 4 MiB.
+const EVENTS_KEPT: usize = 4_096;
+
+/// Events decoded lately. The read models of a trial follow its end side by side, and decoding is most of what folding
+/// takes: the first to come by decodes for all. Each is kept under its record's hash, so no other can be mistaken for it.
+pub(crate) struct Events(Vec<Mutex<Option<(RecordHash, Arc<Event>)>>>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self((0..EVENTS_KEPT).map(|_| Mutex::new(None)).collect())
+    }
+}
+
+impl Events {
+    fn of(&self, record: &Record<'_>, linked: &LinkedRecord) -> Result<Arc<Event>, FoldError> {
+        let slot = &self.0[usize::try_from(linked.seq.0).unwrap_or_default() % EVENTS_KEPT];
+        // Held while it is decoded: whoever comes meanwhile is better served by waiting.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Some((hash, event)) if *hash == linked.hash => Ok(Arc::clone(event)),
+            _ => {
+                let event = Event::decode(record.event);
+                let event = event.map_err(|error| FoldError::Record { what: error.to_string() })?;
+                let event = Arc::new(event);
+                *slot = Some((linked.hash, Arc::clone(&event)));
+                Ok(event)
+            }
+        }
+    }
+}
 
 /// The registrar's index.
 pub(crate) struct IndexRows {
     fold: IndexFold,
     journal: Arc<dyn Journal>,
+    events: Arc<Events>,
 }
 
 impl IndexRows {
-    pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { fold: IndexFold::default(), journal }
+    pub(crate) fn new(journal: Arc<dyn Journal>, events: Arc<Events>) -> Self {
+        Self { fold: IndexFold::default(), journal, events }
     }
 }
 
@@ -25,15 +57,6 @@ impl IndexRows {
 struct Pending<'a, 'b>(&'a mut Rows<'b>);
 
 impl registrar::index::Rows for Pending<'_, '_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.0.get(key) {
-            Ok(row) => Ok(row.map(std::borrow::Cow::into_owned)),
-            Err(FoldError::Store(error)) => Err(error),
-            // Reading a row fails by the store alone.
-            Err(FoldError::Record { .. } | FoldError::Row { .. }) => Ok(None),
-        }
-    }
-
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.0.put(key, value);
     }
@@ -51,25 +74,25 @@ impl Fold for IndexRows {
         linked: &LinkedRecord,
         rows: &mut Rows<'_>,
     ) -> Result<(), FoldError> {
-        self.fold.fold(record, linked, &mut Pending(rows)).map_err(|error| match error {
-            IndexFoldError::Store(error) => FoldError::Store(error),
-            IndexFoldError::Record(error) => FoldError::Record { what: error.to_string() },
-        })
+        let event = self.events.of(record, linked)?;
+        let folded = self.fold.fold(&event, record, linked, &mut Pending(rows));
+        folded.map_err(|error| FoldError::Record { what: error.to_string() })
     }
-}
-
-/// The event of a record that the registrar has let pass.
-fn event(record: &Record<'_>) -> Result<Event, FoldError> {
-    Event::decode(record.event).map_err(|error| FoldError::Record { what: error.to_string() })
 }
 
 macro_rules! report_rows {
     ($(#[$doc:meta])* $name:ident, $report:ident) => {
         $(#[$doc])*
-        #[derive(Default)]
         pub(crate) struct $name {
             fold: $report::Folder,
             changes: Vec<$report::RowChange>,
+            events: Arc<Events>,
+        }
+
+        impl $name {
+            pub(crate) fn new(events: Arc<Events>) -> Self {
+                Self { fold: $report::Folder::default(), changes: Vec::new(), events }
+            }
         }
 
         impl Fold for $name {
@@ -88,7 +111,8 @@ macro_rules! report_rows {
                 rows: &mut Rows<'_>,
             ) -> Result<(), FoldError> {
                 let seq: Position = linked.seq;
-                self.fold.fold(&event(record)?, seq, record.recorded_at, &mut self.changes);
+                let event = self.events.of(record, linked)?;
+                self.fold.fold(&event, seq, record.recorded_at, &mut self.changes);
                 for change in self.changes.drain(..) {
                     match change.value {
                         Some(value) => rows.put(change.key, value),

@@ -12,12 +12,12 @@ use clinical::{EventId, TrialId};
 use journal::sequencer::Limits;
 use journal::{Head, Journal};
 use journal_file::FileJournal;
-use projector::{Projector, ProjectorHandle, Settings};
+use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
 use registrar::{Index, IndexError, Known, Registrar, index};
 use tokio::sync::watch;
 
-use super::folds::{IndexRows, OutcomeRows, SafetyRows};
+use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
 
 /// How long a start waits for the index to cover the log: 2 million records at 100,000 a second, and as much again.
 const INDEX_WAIT: Duration = Duration::from_mins(1);
@@ -94,11 +94,16 @@ impl Running {
             Projector::start(name, Arc::clone(&follow), Arc::new(store), make, Settings::default())
                 .context("cannot start a projector")
         };
-        let source = Arc::clone(&follow);
-        let index =
-            start("index", index_store, Box::new(move || Box::new(IndexRows::new(Arc::clone(&source)))))?;
-        let outcomes = start("outcomes", outcome_store, Box::new(|| Box::new(OutcomeRows::default())))?;
-        let safety = start("safety", safety_store, Box::new(|| Box::new(SafetyRows::default())))?;
+        let shared = Arc::new(Events::default());
+        let (source, events) = (Arc::clone(&follow), Arc::clone(&shared));
+        let make =
+            move || -> Box<dyn Fold> { Box::new(IndexRows::new(Arc::clone(&source), Arc::clone(&events))) };
+        let index = start("index", index_store, Box::new(make))?;
+        let events = Arc::clone(&shared);
+        let make = move || -> Box<dyn Fold> { Box::new(OutcomeRows::new(Arc::clone(&events))) };
+        let outcomes = start("outcomes", outcome_store, Box::new(make))?;
+        let make = move || -> Box<dyn Fold> { Box::new(SafetyRows::new(Arc::clone(&shared))) };
+        let safety = start("safety", safety_store, Box::new(make))?;
         let index = Arc::new(index);
         if !index.wait_for(journal.head().size, INDEX_WAIT) {
             tracing::warn!(trial = %trial, "the index does not cover the log yet; ids are held in memory");
