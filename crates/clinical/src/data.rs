@@ -26,8 +26,8 @@ pub use trial_level::{
     SponsorKey, TrialOpened,
 };
 pub use visit::{
-    GvhdStages, LocalCode, Medication, Observation, Quantity, Range, RelapseJudgement, RemissionStatus,
-    Reported, Response, Visit, VisitStatus,
+    GvhdStages, LocalCode, Medication, MissedReason, Observation, Quantity, Range, RelapseJudgement,
+    RemissionStatus, Reported, Response, Visit, VisitPart, VisitStatus,
 };
 
 use serde::{Deserialize, Serialize};

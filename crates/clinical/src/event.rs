@@ -307,6 +307,10 @@ impl Event {
                 let cause = data.death.as_ref().and_then(|death| death.cause.as_ref());
                 texts.extend(cause.map(|text| ("/data/death/cause", text)));
             }
+            Data::Visit(data) => {
+                let because = data.missed_because_text.as_ref();
+                texts.extend(because.map(|text| ("/data/missed_because_text", text)));
+            }
             _ => {}
         }
         texts
@@ -318,9 +322,8 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
     match kind {
         EventKind::AdverseEvent => &["/amends/comment", "/data/narrative", "/data/term"],
         EventKind::Disposition => &["/amends/comment", "/data/death/cause"],
-        EventKind::Enrollment | EventKind::Infusion | EventKind::Visit | EventKind::Contact => {
-            &["/amends/comment"]
-        }
+        EventKind::Visit => &["/amends/comment", "/data/missed_because_text"],
+        EventKind::Enrollment | EventKind::Infusion | EventKind::Contact => &["/amends/comment"],
         _ => &[],
     }
 }
@@ -462,6 +465,8 @@ mod tests {
         check("/unexpected", json!(1), "/unexpected");
         check("/data/status", json!("perhaps"), "/data/status");
         check("/data/pga", json!("1,5"), "/data/pga");
+        check("/data/missed_because", json!("he was in Suzhou"), "/data/missed_because");
+        check("/data/missed_because_text", json!("he was in Suzhou"), "/data/missed_because_text");
         check("/data/observations", json!([{"reported": {"value": 7}}]), "/data/observations/0/reported");
         check("/data/unexpected", json!(1), "/data/unexpected");
         check("/data/gvhd", json!({"liver": 0, "lower_gi": 0, "skin": 5, "upper_gi": 0}), "/data/gvhd");
@@ -490,7 +495,8 @@ mod tests {
         refused("/data", json!({"status": "done", "observations": [[{"value": "7"}]]}));
         refused("/data", json!({"status": "done", "response": ["ccr-registry-1", "complete"]}));
         let mut event = visit();
-        event["data"] = json!({"status": "done", "observations": [{"reported": {"value": "[7]"}}], "missed_because": "a\"[b"});
+        event["data"] =
+            json!({"status": "done", "observations": [{"reported": {"value": "[7]"}}], "planned": "a\"[b"});
         assert!(read(&event).is_ok());
     }
 

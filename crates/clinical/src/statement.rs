@@ -225,4 +225,49 @@ mod tests {
             TextPlace { trial: &trial, subject: &"S1".parse().unwrap(), event: id, pointer: "/data/term" };
         assert_eq!(open(event.texts()[0].1, place, &[5; 32]).unwrap(), "fever");
     }
+
+    #[test]
+    fn every_place_of_a_text_is_sealed_and_found_again() {
+        let mut randomness = || SealingRandomness([7; 112]);
+        for kind in EventKind::ALL.iter().filter(|kind| !text_pointers(**kind).is_empty()) {
+            for pointer in text_pointers(*kind) {
+                let mut value =
+                    serde_json::json!({"kind": kind, "site": "A", "subject": "S1", "occurred_on": "2008"});
+                let needed = match kind {
+                    EventKind::Visit => serde_json::json!({"status": "missed"}),
+                    EventKind::Disposition => {
+                        serde_json::json!({"death": {}, "reason": "death", "scope": "study"})
+                    }
+                    EventKind::Contact => serde_json::json!({"means": "phone", "vital_status": "alive"}),
+                    _ => serde_json::json!({}),
+                };
+                value["data"] = needed;
+                if pointer.starts_with("/amends") {
+                    value["amends"] = serde_json::json!({"effect": "replace", "hash": RecordHash([3; 32]),
+                        "reason": "other", "seq": 3});
+                }
+                let (parent, member) = pointer.rsplit_once('/').unwrap();
+                value.pointer_mut(parent).unwrap()[member] = "in clear".into();
+                let statement: Statement = serde_json::from_value(value).unwrap();
+                let actor = Actor {
+                    id: "a".parse().unwrap(),
+                    organisation: "H".to_owned(),
+                    role: crate::Role::Investigator,
+                };
+                let (trial, zone) = ("lupus".parse().unwrap(), "UTC".parse().unwrap());
+                let key = SecretKey::from_bytes(&[1; 32]);
+                let author =
+                    Author { actor: &actor, key: &key, trial: &trial, log: RecordHash([2; 32]), zone: &zone };
+                let mut circumstances = Circumstances {
+                    id: "01936b2e-7c5a-7d3e-8f10-0123456789ab".parse().unwrap(),
+                    signed_at: "2008-03-12T01:10:00.000000Z".parse().unwrap(),
+                    text_key: Some(&[5; 32]),
+                    randomness: &mut randomness,
+                };
+                let composed = compose(&statement, author, &mut circumstances).unwrap();
+                let event = Event::parse(&composed.event).unwrap();
+                assert_eq!(event.texts().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [*pointer], "{kind}");
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::markdown::{code_spans, format_page, name, section, table};
 
 /// Members whose value is a map, and members whose value is read elsewhere.
 const MAPS: [&str; 4] = ["causality", "death.relatedness", "profile.mandatory", "sledai"];
-const SEALED: [&str; 3] = ["death.cause", "narrative", "term"];
+const SEALED: [&str; 4] = ["death.cause", "missed_because_text", "narrative", "term"];
 
 struct Row {
     path: String,

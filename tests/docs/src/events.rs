@@ -9,10 +9,10 @@ use clinical::data::{
     Action, AdverseEvent, Age, AgeUnit, Agent, Causality, CellSource, Cells, Coding, Consent, Contact,
     ContactMeans, Criterion, CriterionResult, Ctcae, Death, Definitions, Disposition, DispositionReason,
     DispositionScope, Dose, End, Enrollment, GvhdStages, IdentityCheck, Import, ImportRow, Infusion,
-    Interruption, KeyGranted, KeyRevoked, LocalCode, Medication, Observation, Outcome, PlannedVisit,
-    Preparation, PriorTherapy, Quantity, Range, RelapseJudgement, ReleaseStatus, RemissionStatus, Reported,
-    Response, RevocationReason, SchemaProfile, Seriousness, SeverityOfEvent, Sex, SiteActivated, SponsorKey,
-    TrialOpened, Visit, VisitStatus, VitalStatus, WithdrawalScope,
+    Interruption, KeyGranted, KeyRevoked, LocalCode, Medication, MissedReason, Observation, Outcome,
+    PlannedVisit, Preparation, PriorTherapy, Quantity, Range, RelapseJudgement, ReleaseStatus,
+    RemissionStatus, Reported, Response, RevocationReason, SchemaProfile, Seriousness, SeverityOfEvent, Sex,
+    SiteActivated, SponsorKey, TrialOpened, Visit, VisitPart, VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::kind::Scope;
 use clinical::sledai::{Descriptor, Presence};
@@ -144,7 +144,8 @@ fn visit() -> Visit {
         gvhd: s(GvhdStages { liver: 0, lower_gi: 0, skin: 0, upper_gi: 0 }),
         import: Some(import()),
         medications: medications(),
-        missed_because: Some(text()),
+        missed_because: s(MissedReason::Other),
+        missed_because_text: Some(sealed()),
         observations: vec![Observation {
             local: Some(LocalCode { code: text(), name: Some(text()), system: text() }),
             loinc: Some(text()),
@@ -154,6 +155,7 @@ fn visit() -> Visit {
             reported: Reported { unit: Some(text()), value: text() }.into(),
             ucum: Some(Quantity { unit: text(), value: p("1") }),
         }],
+        part: Some(VisitPart { number: 1, of: 2 }),
         pga: s(p("1")),
         planned: Some(text()),
         prednisone_mg_per_day: s(p("1")),

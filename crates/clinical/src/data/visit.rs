@@ -9,6 +9,7 @@ use crate::date::PartialDate;
 use crate::decimal::Decimal;
 use crate::sledai::{Descriptor, Presence};
 use crate::stated::Stated;
+use crate::text::SealedText;
 
 /// `visit`; `occurred_on` is the day of the visit, or the day a missed one was due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +27,16 @@ pub struct Visit {
     pub medications: Vec<Medication>,
     /// Why it was missed or is partial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missed_because: Option<String>,
+    pub missed_because: Option<Stated<MissedReason>>,
+    /// More about why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_because_text: Option<SealedText>,
     /// Laboratory values, vital signs and the like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observations: Vec<Observation>,
+    /// Which part of the visit this is, if its contents do not fit one event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<VisitPart>,
     /// Physician's global assessment, 0 to 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pga: Option<Stated<Decimal>>,
@@ -62,6 +69,42 @@ pub enum VisitStatus {
     Partial,
     /// Missed.
     Missed,
+}
+
+/// Why a visit, or a part of it, did not take place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedReason {
+    /// The subject had died.
+    Died,
+    /// The subject had withdrawn.
+    Withdrew,
+    /// The subject could not be reached.
+    LostToFollowUp,
+    /// The subject refused this visit or examination.
+    SubjectRefused,
+    /// The subject could not come: away, at work, without transport.
+    SubjectUnavailable,
+    /// The subject was too ill, or in hospital elsewhere.
+    Illness,
+    /// Staff, equipment or room were not there.
+    SiteUnavailable,
+    /// The site was closed.
+    SiteClosed,
+    /// The visit was forgotten or given no date.
+    NotArranged,
+    /// Another reason; the text says which.
+    Other,
+}
+
+/// One of several events that together state one visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VisitPart {
+    /// Which, from 1.
+    pub number: u16,
+    /// Of how many.
+    pub of: u16,
 }
 
 /// One observation.

@@ -344,6 +344,10 @@ fn a_visit_that_does_not_fit_one_event_goes_on_in_others_and_loses_nothing() {
     assert!(visits.iter().all(|visit| signed(visit).unwrap() <= chain::EVENT_BYTES_MAX));
     assert_eq!((&visits[0].data["status"], &visits[1].data["status"]), (&json!("done"), &json!("partial")));
     assert_eq!(visits[1].data.get("planned"), None);
+    let parts: Vec<_> = visits.iter().map(|visit| visit.data["part"].clone()).collect();
+    let due: Vec<_> =
+        (1..=visits.len()).map(|number| json!({"number": number, "of": visits.len()})).collect();
+    assert_eq!(parts, due);
 }
 
 #[test]

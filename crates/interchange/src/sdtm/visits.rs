@@ -5,11 +5,12 @@
 //! SV makes, with others of its subject, number and date, an unscheduled visit of its own.
 //!
 //! A visit is one event as long as it fits. The rest of one that does not follows as unscheduled, partial visits on the
-//! same day, counted apart ([`super::Counts::visits_continued`]), so that no observation is lost.
+//! same day, counted apart ([`super::Counts::visits_continued`]), so that no observation is lost. Each says which part
+//! of how many it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinical::data::{ImportRow, Observation, Visit, VisitStatus};
+use clinical::data::{ImportRow, Observation, Visit, VisitPart, VisitStatus};
 use clinical::{EventKind, PartialDate};
 
 use super::Study;
@@ -161,19 +162,20 @@ fn events(sheet: Sheet<'_>, ledger: &mut Ledger) -> Vec<Draft> {
     }
     ledger.counts.visits_continued += u32::try_from(parts.len() - 1).unwrap_or(u32::MAX);
     let (mut planned, mut rows, mut status) = (sheet.planned, sheet.rows, sheet.status);
+    let count = |parts: usize| u16::try_from(parts).unwrap_or(u16::MAX);
+    let of = count(parts.len());
     let mut drafts = Vec::new();
-    for part in parts {
-        let is_continued = !drafts.is_empty();
+    for (number, part) in parts.into_iter().enumerate() {
         let (observations, of_part): (Vec<_>, Vec<_>) = part.into_iter().unzip();
         rows.extend(of_part);
         let data = Visit {
             gvhd: None,
             import: Some(import(std::mem::take(&mut rows))),
             medications: Vec::new(),
-            missed_because: is_continued.then(|| {
-                "continues the visit of this day, whose observations do not fit one event".to_owned()
-            }),
+            missed_because: None,
+            missed_because_text: None,
             observations,
+            part: (of > 1).then(|| VisitPart { number: count(number + 1), of }),
             pga: None,
             planned: planned.take(),
             prednisone_mg_per_day: None,

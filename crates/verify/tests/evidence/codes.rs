@@ -92,7 +92,7 @@ fn form_cases() -> Vec<Case> {
             },
             |log| {
                 log.say_changed(&log.investigator.clone(), visit("S1", "2008-03-18"), |event| {
-                    event["data"]["missed_because"] = json!("l\u{e0}\n\u{201c}a \\ b\u{201d}");
+                    event["data"]["planned"] = json!("l\u{e0}\n\u{201c}a \\ b\u{201d}");
                 });
             },
         ),
