@@ -6,7 +6,8 @@
 use std::fmt;
 
 use crate::hash::{RootHash, TreeSize};
-use crate::key::{SecretKey, from_base64, to_base64};
+use crate::key::{SecretKey, to_base64};
+use crate::lines::{read_hash, read_number};
 use crate::note::{
     self, KeyKind, Note, NoteError, SignatureLine, Signer, VerifierKey, VerifierKeyError, VerifyError,
 };
@@ -44,18 +45,6 @@ pub enum CheckpointError {
     /// There are more or fewer than three lines.
     #[error("a checkpoint has exactly three lines, each ended by a line feed")]
     Lines,
-}
-
-/// A number in decimal digits, without sign and leading zeros.
-pub(crate) fn read_number(text: &str) -> Option<u64> {
-    let canonical = text == "0" || !text.starts_with('0');
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if canonical && digits { text.parse().ok() } else { None }
-}
-
-/// A hash in strict base64.
-pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
-    from_base64(text)?.try_into().ok()
 }
 
 impl Checkpoint {

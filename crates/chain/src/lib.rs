@@ -9,14 +9,18 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod hash;
 pub mod key;
+mod lines;
 pub mod link;
 pub mod note;
+pub mod policy;
+pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod submission;
 pub mod tile;
 pub mod time;
 pub mod tree;
+pub mod witness_request;
 
 pub use canonical::{CanonicalError, CanonicalFault};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};

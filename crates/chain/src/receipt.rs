@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use crate::checkpoint::{read_hash, read_number};
 use crate::hash::{NodeHash, Position, RecordHash, RootHash, TreeSize};
 use crate::key::to_base64;
+use crate::lines::{read_hash, read_number};
 use crate::note::{self, Note, NoteError, Signer, VerifierKey, VerifyError};
 use crate::tree::{self, MemoryTree, ProofError};
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::TILE_WIDTH;
 use crate::hash::{Position, TreeSize};
+use crate::lines::read_number;
 
 /// Highest tile level a path can name. The specification of paths allows 0 to 63; no tree has tiles above level 7,
 /// where a single hash covers 256^7 leaves, so a path with a higher level is well formed and names nothing.
@@ -157,11 +158,9 @@ impl FromStr for TilePath {
     }
 }
 
-/// A number of at most `max` in decimal digits without leading zeros.
+/// A number of at most `max` in its one writing.
 fn small(text: &str, max: u8) -> Option<u8> {
-    let canonical = text == "0" || !text.starts_with('0');
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| canonical && digits && *number <= max)
+    read_number(text).and_then(|number| u8::try_from(number).ok()).filter(|number| *number <= max)
 }
 
 fn parse_index(text: &str) -> Option<u64> {
