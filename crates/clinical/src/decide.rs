@@ -71,7 +71,7 @@ refusals! {
     GrantKeyRepeated = "grant-key-repeated", "The public key was granted before in this trial.";
     GrantMalformed = "grant-malformed", "The grant's key, sites or validity are not of their form.";
     GrantWithoutPossession = "grant-without-possession", "The new key's proof of possession does not verify.";
-    GrantNotEntitled = "grant-not-entitled", "The signer may not grant or revoke this role at these sites.";
+    GrantNotEntitled = "grant-not-entitled", "The signer may not grant or revoke this role at these sites or for this organisation.";
     RevokedUnknown = "revoked-unknown", "The key to revoke was never granted.";
     RevokedAlready = "revoked-already", "The key is revoked already.";
     RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
@@ -373,6 +373,10 @@ fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant)
     }
     if !may_delegate(trial, signer, data.role, &data.sites, at) {
         return refuse(RefusalCode::GrantNotEntitled, "/data/role");
+    }
+    // Nobody's record is amended by another organisation: a site must not act in another's name.
+    if signer.role == Role::PrincipalInvestigator && data.organisation != signer.organisation {
+        return refuse(RefusalCode::GrantNotEntitled, "/data/organisation");
     }
     let message = chain::key::possession_message(trial.genesis, data.holder.as_str(), public_key);
     match chain::Signature::from_text(&data.possession) {

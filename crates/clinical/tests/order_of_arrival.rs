@@ -171,6 +171,14 @@ fn what_goes_together_is_not_found() {
 }
 
 #[test]
+fn a_death_is_no_withdrawal_whatever_else_it_states() {
+    let data = json!({"reason": "death", "scope": "study", "withdrawal": "all_contact"});
+    let base = [enrollment("2008-03-01", "2008-02-28", 1), fact("disposition", "2008-05-01", &data)];
+    let found = Log::of(&base).record(&visit("2008-06-01", "month-3", "partial"));
+    assert_eq!(found, [Finding::beside(F::AfterDeath, "/occurred_on", vec![Position(2)])]);
+}
+
+#[test]
 fn a_correction_is_held_against_what_was_recorded_before_it() {
     let seen = visit("2008-06-01", "month-3", "done");
     let base =

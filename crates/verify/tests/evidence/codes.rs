@@ -435,6 +435,10 @@ fn every_refusal_of_admission_that_can_stand_in_a_log_makes_a_finding() {
         let monitor = person("monitor", "CRO", clinical::Role::Monitor, 32);
         log.grant(&log.principal.clone(), &monitor, &[]);
     });
+    check_last(SignerNotEntitled, "/event/data/organisation", &|log| {
+        let investigator = person("new.hand", "CN-BJ Hospital", clinical::Role::Investigator, 31);
+        log.grant(&log.principal.clone(), &investigator, &["CN-NJ"]);
+    });
     check_last(SignerNotEntitled, "/event/data/key", &|log| {
         let key = log.sponsor.key.public().id();
         log.say(&log.sponsor.clone(), json!({"kind": "key_revoked", "data": {"key": key, "reason": "left"}}));
