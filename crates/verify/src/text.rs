@@ -1,11 +1,12 @@
-//! A report as text: one sentence first, then each check with its count, then findings with place and what to look at.
+//! A report as text: one sentence first, then each check with its count, then findings with place and what to look at:
+//! evidence and what is missing one by one, conduct by code with its first records.
 //! ASCII only, so that any terminal, log or printer shows it.
 
 use std::fmt;
 
 use chain::TreeSize;
 
-use crate::code::Class;
+use crate::code::{Class, Code};
 use crate::report::{Finding, Report, Verdict};
 
 impl Report {
@@ -74,7 +75,6 @@ impl Report {
         if total == 0 {
             return Ok(());
         }
-        let listed: Vec<&Finding> = self.findings.iter().filter(|finding| finding.class() == class).collect();
         let title = match class {
             Class::Evidence => "Evidence",
             Class::Absence => "Missing",
@@ -83,17 +83,43 @@ impl Report {
         writeln!(f, "\n{title} ({total})")?;
         for (code, count) in self.found.iter().filter(|(code, _)| code.class() == class) {
             writeln!(f, "  {count:>8}  {code}: {} See docs/findings/{code}.md", ascii(code.meaning()))?;
+            if class == Class::Conduct {
+                self.write_places(f, *code, *count)?;
+            }
         }
-        for finding in &listed {
+        if class == Class::Conduct {
+            return Ok(());
+        }
+        let mut unlisted = total;
+        for finding in self.findings.iter().filter(|finding| finding.class() == class) {
             writeln!(f, "  {}", Line(finding))?;
+            unlisted -= 1;
         }
-        let unlisted = total - listed.len() as u64;
         if unlisted > 0 {
             writeln!(f, "  and {unlisted} more, counted above")?;
         }
         Ok(())
     }
+
+    /// The records of one code's first findings: conduct may be found of every record, and is no breach to be taken in
+    /// line by line.
+    fn write_places(&self, f: &mut fmt::Formatter<'_>, code: Code, count: u64) -> fmt::Result {
+        let of_code = self.findings.iter().filter(|finding| finding.code == code);
+        let first: Vec<String> = of_code
+            .filter_map(|finding| finding.place.seq)
+            .take(PLACES_SHOWN_MAX)
+            .map(|seq| seq.to_string())
+            .collect();
+        let more = match count - first.len() as u64 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        writeln!(f, "            record {}{more}", first.join(", "))
+    }
 }
+
+/// Records shown of each code of conduct.
+const PLACES_SHOWN_MAX: usize = 5;
 
 /// One finding on one line.
 struct Line<'a>(&'a Finding);
@@ -131,4 +157,41 @@ fn ascii(text: &str) -> String {
         }
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chain::Position;
+    use clinical::FindingCode;
+
+    use super::*;
+    use crate::report::{Covers, Place};
+
+    #[test]
+    fn conduct_is_told_by_code_with_its_first_records() {
+        let code = Code::Conduct(FindingCode::ConsentMissing);
+        let finding = |seq| Finding {
+            code,
+            place: Place { seq: Some(Position(seq)), ..Place::default() },
+            detail: code.meaning().to_owned(),
+        };
+        let report = |count: u64| Report {
+            verdict: Verdict::Intact,
+            strict: false,
+            checks: Vec::new(),
+            findings: (0..count.min(7)).map(finding).collect(),
+            found: BTreeMap::from([(code, count)]),
+            covers: Covers::default(),
+            kinds: BTreeMap::new(),
+        };
+        let end = |count| report(count).to_string().split_once("Conduct").unwrap().1.to_owned();
+        let meaning = "consent-missing: No consent is stated. See docs/findings/consent-missing.md";
+        assert_eq!(end(2), format!(" (2)\n         2  {meaning}\n            record 0, 1\n"));
+        assert_eq!(
+            end(254),
+            format!(" (254)\n       254  {meaning}\n            record 0, 1, 2, 3, 4, and 249 more\n")
+        );
+    }
 }
