@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
 pub mod hash;
+pub mod hostile;
 pub mod key;
 mod lines;
 pub mod link;
