@@ -1,6 +1,6 @@
 //! The serial part: is the id known, is the signer entitled now, which position. Runs on the sequencer's thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
@@ -39,10 +39,12 @@ pub(crate) struct Court {
     recent_order: BTreeMap<Position, EventId>,
     /// Records before it are looked up in the index.
     forgotten: TreeSize,
-    /// Linked and not yet durable.
+    /// Linked and not yet accepted as durable.
     pending: Vec<LinkedRecord>,
-    /// Whether `public` has to be made anew at the next `accept`.
+    /// Whether the batch being decided changes what `public` says.
     public_changed: bool,
+    /// What `public` is to say once the journal holds so many records, for the batches closed and not accepted.
+    unpublished: VecDeque<(TreeSize, Public)>,
 }
 
 impl Court {
@@ -62,7 +64,8 @@ impl Court {
             recent_order: BTreeMap::new(),
             forgotten: TreeSize(0),
             pending: Vec::new(),
-            public_changed: true,
+            public_changed: false,
+            unpublished: VecDeque::new(),
         };
         court.reload()?;
         Ok(court)
@@ -75,6 +78,8 @@ impl Court {
         self.recent.clear();
         self.recent_order.clear();
         self.pending.clear();
+        self.unpublished.clear();
+        self.public_changed = false;
         self.state = State::default();
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
         self.state.catch_up(&*self.journal, |event, record, linked| {
@@ -85,16 +90,15 @@ impl Court {
                 order.insert(linked.seq, event.id);
             }
         })?;
-        self.public_changed = true;
-        self.publish();
+        // All that was folded is durable.
+        if let Some(trial) = &self.state.trial {
+            self.publish(Public::of(trial));
+        }
         Ok(())
     }
 
-    fn publish(&mut self) {
-        if let (true, Some(trial)) = (self.public_changed, &self.state.trial) {
-            *self.public.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Public::of(trial));
-            self.public_changed = false;
-        }
+    fn publish(&self, public: Public) {
+        *self.public.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(public);
     }
 
     /// Forgets ids that the index covers by now.
@@ -219,9 +223,20 @@ impl Decide for Court {
         item.iter().map(|prepared| self.decide_one(prepared, records)).collect()
     }
 
-    fn accept(&mut self, _head: Head) {
-        self.pending.clear();
-        self.publish();
+    fn close(&mut self) {
+        if let (true, Some(trial)) = (std::mem::take(&mut self.public_changed), &self.state.trial) {
+            self.unpublished.push_back((self.state.chain.size, Public::of(trial)));
+        }
+    }
+
+    fn accept(&mut self, head: Head) {
+        let durable = self.pending.partition_point(|record| record.seq.0 < head.size.0);
+        self.pending.drain(..durable);
+        while self.unpublished.front().is_some_and(|(size, _)| *size <= head.size) {
+            if let Some((_, public)) = self.unpublished.pop_front() {
+                self.publish(public);
+            }
+        }
         self.forget();
     }
 
@@ -261,5 +276,118 @@ impl References for Earlier<'_> {
         let linked = self.linked(seq)?;
         let event = Event::decode(Record::parse(&linked.bytes).ok()?.event).ok()?;
         Some(Referenced::of(&event, linked.hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clinical::statement::{Author, Circumstances, compose};
+    use clinical::text::SealingRandomness;
+    use clinical::{Actor, Role};
+    use journal::memory::MemoryJournal;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::index::{IndexError, Known};
+
+    /// An index that is made and has nothing yet.
+    struct Empty;
+
+    impl Index for Empty {
+        fn covers(&self) -> Result<TreeSize, IndexError> {
+            Ok(TreeSize(0))
+        }
+
+        fn find(&self, _: EventId) -> Result<Known, IndexError> {
+            Ok(Known { position: None, findings: Vec::new(), covers: TreeSize(0) })
+        }
+    }
+
+    /// The sponsor's statement number `number`, of log `log`.
+    fn by_sponsor(number: u8, log: RecordHash, statement: Value) -> Vec<Prepared> {
+        let key = chain::SecretKey::from_bytes(&[1; 32]);
+        let actor = Actor {
+            id: "sponsor.one".parse().unwrap(),
+            organisation: "Sponsor".to_owned(),
+            role: Role::Sponsor,
+        };
+        let author = Author {
+            actor: &actor,
+            key: &key,
+            trial: &"t".parse().unwrap(),
+            log,
+            zone: &"UTC".parse().unwrap(),
+        };
+        let mut circumstances = Circumstances {
+            id: EventId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, number]),
+            signed_at: Instant::from_microseconds(1_795_305_600_000_000).unwrap(),
+            text_key: None,
+            randomness: &mut || SealingRandomness([7; 112]),
+        };
+        let statement = serde_json::from_value(statement).unwrap();
+        let submission = compose(&statement, author, &mut circumstances).unwrap().submission();
+        vec![crate::prepare::prepare(&submission, &Public::default()).unwrap()]
+    }
+
+    fn opening() -> Vec<Prepared> {
+        let key = |seed| chain::SecretKey::from_bytes(&[seed; 32]).public();
+        let log = chain::note::VerifierKey::new("example/t", key(9)).unwrap();
+        let sponsor =
+            json!({"holder": "sponsor.one", "organisation": "Sponsor", "public_key": key(1).to_text()});
+        let data = json!({
+            "definitions": {"evaluable": "evaluable-1", "imputation": "impute-1", "related": "related-1", "relapse": "relapse-1", "remission": "ccr-registry-1"},
+            "log_key": log.to_string(), "profile": {"mandatory": {}}, "rule_set": 1, "schedule": [],
+            "sponsor_keys": [sponsor], "synthetic": true, "title": "SYNTHETIC", "zone": "UTC"
+        });
+        by_sponsor(0, RecordHash::ZERO, json!({"kind": "trial_opened", "data": data}))
+    }
+
+    fn site(number: u8, log: RecordHash, site: &str) -> Vec<Prepared> {
+        let data = json!({"country": "CN", "name": site, "zone": "Asia/Shanghai"});
+        by_sponsor(number, log, json!({"kind": "site_activated", "site": site, "data": data}))
+    }
+
+    #[test]
+    fn what_was_decided_ahead_is_not_shown_and_not_forgotten_when_the_batch_before_it_is_durable() {
+        let journal = Arc::new(MemoryJournal::new());
+        let public = Arc::new(RwLock::default());
+        let clock: Clock = Arc::new(|| Instant::from_microseconds(1_795_305_600_000_000).unwrap());
+        let mut court =
+            Court::open(Arc::clone(&journal) as _, Arc::new(Empty), clock, Arc::clone(&public)).unwrap();
+        let sites = || public.read().unwrap().sites.keys().map(ToString::to_string).collect::<Vec<_>>();
+
+        let mut first = Vec::new();
+        court.decide(&opening(), &mut first);
+        let genesis = first[0].hash;
+        court.decide(&site(1, genesis, "A"), &mut first);
+        court.close();
+        let mut second = Vec::new();
+        court.decide(&site(2, genesis, "B"), &mut second);
+        court.close();
+        let mut third = Vec::new();
+        court.decide(&site(3, genesis, "C"), &mut third);
+        assert!(public.read().unwrap().opening.is_none(), "nothing is durable yet");
+
+        let head = journal.append(Head::EMPTY, &first).unwrap();
+        court.accept(head);
+        assert_eq!(sites(), ["A"]);
+        let again = court.decide(&site(2, genesis, "B"), &mut third);
+        assert!(
+            matches!(&again[..], [Outcome::Repeated(receipt)] if receipt.seq == Position(2)),
+            "{again:?}"
+        );
+
+        let head = journal.append(head, &second).unwrap();
+        court.accept(head);
+        assert_eq!(sites(), ["A", "B"]);
+
+        assert_eq!(court.rewind(&*journal).unwrap(), head);
+        assert_eq!(sites(), ["A", "B"]);
+        let mut fourth = Vec::new();
+        let again = court.decide(&site(3, genesis, "C"), &mut fourth);
+        assert!(
+            matches!(&again[..], [Outcome::Recorded(receipt)] if receipt.seq == Position(3)),
+            "{again:?}"
+        );
     }
 }

@@ -1,180 +1,270 @@
-//! The sequencer's thread: takes what waits, decides, appends, answers.
+//! The sequencer's thread: takes what waits, decides, has it appended, answers.
 
 use std::collections::VecDeque;
-use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::{io, mem};
 
 use chain::LinkedRecord;
 
-use super::{Decide, Shared, Submission, SubmitError};
-use crate::{AppendError, Head, Journal};
-
-/// How often an append without an answer is sent again before the sequencer gives up, with pauses of 10 ms doubled
-/// each time: 10 + 20 + … + 1,280 ms, some 2.5 s.
-const RESENDS_MAX: u32 = 8;
+use super::append::{Appender, Commit, commit};
+use super::{Decide, Limits, Shared, Submission, SubmitError};
+use crate::{Head, Journal};
 
 /// What the thread has in hand.
 pub(super) struct Worker<D: Decide> {
     journal: Arc<dyn Journal>,
     decide: D,
     shared: Arc<Shared<D>>,
-    /// Where the journal is believed to end.
+    appender: Appender,
+    /// Where the journal is believed to end, before the batch in flight.
     head: Head,
-    batch: VecDeque<Submission<D>>,
-    records: Vec<LinkedRecord>,
-    outcomes: Vec<D::Outcome>,
+    /// The batch that is being appended.
+    flight: Option<Vec<Decided<D>>>,
+    /// The batch that is being decided.
+    open: Batch<D>,
+    /// Taken from the queue and not decided yet.
+    waiting: VecDeque<Submission<D>>,
+    /// Whether anything came while the last append ran: without it there is nothing to decide during the next one.
+    gathered: bool,
 }
 
-/// How an append ended, as the submitters are concerned.
-enum Commit {
-    Durable(Head),
-    /// None of it is in the journal, which has moved on: decide again.
-    Lost,
-    /// None of it is in the journal, and it will not be taken.
-    Refused(SubmitError),
-    /// Nothing more can be appended.
-    Failed(SubmitError),
+type Decided<D> = (Submission<D>, <D as Decide>::Outcome);
+
+/// What goes into one append.
+struct Batch<D: Decide> {
+    decided: Vec<Decided<D>>,
+    records: Vec<LinkedRecord>,
+    /// Sum over the records.
+    bytes: usize,
+}
+
+impl<D: Decide> Batch<D> {
+    fn new() -> Self {
+        Self { decided: Vec::new(), records: Vec::new(), bytes: 0 }
+    }
+
+    fn is_full(&self, limits: &Limits) -> bool {
+        self.decided.len() >= limits.batch_items_max.max(1) || self.bytes >= limits.batch_bytes_max
+    }
 }
 
 impl<D: Decide> Worker<D> {
-    pub(super) fn new(journal: Arc<dyn Journal>, decide: D, shared: Arc<Shared<D>>) -> Self {
-        Self {
+    pub(super) fn new(journal: Arc<dyn Journal>, decide: D, shared: Arc<Shared<D>>) -> io::Result<Self> {
+        Ok(Self {
+            appender: Appender::start(Arc::clone(&journal), Arc::clone(&shared))?,
             head: journal.head(),
             journal,
             decide,
             shared,
-            batch: VecDeque::new(),
-            records: Vec::new(),
-            outcomes: Vec::new(),
-        }
+            flight: None,
+            open: Batch::new(),
+            waiting: VecDeque::new(),
+            gathered: false,
+        })
     }
 
     pub(super) fn run(mut self) {
-        while self.take_waiting() {
-            while !self.batch.is_empty() {
-                self.decide_batch();
-                match self.commit() {
-                    Commit::Durable(head) => {
-                        self.head = head;
-                        self.decide.accept(head);
-                        self.answer(Ok);
-                    }
-                    Commit::Lost => self.rewind(),
-                    Commit::Refused(error) => {
-                        self.answer(|_| Err(error.clone()));
-                        self.rewind();
-                    }
-                    Commit::Failed(error) => self.fail(&error),
-                }
+        // A panic of the `Decide` was printed. What is being appended may become durable all the same.
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.see_off()));
+        }
+    }
+
+    fn serve(&mut self) {
+        while self.await_work() {
+            if let Some(commit) = self.landed() {
+                self.land(commit);
+            }
+            self.decide_waiting();
+            if self.flight.is_none() && !self.open.decided.is_empty() {
+                self.launch();
             }
         }
     }
 
-    /// Waits for submissions and takes all there are; false when there will be none.
-    fn take_waiting(&mut self) -> bool {
+    /// Waits until there is something to decide or an append has ended; false when there will be nothing more.
+    fn await_work(&mut self) -> bool {
         let mut queue = self.shared.queue();
-        while queue.waiting.is_empty() {
-            if queue.closed.is_some() {
-                return false;
-            }
-            queue.idle = true;
-            queue = self.shared.submitted.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        queue.idle = false;
-        mem::swap(&mut queue.waiting, &mut self.batch);
-        let crowd = queue.crowd > 0;
-        drop(queue);
-        if crowd {
-            self.shared.room.notify_all();
-        }
-        true
-    }
-
-    fn decide_batch(&mut self) {
-        self.records.clear();
-        self.outcomes.clear();
-        let mut bytes = 0;
-        for submission in self.batch.iter().take(self.shared.limits.batch_items_max.max(1)) {
-            let before = self.records.len();
-            self.outcomes.push(self.decide.decide(&submission.item, &mut self.records));
-            bytes += self.records[before..].iter().map(|record| record.bytes.len()).sum::<usize>();
-            if bytes >= self.shared.limits.batch_bytes_max {
-                break;
-            }
-        }
-    }
-
-    fn commit(&self) -> Commit {
-        if self.records.is_empty() {
-            return Commit::Durable(self.head);
-        }
-        let mut resends = 0;
         loop {
-            match self.journal.append(self.head, &self.records) {
-                Ok(head) => return Commit::Durable(head),
-                Err(AppendError::PositionConflict { actual, .. }) if actual != self.head => {
-                    return if resends == 0 { Commit::Lost } else { self.settle() };
+            let room = !self.open.is_full(&self.shared.limits);
+            // What was taken is decided before more is taken, so that `waiting_max` holds.
+            if room && !self.waiting.is_empty() {
+                return true;
+            }
+            if room && !queue.waiting.is_empty() {
+                queue.idle = false;
+                mem::swap(&mut queue.waiting, &mut self.waiting);
+                let crowd = queue.crowd > 0;
+                drop(queue);
+                if crowd {
+                    self.shared.room.notify_all();
                 }
-                Err(AppendError::OutcomeUnknown { .. }) if resends < RESENDS_MAX => {
-                    // Only the identical batch may follow: a slow leader may still store the first.
-                    thread::sleep(Duration::from_millis(10 << resends));
-                    resends += 1;
+                return true;
+            }
+            if self.flight.is_none() {
+                if !room {
+                    return true;
                 }
-                Err(error @ AppendError::TooLarge { .. }) => {
-                    return Commit::Refused(SubmitError::Append(Arc::new(error)));
+                if queue.closed.is_some() {
+                    return false;
                 }
-                Err(error) => return Commit::Failed(SubmitError::Append(Arc::new(error))),
+            } else if queue.landed.is_some() {
+                return true;
+            }
+            queue.idle = room;
+            queue = self.shared.stirred.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// How the append on the second thread ended, if it has.
+    fn landed(&self) -> Option<Commit> {
+        if !self.shared.has_landed.load(Ordering::Acquire) {
+            return None;
+        }
+        self.shared.has_landed.store(false, Ordering::Relaxed);
+        self.shared.queue().landed.take()
+    }
+
+    /// Decides what was taken, until the batch is full or the append before it has ended.
+    fn decide_waiting(&mut self) {
+        let Self { decide, shared, open, waiting, .. } = self;
+        while !open.is_full(&shared.limits) && !shared.has_landed.load(Ordering::Acquire) {
+            let Some(submission) = waiting.pop_front() else { break };
+            let before = open.records.len();
+            let outcome = decide.decide(&submission.item, &mut open.records);
+            open.bytes += open.records[before..].iter().map(|record| record.bytes.len()).sum::<usize>();
+            open.decided.push((submission, outcome));
+        }
+    }
+
+    /// Has the open batch appended: on the second thread if there may be something to decide meanwhile.
+    fn launch(&mut self) {
+        if self.pays_ahead() {
+            return self.launch_ahead();
+        }
+        self.decide.close();
+        let commit = commit(&*self.journal, self.head, &self.open.records);
+        self.open.records.clear();
+        self.open.bytes = 0;
+        self.flight = Some(mem::take(&mut self.open.decided));
+        self.land(commit);
+    }
+
+    fn pays_ahead(&self) -> bool {
+        let large = self.open.bytes >= self.shared.limits.ahead_bytes_min && !self.open.records.is_empty();
+        large && (self.gathered || self.anything_waits())
+    }
+
+    fn anything_waits(&self) -> bool {
+        !self.waiting.is_empty() || !self.shared.queue().waiting.is_empty()
+    }
+
+    fn launch_ahead(&mut self) {
+        self.decide.close();
+        // As much room as the last batch took: the next one is most likely like it.
+        let room = Vec::with_capacity(self.open.records.len());
+        let records = mem::replace(&mut self.open.records, room);
+        self.open.bytes = 0;
+        self.appender.hand(self.head, records);
+        self.flight = Some(mem::take(&mut self.open.decided));
+    }
+
+    /// Heeds the end of the append of the batch in flight.
+    fn land(&mut self, commit: Commit) {
+        let Some(flight) = self.flight.take() else { return };
+        self.gathered = !self.open.decided.is_empty() || self.anything_waits();
+        match commit {
+            Commit::Durable(head) => {
+                self.head = head;
+                // The disk first: answering takes its time as well.
+                if self.pays_ahead() {
+                    self.launch_ahead();
+                }
+                self.decide.accept(head);
+                self.answer(flight);
+            }
+            Commit::Lost => self.decide_again(flight),
+            Commit::Refused(error) => {
+                self.refuse(flight, &error);
+                self.decide_again(Vec::new());
+            }
+            Commit::Failed(error) => self.fail(flight, &error),
+            Commit::Panicked => {
+                drop(flight);
+                self.fail(Vec::new(), &SubmitError::Stopped);
             }
         }
     }
 
-    /// A batch sent more than once met a conflict: it is in the journal, or another writer's records are.
-    fn settle(&self) -> Commit {
-        let Some(last) = self.records.last() else { return Commit::Durable(self.head) };
-        match self.journal.read(last.seq, 1) {
-            Ok(found) if found.first().is_some_and(|found| found.hash == last.hash) => {
-                Commit::Durable(self.head.after(&self.records))
-            }
-            Ok(_) => Commit::Lost,
-            Err(error) => Commit::Failed(SubmitError::Read(Arc::new(error))),
-        }
-    }
-
-    fn rewind(&mut self) {
+    /// Takes back `flight` and what was decided after it, to be decided on what the journal holds now.
+    fn decide_again(&mut self, flight: Vec<Decided<D>>) {
+        let dropped = flight.into_iter().chain(self.open.decided.drain(..));
+        let mut again: VecDeque<_> = dropped.map(|(submission, _)| submission).collect();
+        again.append(&mut self.waiting);
+        self.waiting = again;
+        self.open.records.clear();
+        self.open.bytes = 0;
         match self.decide.rewind(&*self.journal) {
             Ok(head) => self.head = head,
-            Err(error) => self.fail(&SubmitError::Read(Arc::new(error))),
+            Err(error) => self.fail(Vec::new(), &SubmitError::Read(Arc::new(error))),
         }
     }
 
-    /// Answers the submissions decided in this batch.
-    fn answer(&mut self, result: impl Fn(D::Outcome) -> Result<D::Outcome, SubmitError>) {
-        let decided = self.outcomes.len();
-        for (outcome, submission) in self.outcomes.drain(..).zip(self.batch.drain(..decided)) {
-            submission.answer.give(result(outcome));
+    fn answer(&self, decided: Vec<Decided<D>>) {
+        for (submission, outcome) in decided {
+            submission.answer.give(Ok(outcome));
         }
         self.shared.wake();
     }
 
-    /// Closes the queue and answers all that is in it.
-    fn fail(&mut self, error: &SubmitError) {
-        self.shared.close(error.clone());
-        let waiting = mem::take(&mut self.shared.queue().waiting);
-        for submission in self.batch.drain(..).chain(waiting) {
+    fn refuse(&self, decided: Vec<Decided<D>>, error: &SubmitError) {
+        for (submission, _) in decided {
             submission.answer.give(Err(error.clone()));
         }
         self.shared.wake();
     }
+
+    /// Closes the queue and answers all that is in it, and all in hand.
+    fn fail(&mut self, flight: Vec<Decided<D>>, error: &SubmitError) {
+        self.shared.close(error.clone());
+        let queued = mem::take(&mut self.shared.queue().waiting);
+        self.open.records.clear();
+        self.open.bytes = 0;
+        let decided = flight.into_iter().chain(self.open.decided.drain(..)).map(|(submission, _)| submission);
+        for submission in decided.chain(self.waiting.drain(..)).chain(queued) {
+            submission.answer.give(Err(error.clone()));
+        }
+        self.shared.wake();
+    }
+
+    /// Answers the batch in flight, if there is one, without the [`Decide`], which has panicked.
+    fn see_off(&mut self) {
+        let Some(flight) = self.flight.take() else { return };
+        let landed = {
+            let mut queue = self.shared.queue();
+            loop {
+                if let Some(commit) = queue.landed.take() {
+                    break commit;
+                }
+                queue = self.shared.stirred.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        match landed {
+            Commit::Durable(_) => self.answer(flight),
+            Commit::Refused(error) | Commit::Failed(error) => self.refuse(flight, &error),
+            Commit::Lost | Commit::Panicked => {}
+        }
+    }
 }
 
 impl<D: Decide> Drop for Worker<D> {
-    /// After a panic of the [`Decide`] the answers still waiting are dropped, so that nobody waits for ever.
+    /// After a panic the answers still waiting are dropped, so that nobody waits for ever.
     fn drop(&mut self) {
         self.shared.close(SubmitError::Stopped);
-        let waiting = mem::take(&mut self.shared.queue().waiting);
-        drop((mem::take(&mut self.batch), waiting));
+        let queued = mem::take(&mut self.shared.queue().waiting);
+        drop((self.flight.take(), mem::take(&mut self.open.decided), mem::take(&mut self.waiting), queued));
         self.shared.wake();
     }
 }
