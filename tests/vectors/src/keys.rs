@@ -76,6 +76,10 @@ pub(crate) const VERIFIER_KEY: Family = Family {
             made("trialbook.example/lupus-msct"),
             made("other.example/lupus-msct"),
             made("a name with spaces"),
+            (
+                "of a witness".to_owned(),
+                json!({"kind": "cosigner", "name": "witness.example/nanjing", "seed_hex": "04".repeat(32)}),
+            ),
             read(
                 "the Go checksum database",
                 "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
@@ -87,6 +91,8 @@ pub(crate) const VERIFIER_KEY: Family = Family {
     compute: |input| {
         let outcome = if input.0.contains_key("text") {
             VerifierKey::from_text(input.text("text")?)
+        } else if input.0.contains_key("kind") {
+            VerifierKey::cosigner(input.text("name")?, key_of(input)?.public())
         } else {
             VerifierKey::new(input.text("name")?, key_of(input)?.public())
         };

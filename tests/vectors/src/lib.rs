@@ -6,6 +6,7 @@
 
 mod bytes;
 mod clinical_forms;
+mod evidence;
 mod keys;
 mod log;
 
@@ -43,6 +44,24 @@ pub const FAMILIES: &[Family] = &[
     clinical_forms::IDENTIFIER,
     clinical_forms::SLEDAI,
     log::LOG,
+    evidence::tree::ROOT,
+    evidence::tree::INCLUSION,
+    evidence::tree::CONSISTENCY,
+    evidence::tree::TREE_CHECK,
+    evidence::tree::TILE_PATH,
+    evidence::tree::TILE_SET,
+    evidence::tree::TILE,
+    evidence::tree::ENTRY_BUNDLE,
+    evidence::texts::NOTE,
+    evidence::texts::NOTE_CHECK,
+    evidence::texts::CHECKPOINT,
+    evidence::texts::CHECKPOINT_TEXT,
+    evidence::texts::RECEIPT,
+    evidence::texts::LOG_PROOF,
+    evidence::texts::LOG_PROOF_CHECK,
+    evidence::texts::POLICY,
+    evidence::texts::WITNESS_REQUEST,
+    evidence::texts::WITNESS_REQUEST_TEXT,
 ];
 
 /// A file of vectors.
