@@ -557,7 +557,7 @@ fn a_list_of_subjects_counts_and_shows_what_the_latest_versions_say() {
             assert_eq!(index::subjects(view, None, 10).unwrap(), [summary.clone()]);
             let work: Vec<_> =
                 index::findings(view, None, 1).unwrap().into_iter().map(|(seq, _)| seq).collect();
-            Ok((summary.status, summary.records, summary.findings, summary.last_seq, work))
+            (summary.status, summary.records, summary.findings, summary.last_seq, work)
         })
         .unwrap()
     };
