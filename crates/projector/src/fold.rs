@@ -6,11 +6,14 @@ use std::collections::HashMap;
 use chain::{LinkedRecord, Record};
 use readmodel::{Change, Mark, Store, StoreError, View};
 
+use crate::commit::Flight;
+
 /// How records become rows.
 ///
 /// The contract: the rows at a mark, and the answers made of them, MUST depend on nothing but the records up to it;
 /// not on where batches ended, on a clock, or on chance. A fold MAY keep state in memory, if it can be restored from
-/// the rows of any mark. After an error or a panic the fold is dropped, with all it held.
+/// the rows of any mark. After an error or a panic the fold is dropped, with all it held; and so it is where what it
+/// folded is not committed. A batch may be committed while the next one is folded: [`Rows`] shows both.
 pub trait Fold: Send {
     /// Restores what is held in memory from the rows. Called once, before anything else; at mark 0 there are none.
     ///
@@ -32,7 +35,8 @@ pub trait Fold: Send {
         rows: &mut Rows<'_>,
     ) -> Result<(), FoldError>;
 
-    /// Writes to rows what is still held in memory alone. Called at the end of a batch, before it is committed.
+    /// Writes to rows what is still held in memory alone. Called at the end of a batch, before it is handed over to be
+    /// committed.
     ///
     /// # Errors
     /// [`FoldError`].
@@ -65,24 +69,30 @@ pub enum FoldError {
 /// The rows as they are after the records folded so far, committed or not.
 pub struct Rows<'a> {
     store: &'a dyn Store,
+    /// The commit of the batch before, which may not have ended.
+    flight: Option<&'a Flight>,
     /// `None`: deleted. Never iterated but to be committed, where one key is as good as another.
     pending: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(store: &'a dyn Store) -> Self {
-        Self { store, pending: HashMap::new() }
+    pub(crate) fn new(store: &'a dyn Store, flight: Option<&'a Flight>) -> Self {
+        Self { store, flight, pending: HashMap::new() }
     }
 
-    /// The row under `key`.
+    /// The row under `key`. Waits for the commit of the batch before, unless this batch has written the row.
     ///
     /// # Errors
     /// [`FoldError::Store`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, FoldError> {
-        match self.pending.get(key) {
-            Some(row) => Ok(row.as_deref().map(Cow::Borrowed)),
-            None => Ok(self.store.get(key)?.map(Cow::Owned)),
+        if let Some(row) = self.pending.get(key) {
+            return Ok(row.as_deref().map(Cow::Borrowed));
         }
+        if let Some(flight) = self.flight {
+            // If it failed, the line finds out before anything comes of what is read here.
+            let _ = flight.wait();
+        }
+        Ok(self.store.get(key)?.map(Cow::Owned))
     }
 
     /// Sets a row. Keys are not empty.

@@ -202,7 +202,7 @@ impl ProjectorHandle {
         self.shared.tell(|told| told.rebuild = true);
     }
 
-    /// Finishes the batch it is at, closes the store cleanly and ends the thread.
+    /// Finishes the batch it is at and the commit under way, closes the store cleanly and ends the thread.
     pub fn stop(&self) {
         self.shared.tell(|told| told.stop = true);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -256,7 +256,7 @@ impl Follower {
                 }
             }
         });
-        let whole_at = if live.chain.size.0 == 0 { journal.head().size } else { live.chain.size };
+        let whole_at = if live.size().0 == 0 { journal.head().size } else { live.size() };
         Self { journal, make_fold, settings, shared, live, shadow: None, whole_at, replaced: false }
     }
 
@@ -283,9 +283,11 @@ impl Follower {
                 self.rest();
             }
         }
-        if let Some(shadow) = self.shadow {
+        if let Some(shadow) = self.shadow.take() {
             shadow.store.retire();
         }
+        self.live.land();
+        self.publish();
         if let Err(error) = self.live.store.close() {
             self.shared
                 .error(format!("the read model was not closed cleanly and will be made anew: {error}"));
@@ -305,7 +307,7 @@ impl Follower {
                 self.shared.error(format!("the read model failed and is made anew: {what}"));
                 match self.live.store.shadow() {
                     Ok(store) => {
-                        self.whole_at = self.live.chain.size;
+                        self.whole_at = self.live.size();
                         let failed = std::mem::replace(&mut self.live, Line::begin(store, &self.make_fold));
                         self.publish();
                         self.shared.tell(|told| told.rebuilds += 1);
@@ -326,7 +328,7 @@ impl Follower {
             Some(_) => Step::Idle,
         };
         let why = match (&shadow.halt, &step) {
-            _ if shadow.chain.size >= self.live.chain.size => {
+            _ if shadow.size() >= self.live.size() => {
                 self.swap();
                 return self.heed(step);
             }
@@ -372,7 +374,7 @@ impl Follower {
     fn swap(&mut self) {
         let Some(shadow) = self.shadow.take() else { return };
         let former = std::mem::replace(&mut self.live, shadow);
-        self.whole_at = self.whole_at.max(former.chain.size);
+        self.whole_at = self.whole_at.max(former.size());
         self.replaced = false;
         self.publish();
         self.shared.tell(|told| told.rebuilds += 1);
@@ -384,7 +386,7 @@ impl Follower {
         let state = match &self.live.halt {
             _ if self.shadow.is_some() => State::Rebuilding,
             Some(halt) => State::Stopped { reason: halt.reason() },
-            None if self.live.chain.size < self.whole_at => State::Rebuilding,
+            None if self.live.size() < self.whole_at => State::Rebuilding,
             None => State::Running,
         };
         // All in one: nobody sees it stopped at a place it has gone on from.
@@ -404,7 +406,7 @@ impl Follower {
     /// Waits for a record, or for a command where no record helps.
     fn rest(&self) {
         if self.live.halt.is_none() {
-            self.journal.wait(self.live.chain.size, self.settings.poll);
+            self.journal.wait(self.live.size(), self.settings.poll);
             return;
         }
         let mut told = self.shared.told();

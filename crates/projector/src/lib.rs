@@ -4,6 +4,7 @@
 //! What it checks is that it folds the log, the whole log, in order: every position, every link, every time of
 //! recording. Where that fails it stops, says so, and goes on serving what it had.
 
+mod commit;
 mod fold;
 mod follow;
 mod line;

@@ -1,12 +1,17 @@
 //! One read model on its way along the journal: a store, the fold that fills it, and the chain as far as it came.
+//!
+//! Where there is more to fold, a batch is committed on a second thread while the next one is read, checked and folded;
+//! at the journal's end the follower's own thread commits it, which is sooner done. What is folded counts as nothing
+//! until it is committed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use chain::{Chain, LinkError, LinkedRecord, Position, Record, RecordHash, TreeSize};
 use journal::{Journal, ReadError};
-use readmodel::{Mark, Store, StoreError, query};
+use readmodel::{Change, Mark, Store, StoreError, query};
 
+use crate::commit::{Committer, Flight};
 use crate::fold::{Fold, FoldError, Rows};
 use crate::follow::{MakeFold, Settings};
 use crate::status::StopReason;
@@ -14,8 +19,15 @@ use crate::status::StopReason;
 /// A store with its fold.
 pub(crate) struct Line {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) chain: Chain,
+    /// As far as the rows are committed.
+    committed: Chain,
+    /// As far as records are folded: `committed`, and beyond it what is in flight.
+    folded: Chain,
     fold: Box<dyn Fold>,
+    /// The commit under way. There is none once the line is halted.
+    flight: Option<Flight>,
+    /// Started when it is first needed.
+    committer: Option<Committer>,
     pub(crate) halt: Option<Halt>,
 }
 
@@ -39,7 +51,7 @@ impl Halt {
 
 /// What one step came to.
 pub(crate) enum Step {
-    /// Records were folded and committed, or the line was halted.
+    /// Records were folded or committed, or the line was halted.
     Moved,
     /// There was nothing to fold.
     Idle,
@@ -85,73 +97,145 @@ impl Line {
             }
         }
         let fold = start(&*store, make_fold).map_err(|halt| halt.reason().to_string())?;
-        Ok(Self { store, chain, fold, halt })
+        Ok(Self::at(store, chain, fold, halt))
     }
 
     /// Begins at the beginning, in an empty store.
     pub(crate) fn begin(store: Arc<dyn Store>, make_fold: &MakeFold) -> Self {
         match start(&*store, make_fold) {
-            Ok(fold) => Self { store, chain: Chain::default(), fold, halt: None },
-            Err(halt) => Self { store, chain: Chain::default(), fold: Box::new(Never), halt: Some(halt) },
+            Ok(fold) => Self::at(store, Chain::default(), fold, None),
+            Err(halt) => Self::at(store, Chain::default(), Box::new(Never), Some(halt)),
         }
     }
 
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { size: self.chain.size.0, hash: self.chain.head.0 }
+    fn at(store: Arc<dyn Store>, chain: Chain, fold: Box<dyn Fold>, halt: Option<Halt>) -> Self {
+        Self { store, committed: chain, folded: chain, fold, flight: None, committer: None, halt }
     }
 
-    /// Reads a batch, checks it, folds it and commits it. What is good before a break is committed before the halt.
+    /// How many records are in the committed rows.
+    pub(crate) fn size(&self) -> TreeSize {
+        self.committed.size
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        mark_of(self.committed)
+    }
+
+    /// Reads a batch, checks it, folds it and commits it or has it committed. What is good before a break is committed
+    /// before the halt.
     pub(crate) fn step(&mut self, journal: &dyn Journal, make_fold: &MakeFold, settings: &Settings) -> Step {
-        let next = self.chain.size.next_position();
+        let next = self.folded.size.next_position();
         let mut batch = match journal.read(next, settings.batch_bytes_max) {
-            Ok(batch) if batch.is_empty() => return Step::Idle,
+            Ok(batch) if batch.is_empty() => return if self.land() { Step::Moved } else { Step::Idle },
             Ok(batch) => batch,
-            Err(error @ ReadError::Damaged { .. }) => {
-                self.halt = Some(Halt::Log(unreadable(next, &error)));
+            Err(error) => {
+                self.land();
+                if !matches!(error, ReadError::Damaged { .. }) {
+                    return Step::Unread(error);
+                }
+                self.halt.get_or_insert_with(|| Halt::Log(unreadable(next, &error)));
                 return Step::Moved;
             }
-            Err(error) => return Step::Unread(error),
         };
         batch.truncate(settings.batch_records_max.max(1));
-        let (records, broken) = checked(self.chain, &batch);
+        let more = journal.head().size.0 > next.0 + batch.len() as u64;
+        let (records, broken) = checked(self.folded, &batch);
+        let folded = self.fold(&records, &batch);
+        self.land();
+        if self.halt.is_some() {
+            return Step::Moved;
+        }
         self.halt = broken.map(Halt::Log);
-        if let Err(failure) = self.advance(&records, &batch) {
-            self.halt = Some(failure.halt);
-            // The fold holds part of the batch: a new one takes the part that is good.
-            let good = &records[..failure.at.min(records.len())];
-            if matches!(self.halt, Some(Halt::Log(_))) && !good.is_empty() {
-                let again = start(&*self.store, make_fold).and_then(|fold| {
-                    self.fold = fold;
-                    self.advance(good, &batch).map_err(|failure| failure.halt)
-                });
-                if let Err(halt @ Halt::Rows(_)) = again {
-                    self.halt = Some(halt);
+        match folded {
+            Ok(Some((changes, chain))) if more && self.halt.is_none() => self.hand(changes, chain),
+            Ok(Some((changes, chain))) => self.commit(changes, chain),
+            Ok(None) => {}
+            Err(failure) => {
+                self.halt = Some(failure.halt);
+                // The fold holds part of the batch: a new one takes the part that is good.
+                let good = &records[..failure.at.min(records.len())];
+                if matches!(self.halt, Some(Halt::Log(_))) && !good.is_empty() {
+                    self.fold_again(good, &batch, make_fold);
                 }
             }
         }
         Step::Moved
     }
 
-    /// Folds records whose links hold, and commits.
-    fn advance(&mut self, records: &[Record<'_>], batch: &[LinkedRecord]) -> Result<(), Failure> {
+    /// Folds `good` with a new fold and commits it. The line stays halted; if this fails, for that reason.
+    fn fold_again(&mut self, good: &[Record<'_>], batch: &[LinkedRecord], make_fold: &MakeFold) {
+        let again = start(&*self.store, make_fold).and_then(|fold| {
+            self.fold = fold;
+            self.fold(good, batch).map_err(|failure| failure.halt)
+        });
+        match again {
+            Ok(Some((changes, chain))) => self.commit(changes, chain),
+            Err(halt @ Halt::Rows(_)) => self.halt = Some(halt),
+            Ok(None) | Err(Halt::Log(_)) => {}
+        }
+    }
+
+    /// Folds records whose links hold; answers what is to be committed, and the chain's end then.
+    fn fold(
+        &mut self,
+        records: &[Record<'_>],
+        batch: &[LinkedRecord],
+    ) -> Result<Option<(Vec<Change>, Chain)>, Failure> {
         let (Some(last), Some(linked)) = (records.last(), records.len().checked_sub(1).map(|at| &batch[at]))
         else {
-            return Ok(());
+            return Ok(None);
         };
-        let mut rows = Rows::new(&*self.store);
+        let mut rows = Rows::new(&*self.store, self.flight.as_ref());
         for (at, (record, linked)) in records.iter().zip(batch).enumerate() {
             guarded(record.seq, || self.fold.fold(record, linked, &mut rows))
                 .map_err(|halt| Failure { at, halt })?;
         }
         let at = records.len() - 1;
         guarded(last.seq, || self.fold.settle(&mut rows)).map_err(|halt| Failure { at, halt })?;
-        let mark = Mark { size: last.seq.0 + 1, hash: linked.hash.0 };
-        self.store
-            .commit(rows.into_changes(), mark)
-            .map_err(|error| Failure { at, halt: Halt::Rows(told(&error)) })?;
-        self.chain.advance(last, linked.hash);
-        Ok(())
+        let mut chain = self.folded;
+        chain.advance(last, linked.hash);
+        Ok(Some((rows.into_changes(), chain)))
     }
+
+    fn commit(&mut self, changes: Vec<Change>, chain: Chain) {
+        match self.store.commit(changes, mark_of(chain)) {
+            Ok(()) => (self.committed, self.folded) = (chain, chain),
+            Err(error) => self.halt = Some(Halt::Rows(told(&error))),
+        }
+    }
+
+    /// Has a batch committed while the next one is folded.
+    fn hand(&mut self, changes: Vec<Change>, chain: Chain) {
+        if self.committer.is_none() {
+            self.committer = Committer::start(Arc::clone(&self.store)).ok();
+        }
+        match &self.committer {
+            Some(committer) => {
+                self.flight = Some(committer.hand(changes, mark_of(chain)));
+                self.folded = chain;
+            }
+            // The system has no thread to give.
+            None => self.commit(changes, chain),
+        }
+    }
+
+    /// Waits for the commit under way, if there is one, and says whether there was. If it failed, the line is halted
+    /// and what was folded after it is nothing.
+    pub(crate) fn land(&mut self) -> bool {
+        let Some(flight) = self.flight.take() else { return false };
+        match flight.wait() {
+            Ok(()) => self.committed = self.folded,
+            Err(error) => {
+                self.halt = Some(Halt::Rows(told(error)));
+                self.folded = self.committed;
+            }
+        }
+        true
+    }
+}
+
+fn mark_of(chain: Chain) -> Mark {
+    Mark { size: chain.size.0, hash: chain.head.0 }
 }
 
 /// Stands where no fold could be started; a halted line never asks it.
