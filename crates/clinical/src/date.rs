@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chain::Instant;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A full calendar date.
@@ -240,6 +241,16 @@ pub fn days_between(from: Date, to: Date) -> i32 {
     (to - from).get_days()
 }
 
+/// Days from 1970-01-01 to a date; negative before it.
+pub fn day_number(date: Date) -> i64 {
+    i64::from(days_between(jiff::civil::date(1970, 1, 1), date))
+}
+
+/// The latest date that an instant has anywhere, at UTC+14, as [`day_number`].
+pub fn latest_day_number(instant: Instant) -> i64 {
+    instant.microseconds().saturating_add(14 * 3_600 * 1_000_000).div_euclid(86_400 * 1_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +282,17 @@ mod tests {
         let year: PartialDate = "2008".parse().unwrap();
         assert!(!february.certainly_before(year) && !february.certainly_after(year));
         assert!("2007-12-31".parse::<PartialDate>().unwrap().certainly_before(year));
+    }
+
+    #[test]
+    fn an_instant_has_a_latest_date_somewhere() {
+        let check = |text: &str, date: &str| {
+            let date = date.parse::<PartialDate>().unwrap().earliest();
+            assert_eq!(latest_day_number(text.parse().unwrap()), day_number(date), "{text}");
+        };
+        check("2008-03-11T09:59:59.999999Z", "2008-03-11");
+        check("2008-03-11T10:00:00.000000Z", "2008-03-12");
+        check("1969-12-31T09:00:00.000000Z", "1969-12-31");
     }
 
     #[test]

@@ -68,6 +68,7 @@ findings! {
     InfusionBeforeConsent = "infusion-before-consent", Critical, "The product was given before the consent was signed.";
     InfusionNumberRepeated = "infusion-number-repeated", Major, "An infusion of that number is recorded already.";
     InfusionUnplanned = "infusion-unplanned", Major, "More infusions than the subject's course has.";
+    KeyUsedWhileSuspected = "key-used-while-suspected", Major, "The key signed records since the day from which on others may have had it.";
     LotExpired = "lot-expired", Critical, "The lot had expired.";
     LotNotReleased = "lot-not-released", Critical, "The lot was not released.";
     MandatoryItemAbsent = "mandatory-item-absent", Minor, "An item that the trial demands is neither stated nor given a reason.";

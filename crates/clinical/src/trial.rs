@@ -7,10 +7,11 @@ mod subject;
 
 use std::collections::{BTreeMap, HashMap};
 
-use chain::{KeyId, Position, PublicKey, RecordHash};
+use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Grant, Role};
 use crate::data::{Data, Definitions, PlannedVisit, SchemaProfile};
+use crate::date::latest_day_number;
 use crate::event::{Amends, Event};
 use crate::id::{SiteId, SubjectId, TrialId, Zone};
 
@@ -46,6 +47,8 @@ pub struct Trial {
     pub keys: BTreeMap<KeyId, Grant>,
     /// Its subjects. Unordered: nothing that is hashed or reported is made by going through it.
     subjects: HashMap<SubjectId, Subject>,
+    /// The last record that each key signed, and its day ([`latest_day_number`]).
+    pub last_signed: BTreeMap<KeyId, (Position, i64)>,
     /// Which record supersedes which, and the first record of each amended thing.
     pub lineage: Lineage,
 }
@@ -127,6 +130,8 @@ impl Trial {
             sites: BTreeMap::new(),
             keys: keys.collect(),
             subjects: HashMap::new(),
+            // The opening is recorded as soon as it is signed.
+            last_signed: [(event.key, (Position(0), latest_day_number(event.signed_at)))].into(),
             lineage: Lineage::default(),
         })
     }
@@ -141,8 +146,9 @@ impl Trial {
         self.subjects.len()
     }
 
-    /// Goes one record on: an event that was accepted, at its position.
-    pub fn apply(&mut self, event: &Event, seq: Position) {
+    /// Goes one record on: an event that was accepted, at its position and time.
+    pub fn apply(&mut self, event: &Event, seq: Position, recorded_at: Instant) {
+        self.last_signed.insert(event.key, (seq, latest_day_number(recorded_at)));
         match &event.data {
             Data::SiteActivated(data) => {
                 if let Some(site) = &event.site {

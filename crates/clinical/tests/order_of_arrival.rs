@@ -59,7 +59,7 @@ impl Log {
     fn record(&mut self, fact: &Value) -> Vec<Finding> {
         let (event, bytes) = event(fact, self.next);
         let found = assess(&self.trial, &event, &bytes, "2020-03-12T01:10:00.000000Z".parse().unwrap());
-        self.trial.apply(&event, Position(self.next));
+        self.trial.apply(&event, Position(self.next), "2020-03-12T01:10:00.000000Z".parse().unwrap());
         self.next += 1;
         found
     }

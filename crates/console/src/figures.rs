@@ -276,6 +276,29 @@ pub(crate) fn excluded(report: &Report) -> Markup {
     counts(report, "/excluded", "Recorded, but not in the figures", "exclusions")
 }
 
+/// Records shown of each suspected key; the report has them all.
+const SUSPECTED_SHOWN_MAX: usize = 50;
+
+/// Keys that others may have had, and what was recorded with them since; nothing where there are none.
+pub(crate) fn suspected(report: &Report, links: &Links) -> Markup {
+    let keys: Vec<clinical::SuspectedKey> = report.part("/suspected_keys").unwrap_or_default();
+    html! {
+        @for key in &keys {
+            p.note {
+                strong { "A key that others may have had: " }
+                (key.holder) ", " (words(key.role.as_str())) ", " (key.organisation) ", revoked in record "
+                a href=(links.record(key.revoked_at)) { (key.revoked_at) } ", suspected since " (key.suspected_since) ". "
+                (count(key.records.len() as u64)) " records signed with it and recorded since are counted all the same"
+                @for (index, record) in key.records.iter().take(SUSPECTED_SHOWN_MAX).enumerate() {
+                    @if index == 0 { ": " } @else { ", " }
+                    a href=(links.record(record.seq)) { (record.seq) }
+                }
+                @if key.records.len() > SUSPECTED_SHOWN_MAX { " and more" } "."
+            }
+        }
+    }
+}
+
 /// A part that is counts by name.
 pub(crate) fn counts(report: &Report, pointer: &str, caption: &str, what: &str) -> Markup {
     let Some(counts) = report.part::<BTreeMap<String, u64>>(pointer) else { return absent(what) };

@@ -58,6 +58,9 @@ pub(crate) fn listed(findings: &[clinical::Finding]) -> Markup {
                 li {
                     (severity(finding.severity)) " " (finding.code.meaning()) " "
                     span.quiet { code { (finding.code.as_str()) } @if !finding.pointer.is_empty() { " at " code { (finding.pointer) } } }
+                    @for (index, record) in finding.records.iter().enumerate() {
+                        @if index == 0 { " beside record " } @else { ", " } (record)
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use crate::asked::{Asked, Failure};
 use crate::curves;
 use crate::figures::{
     absent, basis, columns, cutoff, excluded, figure_table, interval_cells, interval_columns, methods,
-    rate_table, sites, subject, table,
+    rate_table, sites, subject, suspected, table,
 };
 use crate::links::Links;
 use crate::page::{self, Here};
@@ -35,6 +35,7 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Rates" } (rates(&report)) }
         section { h2 { "Disease activity" } (sledai(&report)) }
         section { h2 { "Sites" } (sites(&report)) }
+        (suspected(&report, links))
         section { h2 { "Not in the figures" } (excluded(&report)) }
         section { h2 { "Definitions and conventions" } (basis(&report)) }
     };

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::asked::{Asked, Failure};
 use crate::figures::{
     absent, basis, bound_cell, bound_column, columns, counts, cutoff, excluded, figure_table, interval_cells,
-    interval_columns, methods, ratio, share, sites, subject, table,
+    interval_columns, methods, ratio, share, sites, subject, suspected, table,
 };
 use crate::links::Links;
 use crate::page::{self, Here};
@@ -32,6 +32,7 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Reported seriousness against its criteria" } (disagreements(&report, links)) }
         section { h2 { "What is not known" } (counts(&report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
         section { h2 { "Sites" } (sites(&report)) }
+        (suspected(&report, links))
         section { h2 { "Not in the figures" } (excluded(&report)) }
         section { h2 { "Definitions" } (basis(&report)) }
     };

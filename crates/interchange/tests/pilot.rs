@@ -235,7 +235,7 @@ impl Log {
         let seq = self.chain.size.next_position();
         let record = self.chain.link(&composed.event, composed.signature, now);
         match &mut self.trial {
-            Some(trial) => trial.apply(&event, seq),
+            Some(trial) => trial.apply(&event, seq, now),
             None => self.trial = Trial::open(&event, record.hash),
         }
         composed.event.len()

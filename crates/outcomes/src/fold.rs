@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use chain::{Instant, Position};
 use clinical::data::{Disposition, DispositionReason, Visit};
 use clinical::kind::EventKind;
+use clinical::signers::Signers;
 use clinical::stated::value;
 use clinical::trial::Lineage;
 use clinical::{Data, Date, Event, Zone, sledai};
@@ -18,6 +19,7 @@ use crate::rows::{Fact, Header, Key, RowChange, Visited, What, write};
 #[derive(Debug, Default)]
 pub struct Folder {
     lineage: Lineage,
+    signers: Signers,
     zone: Option<TimeZone>,
     /// The date in the rows: that of the last record in the trial's zone.
     date: Option<Date>,
@@ -63,14 +65,18 @@ impl Folder {
                 let amended = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
                 self.lineage.amend(Position(seq), Position(amended));
             }
+            Key::Signers(key) => self.signers.restore(key, row).ok_or(RestoreError::Value)?,
             Key::Site(_) => {}
             Key::Fact { .. } => return Err(RestoreError::Key),
         }
         Ok(())
     }
 
-    /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: at most three.
+    /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: few.
     pub fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
+        let signer = self
+            .signers
+            .fold(event, seq, recorded_at, |key, row| out.push(RowChange { key, value: Some(row) }));
         match &event.data {
             Data::TrialOpened(data) => {
                 self.set_zone(&data.zone);
@@ -102,12 +108,12 @@ impl Folder {
             | Data::Visit(_)
             | Data::Disposition(_)
             | Data::Contact(_)
-            | Data::Void => self.fold_fact(event, seq, out),
+            | Data::Void => self.fold_fact(event, seq, signer, out),
         }
         self.note_date(recorded_at, out);
     }
 
-    fn fold_fact(&mut self, event: &Event, seq: Position, out: &mut Vec<RowChange>) {
+    fn fold_fact(&mut self, event: &Event, seq: Position, signer: Position, out: &mut Vec<RowChange>) {
         let (Some(subject), Some(site)) = (&event.subject, &event.site) else { return };
         let Some(what) = what(event) else { return };
         if let Some(amends) = &event.amends {
@@ -117,7 +123,7 @@ impl Folder {
             });
         }
         let root = self.lineage.place(seq, event.amends.as_ref());
-        let fact = Fact { latest: seq.0, site: Cow::Borrowed(site.as_str()), what };
+        let fact = Fact { latest: seq.0, signer: signer.0, site: Cow::Borrowed(site.as_str()), what };
         let key = Key::Fact { subject: subject.as_str(), root: root.0 }.write();
         out.push(RowChange { key, value: Some(write(&fact)) });
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chain::RecordHash;
-use clinical::Date;
+use chain::{Position, RecordHash};
 use clinical::data::Definitions;
+use clinical::signers::SignerRows;
+use clinical::{Date, SuspectedKey};
 use serde::{Deserialize, Serialize};
 
 use crate::course::Course;
@@ -118,6 +119,8 @@ pub struct Report {
     pub sites: Vec<SiteRow>,
     /// What was recorded and is not in the figures.
     pub excluded: Exclusions,
+    /// Keys that others may have had, and what was recorded with them since. It is in the figures all the same.
+    pub suspected_keys: Vec<SuspectedKey>,
 }
 
 /// What made a report.
@@ -215,6 +218,7 @@ struct State {
     header: Vec<u8>,
     last_record: Option<Date>,
     sites: BTreeMap<String, (String, String)>,
+    signers: SignerRows,
 }
 
 /// Makes the report of a fold's rows, all of them, in ascending order of their keys.
@@ -247,6 +251,7 @@ pub fn report(
     let cutoff = cutoff(&header, state.last_record, parameters.cutoff)?;
     let judged = Judged { remission: &header.definitions.remission, relapse: &header.definitions.relapse };
 
+    let mut suspicions = state.signers.suspicions();
     let mut excluded = Exclusions::default();
     let mut courses = Vec::new();
     let mut current: Option<(String, Facts)> = None;
@@ -254,6 +259,7 @@ pub fn report(
         in_order(&mut before, &key)?;
         let Some(Key::Fact { subject, root }) = Key::read(&key) else { return Err(ReportError::Row) };
         let fact: Fact<'_> = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
+        suspicions.note(Position(fact.signer), Position(fact.latest), subject);
         if current.as_ref().is_none_or(|(of, _)| of != subject)
             && let Some((of, facts)) = current.replace((subject.to_owned(), Facts::default()))
         {
@@ -266,7 +272,7 @@ pub fn report(
     if let Some((of, facts)) = current {
         courses.push(Course::new(of, facts, cutoff.0, &mut excluded));
     }
-    make(&header, &state.sites, &courses, cutoff, excluded, covered)
+    make(&header, &state.sites, &courses, cutoff, (excluded, suspicions.finish()), covered)
 }
 
 /// Ascending order, each key once: a row given twice would be counted twice.
@@ -282,6 +288,7 @@ impl State {
     fn read(&mut self, key: &[u8], row: Vec<u8>) -> Result<(), ReportError> {
         match Key::read(key).ok_or(ReportError::Row)? {
             Key::Header => self.header = row,
+            Key::Signers(key) => self.signers.read(key, &row).ok_or(ReportError::Row)?,
             Key::Date => self.last_record = Some(read_date(&row).ok_or(ReportError::Row)?),
             Key::Site(id) => {
                 let names = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
@@ -312,7 +319,7 @@ fn make(
     sites: &BTreeMap<String, (String, String)>,
     courses: &[Course],
     (cutoff, basis): (Date, CutoffBasis),
-    excluded: Exclusions,
+    (excluded, suspected_keys): (Exclusions, Vec<SuspectedKey>),
     covered: Covered,
 ) -> Result<Report, ReportError> {
     let definitions = header.definitions.clone().into_owned();
@@ -344,6 +351,7 @@ fn make(
         sledai: sledai::sledai(courses, &header.schedule)?,
         sites: flow::sites(courses, sites),
         excluded,
+        suspected_keys,
         definitions,
     })
 }

@@ -1,8 +1,8 @@
 //! The rows: facts by subject, and what a restarted fold has to know.
 //!
 //! A fact's key is `subject ‖ 0 ‖ position of the thing's first record` (8 bytes, big-endian), so that a correction
-//! overwrites its thing. The keys of [`STATE_PREFIX`] hold the header, the last record's date, the sites and the
-//! lineage of amended things; no subject begins with that byte. Values are JSON.
+//! overwrites its thing. The keys of [`STATE_PREFIX`] hold the header, the last record's date, the sites, the lineage
+//! of amended things and who signed what; no subject begins with that byte. Values are JSON.
 
 use std::borrow::Cow;
 
@@ -12,6 +12,7 @@ use clinical::data::{
     VitalStatus, WithdrawalScope,
 };
 use clinical::kind::EventKind;
+use clinical::signers::SIGNERS_PREFIX;
 use serde::{Deserialize, Serialize};
 
 /// What every key begins with that a restarted [`crate::Folder`] is restored from.
@@ -46,8 +47,13 @@ pub(crate) enum Key<'a> {
     Header,
     Date,
     Lineage(u64),
+    /// Who signed what: the whole key of such a row.
+    Signers(&'a [u8]),
     Site(&'a str),
-    Fact { subject: &'a str, root: u64 },
+    Fact {
+        subject: &'a str,
+        root: u64,
+    },
 }
 
 impl<'a> Key<'a> {
@@ -56,6 +62,7 @@ impl<'a> Key<'a> {
             return match key {
                 HEADER => Some(Self::Header),
                 DATE => Some(Self::Date),
+                _ if key.starts_with(SIGNERS_PREFIX) => Some(Self::Signers(key)),
                 _ => key
                     .strip_prefix(LINEAGE)
                     .and_then(|seq| Some(Self::Lineage(u64::from_be_bytes(seq.try_into().ok()?))))
@@ -72,6 +79,7 @@ impl<'a> Key<'a> {
             Self::Header => HEADER.to_vec(),
             Self::Date => DATE.to_vec(),
             Self::Lineage(seq) => [LINEAGE, &seq.to_be_bytes()].concat(),
+            Self::Signers(key) => key.to_vec(),
             Self::Site(site) => [SITE, site.as_bytes()].concat(),
             Self::Fact { subject, root } => [subject.as_bytes(), b"\0", &root.to_be_bytes()].concat(),
         }
@@ -98,6 +106,9 @@ pub(crate) struct Fact<'a> {
     /// Position of the latest version; the key has that of the first.
     #[serde(rename = "n")]
     pub(crate) latest: u64,
+    /// Where the key was granted that signed it.
+    #[serde(rename = "k")]
+    pub(crate) signer: u64,
     #[serde(borrow, rename = "s")]
     pub(crate) site: Cow<'a, str>,
     #[serde(borrow, rename = "w")]
@@ -164,6 +175,7 @@ mod tests {
             Key::Header,
             Key::Date,
             Key::Lineage(258),
+            Key::Signers(b"\0kg"),
             Key::Site("CN-NJ"),
             Key::Fact { subject: "S1", root: 0 },
             Key::Fact { subject: "01-701-1015", root: u64::MAX },

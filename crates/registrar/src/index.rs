@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::state::{OpenError, State};
 
 /// Number of this layout of rows; another number makes the store begin anew.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What the index knows of an event id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,8 +125,8 @@ impl IndexFold {
             rows.put([b"a", &amends.seq.0.to_be_bytes()[..]].concat(), position.to_vec());
         }
         let before = event.subject.as_ref().and_then(|subject| self.standing(subject));
-        self.state.apply(event, linked)?;
         self.state.chain.advance(record, linked.hash);
+        self.state.apply(event, linked)?;
         if let Some(subject) = &event.subject {
             let count = u8::try_from(findings.len()).unwrap_or(u8::MAX);
             let count = if count == 0 { Vec::new() } else { vec![count] };

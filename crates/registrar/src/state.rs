@@ -128,10 +128,11 @@ impl State {
         }
     }
 
-    /// Takes in an accepted event; the chain is advanced by whoever linked or followed it.
+    /// Takes in an accepted event, after whoever linked or followed it advanced the chain.
     pub(crate) fn apply(&mut self, event: &Event, linked: &LinkedRecord) -> Result<(), OpenError> {
+        let recorded_at = self.chain.recorded_at.unwrap_or(event.signed_at);
         match &mut self.trial {
-            Some(trial) => trial.apply(event, linked.seq),
+            Some(trial) => trial.apply(event, linked.seq, recorded_at),
             None => self.trial = Some(Trial::open(event, linked.hash).ok_or(OpenError::NotOpened)?),
         }
         Ok(())

@@ -8,6 +8,7 @@ use clinical::data::{
     AdverseEvent, Agent, Causality, Disposition, DispositionReason, Infusion, VisitStatus, VitalStatus,
     WithdrawalScope,
 };
+use clinical::signers::Signers;
 use clinical::stated::value;
 use clinical::trial::Lineage;
 use clinical::{Data, Date, Event, MissingReason, PartialDate, Stated, Zone};
@@ -21,6 +22,7 @@ use crate::rows::{Adverse, Fact, Header, Judgements, Key, RowChange, What, write
 #[derive(Debug, Default)]
 pub struct Folder {
     lineage: Lineage,
+    signers: Signers,
     /// Adverse events that carry on from another, by first records. A correction names what it amends and no more, so
     /// what it carries on from has to be remembered.
     followed: BTreeMap<u64, u64>,
@@ -73,14 +75,18 @@ impl Folder {
                 let followed = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
                 self.followed.insert(root, followed);
             }
+            Key::Signers(key) => self.signers.restore(key, row).ok_or(RestoreError::Value)?,
             Key::Site(_) => {}
             Key::Fact { .. } => return Err(RestoreError::Key),
         }
         Ok(())
     }
 
-    /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: at most three.
+    /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: few.
     pub fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
+        let signer = self
+            .signers
+            .fold(event, seq, recorded_at, |key, row| out.push(RowChange { key, value: Some(row) }));
         match &event.data {
             Data::TrialOpened(data) => {
                 self.set_zone(&data.zone);
@@ -109,12 +115,12 @@ impl Folder {
             | Data::AdverseEvent(_)
             | Data::Disposition(_)
             | Data::Contact(_)
-            | Data::Void => self.fold_fact(event, seq, out),
+            | Data::Void => self.fold_fact(event, seq, signer, out),
         }
         self.note_date(recorded_at, out);
     }
 
-    fn fold_fact(&mut self, event: &Event, seq: Position, out: &mut Vec<RowChange>) {
+    fn fold_fact(&mut self, event: &Event, seq: Position, signer: Position, out: &mut Vec<RowChange>) {
         let (Some(subject), Some(site)) = (&event.subject, &event.site) else { return };
         let Some(mut what) = self.what(event) else { return };
         if let Some(amends) = &event.amends {
@@ -134,7 +140,7 @@ impl Folder {
                 None => adverse.follows = self.followed.get(&root.0).copied(),
             }
         }
-        let fact = Fact { latest: seq.0, site: Cow::Borrowed(site.as_str()), what };
+        let fact = Fact { latest: seq.0, signer: signer.0, site: Cow::Borrowed(site.as_str()), what };
         let key = Key::Fact { subject: subject.as_str(), root: root.0 }.write();
         out.push(RowChange { key, value: Some(write(&fact)) });
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chain::RecordHash;
+use chain::{Position, RecordHash};
 use clinical::data::Definitions;
-use clinical::{Date, PartialDate};
+use clinical::signers::SignerRows;
+use clinical::{Date, PartialDate, SuspectedKey};
 use serde::{Deserialize, Serialize};
 
 use crate::death::{self, DeathSection};
@@ -110,6 +111,8 @@ pub struct Report {
     pub sites: Vec<SiteRow>,
     /// What was recorded and is not in the figures.
     pub excluded: Exclusions,
+    /// Keys that others may have had, and what was recorded with them since. It is in the figures all the same.
+    pub suspected_keys: Vec<SuspectedKey>,
 }
 
 /// Who is in which population.
@@ -243,6 +246,7 @@ struct State {
     header: Vec<u8>,
     last_record: Option<Date>,
     sites: BTreeMap<String, (String, String)>,
+    signers: SignerRows,
 }
 
 /// Makes the report of a fold's rows, all of them, in ascending order of their keys.
@@ -274,6 +278,7 @@ pub fn report(
     let header: Header<'_> = serde_json::from_slice(&state.header).map_err(|_| ReportError::Row)?;
     let cutoff = cutoff(&header, state.last_record, parameters.cutoff)?;
 
+    let mut suspicions = state.signers.suspicions();
     let mut excluded = Exclusions::default();
     let mut subjects = Vec::new();
     let mut current: Option<(String, Facts)> = None;
@@ -281,6 +286,7 @@ pub fn report(
         in_order(&mut before, &key)?;
         let Some(Key::Fact { subject, root }) = Key::read(&key) else { return Err(ReportError::Row) };
         let fact: Fact<'_> = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
+        suspicions.note(Position(fact.signer), Position(fact.latest), subject);
         if current.as_ref().is_none_or(|(of, _)| of != subject)
             && let Some((of, facts)) = current.replace((subject.to_owned(), Facts::default()))
         {
@@ -293,7 +299,7 @@ pub fn report(
     if let Some((of, facts)) = current {
         subjects.extend(facts.into_subject(of, cutoff.0, &mut excluded));
     }
-    make(&header, &state.sites, &subjects, cutoff, excluded, covered)
+    make(&header, &state.sites, &subjects, cutoff, (excluded, suspicions.finish()), covered)
 }
 
 /// Ascending order, each key once: a row given twice would be counted twice.
@@ -309,6 +315,7 @@ impl State {
     fn read(&mut self, key: &[u8], row: Vec<u8>) -> Result<(), ReportError> {
         match Key::read(key).ok_or(ReportError::Row)? {
             Key::Header => self.header = row,
+            Key::Signers(key) => self.signers.read(key, &row).ok_or(ReportError::Row)?,
             Key::Date => self.last_record = Some(read_date(&row).ok_or(ReportError::Row)?),
             Key::Site(id) => {
                 let names = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
@@ -339,7 +346,7 @@ fn make(
     sites: &BTreeMap<String, (String, String)>,
     subjects: &[Subject],
     (cutoff, basis): (Date, CutoffBasis),
-    excluded: Exclusions,
+    (excluded, suspected_keys): (Exclusions, Vec<SuspectedKey>),
     covered: Covered,
 ) -> Result<Report, ReportError> {
     let definitions = header.definitions.clone().into_owned();
@@ -380,6 +387,7 @@ fn make(
         unknowns: overview::unknowns(subjects),
         sites: by_site(subjects, sites),
         excluded,
+        suspected_keys,
         definitions,
     })
 }

@@ -348,7 +348,7 @@ impl<'a> Fold<'a> {
             }
         }
         if admitted || (event.kind.scope() == Scope::Subject && event.amends.is_none()) {
-            trial.apply(event, at.seq);
+            trial.apply(event, at.seq, recorded_at);
         }
     }
 

@@ -8,9 +8,10 @@ use rust_decimal::Decimal as Exact;
 
 use crate::authority::Role;
 use crate::data::{
-    AdverseEvent, Agent, Cells, CriterionResult, Data, Enrollment, Infusion, Outcome, ReleaseStatus, Visit,
+    AdverseEvent, Agent, Cells, CriterionResult, Data, Enrollment, Infusion, KeyRevoked, Outcome,
+    ReleaseStatus, Visit,
 };
-use crate::date::PartialDate;
+use crate::date::{PartialDate, day_number, latest_day_number};
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode as F};
 use crate::stated::value;
@@ -68,12 +69,12 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
         Data::Infusion(data) => infusion(&mut found, data, event.occurred_on),
         Data::Visit(data) => visit(&mut found, trial, event, data),
         Data::AdverseEvent(data) => adverse_event(&mut found, event, data, recorded_at),
+        Data::KeyRevoked(data) => revocation(&mut found, trial, data),
         Data::Disposition(_)
         | Data::Contact(_)
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
-        | Data::KeyRevoked(_)
         | Data::Void => {}
     }
     beside::assess(&mut found, trial, event);
@@ -84,20 +85,18 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
 }
 
 fn assess_date(found: &mut Findings, event: &Event, on: PartialDate, recorded_at: Instant) {
-    let day = |instant: Instant| {
-        // The latest date that it can be anywhere: UTC+14.
-        let local = instant.microseconds().saturating_add(14 * 3600 * 1_000_000);
-        let days = i32::try_from(local.div_euclid(86_400_000_000)).unwrap_or(i32::MAX);
-        jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(days).unwrap_or_default()).ok()
-    };
+    let earliest = day_number(on.earliest());
     // A missed visit is dated when it was due.
-    found.add_if(
-        day(recorded_at).is_some_and(|today| on.earliest() > today),
-        F::DateInFuture,
-        "/occurred_on",
-    );
-    let signed_before = day(event.signed_at).is_some_and(|signed| on.earliest() > signed);
-    found.add_if(signed_before, F::SignedBeforeFact, "/signed_at");
+    found.add_if(earliest > latest_day_number(recorded_at), F::DateInFuture, "/occurred_on");
+    found.add_if(earliest > latest_day_number(event.signed_at), F::SignedBeforeFact, "/signed_at");
+}
+
+/// A key that signed after the day from which on others may have had it.
+fn revocation(found: &mut Findings, trial: &Trial, data: &KeyRevoked) {
+    let last = trial.last_signed.get(&data.key).zip(data.suspected_since);
+    let since = last.filter(|((_, day), since)| *day >= day_number(since.earliest()));
+    let records = since.map(|((seq, _), _)| *seq);
+    found.add_if_any(F::KeyUsedWhileSuspected, "/data/suspected_since", records.into_iter());
 }
 
 fn enrollment(found: &mut Findings, data: &Enrollment, on: Option<PartialDate>) {

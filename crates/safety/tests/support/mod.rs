@@ -158,7 +158,7 @@ pub(crate) fn fold(folder: &mut Folder, events: &[(Event, Instant)], first: u64,
     let mut changes = Vec::new();
     for (index, (event, at)) in events.iter().enumerate() {
         folder.fold(event, Position(first + index as u64), *at, &mut changes);
-        assert!(changes.len() <= 3, "one event changes few rows");
+        assert!(changes.len() <= 5, "one event changes few rows");
         for change in changes.drain(..) {
             match change.value {
                 Some(value) => rows.insert(change.key, value),

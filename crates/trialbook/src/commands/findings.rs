@@ -11,7 +11,7 @@ pub(super) async fn run(json: bool, which: &WhichTrial, place: &Place) -> Result
     let access = Access::open(place, false)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
-    let mut table = Table::new(["record", "severity", "site", "subject", "kind", "finding", "at"]);
+    let mut table = Table::new(["record", "severity", "site", "subject", "kind", "finding", "at", "beside"]);
     let mut page = Page { after: None, limit: Some(1_000) };
     loop {
         let found = access.registry.findings(&trial, page.clone()).await?;
@@ -29,6 +29,7 @@ pub(super) async fn run(json: bool, which: &WhichTrial, place: &Place) -> Result
                     record.kind.to_string(),
                     finding.code.as_str().to_owned(),
                     finding.pointer.clone(),
+                    finding.records.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 ]);
             }
         }

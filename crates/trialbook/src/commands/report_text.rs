@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use clinical::SuspectedKey;
 use outcomes::Report as OutcomeReport;
 use safety::Report as SafetyReport;
 
@@ -96,6 +97,7 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
         ]);
     }
     text.push_str(&sites.to_string());
+    suspected(&mut text, &report.suspected_keys);
     text
 }
 
@@ -276,7 +278,35 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
         unknown.outcome_missing,
         report.seriousness_disagreements.len(),
     );
+    suspected(&mut text, &report.suspected_keys);
     text
+}
+
+/// Records shown of each suspected key; the report has them all.
+const SUSPECTED_SHOWN_MAX: usize = 20;
+
+/// Keys that others may have had, and what was recorded with them since.
+fn suspected(text: &mut String, keys: &[SuspectedKey]) {
+    if keys.is_empty() {
+        return;
+    }
+    heading(text, "Keys that others may have had: what they signed is in the figures");
+    for key in keys {
+        let shown: Vec<_> =
+            key.records.iter().take(SUSPECTED_SHOWN_MAX).map(|record| record.seq.to_string()).collect();
+        let _ = writeln!(
+            text,
+            "  {}, {}, {} · suspected since {} · revoked in record {} · {} records since: {}{}",
+            key.holder,
+            words(key.role.as_str()),
+            key.organisation,
+            key.suspected_since,
+            key.revoked_at,
+            key.records.len(),
+            shown.join(", "),
+            if key.records.len() > SUSPECTED_SHOWN_MAX { ", …" } else { "" },
+        );
+    }
 }
 
 /// `NotYetDue` and `not_yet_due` as words.

@@ -23,8 +23,8 @@ use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
 const INDEX_WAIT: Duration = Duration::from_mins(1);
 
 /// Numbers of the row layouts; another number makes a store begin anew.
-const OUTCOMES_SCHEMA: u32 = 1;
-const SAFETY_SCHEMA: u32 = 1;
+const OUTCOMES_SCHEMA: u32 = 2;
+const SAFETY_SCHEMA: u32 = 2;
 
 /// A trial at work.
 pub(crate) struct Running {

@@ -365,6 +365,34 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
+fn records_of_a_suspected_key_are_found_by_the_time_of_their_recording() {
+    let check_since = |since: Option<&str>, expected: &[(&str, &str)]| {
+        let mut log = Log::running(1);
+        // Recorded on the first of April 2008; signed, as it says itself, long before.
+        log.say_changed(&log.investigator.clone(), visit("S1", "2008-03-18"), |event| {
+            event["signed_at"] = json!("2008-03-18T10:00:00.000000Z");
+        });
+        let key = log.investigator.key.public().id();
+        let mut data = json!({"key": key, "reason": "compromised"});
+        if let Some(since) = since {
+            data["suspected_since"] = json!(since);
+        }
+        log.say(&log.principal.clone(), json!({"kind": "key_revoked", "data": data}));
+        let report = check(&log.records, &log.anchors_with_head());
+        assert_eq!(report.status(), 0, "{report}");
+        let found: Vec<_> =
+            report.findings.iter().map(|finding| (finding.code.as_str(), &*finding.detail)).collect();
+        assert_eq!(found, expected, "{since:?}");
+    };
+    let found = [("key-used-while-suspected", "beside record 7")];
+    check_since(Some("2008-04-01"), &found);
+    check_since(Some("2008-04"), &found);
+    check_since(Some("2007"), &found);
+    check_since(Some("2008-04-02"), &[]);
+    check_since(None, &[]);
+}
+
+#[test]
 fn each_code_has_a_log_that_makes_it_at_its_place_and_a_near_neighbour_that_does_not() {
     for Case { code, seq, harmed, neighbour } in cases() {
         let found = harmed.findings.iter().find(|finding| finding.code == code);
