@@ -9,7 +9,8 @@ mod verification;
 pub(crate) use verification::JournalRecords;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use api::{Answer, Covers, Problem, Verified, problem_of_refusal};
@@ -32,10 +33,20 @@ pub(crate) struct Deployment(Arc<Inner>);
 pub(crate) struct Inner {
     data: Data,
     lock: Lock,
-    trials: RwLock<BTreeMap<TrialId, Arc<Running>>>,
+    trials: RwLock<Trials>,
+    /// Held while a new trial is made: two openings of one trial must not meet in its directory.
+    opening: Mutex<()>,
     keep: Keep,
     verified: RwLock<BTreeMap<TrialId, Verified>>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
+}
+
+/// The trials of a deployment.
+#[derive(Default)]
+struct Trials {
+    running: BTreeMap<TrialId, Arc<Running>>,
+    /// Those that could not be opened, and why: trials share nothing, so one that is damaged keeps no other from its work.
+    closed: BTreeMap<TrialId, String>,
 }
 
 /// Below so many submissions a request is prepared on one thread: starting another costs about what two cost.
@@ -46,17 +57,22 @@ impl Deployment {
     pub(crate) fn open(data: Data, lock: Lock) -> anyhow::Result<Self> {
         let keep = Keep::open(&data.keep(), data.text_key_encryption_key()?)
             .with_context(|| format!("cannot open {}", data.keep().display()))?;
-        let mut trials = BTreeMap::new();
+        let mut trials = Trials::default();
         for trial in data.trials()? {
-            let running = Running::open(&trial, &data.trial(&trial))
-                .with_context(|| format!("cannot open trial {trial}"))?;
-            check_anchors(&data, &running)?;
-            trials.insert(trial, Arc::new(running));
+            match open_trial(&data, &trial) {
+                Ok(running) => drop(trials.running.insert(trial, Arc::new(running))),
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    tracing::error!(trial = %trial, "the trial is not served: {why}");
+                    trials.closed.insert(trial, why);
+                }
+            }
         }
         Ok(Self(Arc::new(Inner {
             data,
             lock,
             trials: RwLock::new(trials),
+            opening: Mutex::new(()),
             keep,
             verified: RwLock::default(),
             metrics: crate::logging::metrics(),
@@ -83,36 +99,64 @@ impl Inner {
 
     fn running(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
         let trials = self.trials.read().unwrap_or_else(PoisonError::into_inner);
-        trials.get(trial).cloned().ok_or_else(|| Problem::not_found(format!("there is no trial {trial}")))
+        match (trials.running.get(trial), trials.closed.get(trial)) {
+            (Some(running), _) => Ok(Arc::clone(running)),
+            (None, Some(why)) => Err(Problem::unavailable(format!("trial {trial} is not served: {why}"))),
+            (None, None) => Err(Problem::not_found(format!("there is no trial {trial}"))),
+        }
     }
 
     fn all(&self) -> Vec<Arc<Running>> {
-        self.trials.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let trials = self.trials.read().unwrap_or_else(PoisonError::into_inner);
+        trials.running.values().cloned().collect()
     }
 
-    /// Opens a new trial: decides on its first event before anything is made on disk.
+    /// Trials that could not be opened, each with the reason.
+    fn closed(&self) -> BTreeMap<TrialId, String> {
+        self.trials.read().unwrap_or_else(PoisonError::into_inner).closed.clone()
+    }
+
+    /// Opens a new trial: decides on its first event before anything is made on disk, and leaves nothing there if it
+    /// is not recorded.
     fn open_new(&self, submission: &[u8]) -> Result<Answer, Problem> {
         let event = match check_opening(submission) {
             Ok(event) => event,
             Err(refusal) => return Ok(Answer::Refused { problem: problem_of_refusal(&refusal) }),
         };
-        let trial = event.trial.clone();
-        let mut trials = self.trials.write().unwrap_or_else(PoisonError::into_inner);
-        let running = if let Some(running) = trials.get(&trial) {
-            Arc::clone(running)
-        } else {
-            let dir = self.data.trial(&trial);
-            std::fs::create_dir_all(&dir).map_err(|error| Problem::internal(error.to_string()))?;
-            let opened = Running::open(&trial, &dir);
-            let running = Arc::new(opened.map_err(|error| Problem::internal(format!("{error:#}")))?);
-            trials.insert(trial.clone(), Arc::clone(&running));
-            running
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match self.running(&event.trial) {
+            Ok(running) => running,
+            Err(problem) if problem.status == 404 => self.make(&event.trial)?,
+            Err(problem) => return Err(problem),
         };
-        drop(trials);
-        let answers = submit_blocking(&running, &[submission.to_vec()])?;
-        let answer = answers.into_iter().next().ok_or_else(|| Problem::internal("no answer"))?;
-        check_anchors(&self.data, &running).map_err(|error| Problem::internal(format!("{error:#}")))?;
-        Ok(answer)
+        let answered = submit_blocking(&running, &[submission.to_vec()]);
+        if running.journal.head().size.0 == 0 {
+            self.unmake(running);
+        } else {
+            check_anchors(&self.data, &running).map_err(|error| Problem::internal(format!("{error:#}")))?;
+        }
+        answered?.into_iter().next().ok_or_else(|| Problem::internal("no answer"))
+    }
+
+    fn make(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
+        let dir = self.data.trial(trial);
+        let opened = std::fs::create_dir_all(&dir).map_err(anyhow::Error::from);
+        let opened = opened.and_then(|()| Running::open(trial, &dir));
+        let running = Arc::new(opened.map_err(|error| {
+            remove_unopened(&dir);
+            Problem::internal(format!("{error:#}"))
+        })?);
+        let mut trials = self.trials.write().unwrap_or_else(PoisonError::into_inner);
+        trials.running.insert(trial.clone(), Arc::clone(&running));
+        Ok(running)
+    }
+
+    /// Takes back a trial that was made and not opened.
+    fn unmake(&self, running: Arc<Running>) {
+        let trial = running.trial.clone();
+        self.trials.write().unwrap_or_else(PoisonError::into_inner).running.remove(&trial);
+        drop(running);
+        remove_unopened(&self.data.trial(&trial));
     }
 
     /// What an answer made from `projector`'s rows covers.
@@ -153,6 +197,24 @@ impl Inner {
         let Ok(running) = self.running(trial) else { return false };
         let size = running.journal.head().size;
         running.projectors().iter().all(|(_, projector)| projector.wait_for(size, timeout))
+    }
+}
+
+/// Opens a trial that is there.
+fn open_trial(data: &Data, trial: &TrialId) -> anyhow::Result<Running> {
+    let dir = data.trial(trial);
+    // An empty journal in its place would take the trial for a new one.
+    anyhow::ensure!(dir.join("journal").is_dir(), "{} was opened, but its journal is gone", dir.display());
+    let running = Running::open(trial, &dir)?;
+    check_anchors(data, &running)?;
+    Ok(running)
+}
+
+/// Removes what was made for a trial that no record opens.
+fn remove_unopened(dir: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(dir) {
+        // It is in nobody's way: an empty journal opens as a trial that is not open yet.
+        tracing::warn!(dir = %dir.display(), "what was made for a trial that was not opened stays: {error}");
     }
 }
 
@@ -315,13 +377,21 @@ fn pieces(prepared: Vec<Prepared>) -> Vec<Vec<Prepared>> {
     pieces
 }
 
+/// Most bytes of submissions that are worked on at once in one trial, in KiB: what comes beyond them waits outside the
+/// sequencer's queue, which counts pieces. Four of the largest requests.
+const ROOM_KIB: u32 = 64 << 10;
+
 /// Submits without holding a thread while the disk works.
-async fn submit(running: Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+    let bytes: usize = submissions.iter().map(Vec::len).sum();
+    let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB);
+    let _room =
+        running.room.acquire_many(kib).await.map_err(|_| Problem::unavailable("the trial is closing"))?;
     let results = if submissions.len() == 1 {
         // One signature takes 40 µs: handing it to another thread would cost a fifth of that and win nothing.
-        prepare(&running, &submissions)?
+        prepare(running, &submissions)?
     } else {
-        let running = Arc::clone(&running);
+        let running = Arc::clone(running);
         let prepared = tokio::task::spawn_blocking(move || prepare(&running, &submissions)).await;
         prepared.map_err(|_| Problem::internal("preparing the submissions failed"))??
     };

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::Registry;
+use api::{Problem, Registry};
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 
 use super::print;
 use crate::data::Data;
@@ -42,6 +47,7 @@ pub(crate) async fn serve(
     deployment.lock().publish_address(&format!("http://{address}"))?;
     let registry: Arc<dyn Registry> = Arc::new(deployment.clone());
     let routes = api::router(Arc::clone(&registry)).merge(console::router(registry, settings));
+    let routes = routes.layer(from_fn(for_this_host));
     let verifier = tokio::spawn(verify_now_and_then(deployment.clone()));
     print(&format!("serving {} at http://{address} (Ctrl-C stops)", deployment.data().root().display()))?;
     let server = axum::serve(listener, routes).with_graceful_shutdown(stop_asked());
@@ -52,6 +58,25 @@ pub(crate) async fn serve(
     }
     verifier.abort();
     Ok(())
+}
+
+/// Turns away what was meant for another host. Whoever gets a reader to open a page, and lets that page's name mean
+/// 127.0.0.1 afterwards, could else read the registry through the reader's browser (DNS rebinding).
+async fn for_this_host(request: Request, next: Next) -> Response {
+    let stated = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let stated = stated.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
+    if names_loopback(stated) {
+        return next.run(request).await;
+    }
+    let detail = "this registry answers under localhost, 127.0.0.1 and [::1] only";
+    Problem::new(421, "misdirected-request", "The request names another host.", detail).into_response()
+}
+
+fn names_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Ctrl-C or SIGTERM.
@@ -77,5 +102,20 @@ async fn verify_now_and_then(deployment: Deployment) {
             }
         }
         tokio::time::sleep(VERIFY_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_loopback;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered_under() {
+        for name in ["localhost", "LOCALHOST:7878", "127.0.0.1:1", "127.9.9.9", "[::1]:7878"] {
+            assert!(names_loopback(name), "{name}");
+        }
+        for name in ["", "example.org", "localhost.example.org:7878", "10.0.0.1", "[::2]", "a b", "[::1"] {
+            assert!(!names_loopback(name), "{name}");
+        }
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let known_heads = asked.known.iter().map(|text| known_head(text)).collect::<Result<_>>()?;
     let anchors = Anchors { genesis: asked.genesis, log_key, known_heads, ..Anchors::default() };
     let source = JournalRecords::open(&journal)?;
+    let end = source.end();
     // Hidden by itself where standard error is no terminal.
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
@@ -38,12 +39,39 @@ pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let options = Options { strict: asked.strict, progress: Some(&mut progress), ..Options::default() };
     let report = verify::verify(source, &anchors, options)?;
     bar.finish_and_clear();
+    let after = end.get().and_then(after_the_end);
     if asked.json {
-        print(&serde_json::to_string(&report)?)?;
+        let mut answer = serde_json::to_value(&report)?;
+        if let (Some(after), Some(object)) = (after, answer.as_object_mut()) {
+            object.insert("after_the_end".to_owned(), after.into());
+        }
+        print(&answer.to_string())?;
     } else {
         print(&report.to_string())?;
+        if let Some(after) = after {
+            print(&after)?;
+        }
     }
     Ok(report.status())
+}
+
+/// What stands after the last record and is none.
+fn after_the_end(end: &journal_file::End) -> Option<String> {
+    if let Some(head) = end.withheld {
+        return Some(format!(
+            "note: records up to {} follow that could not be shown to be durable; nobody was told of them",
+            head.size
+        ));
+    }
+    end.torn.as_ref().map(|torn| {
+        format!(
+            "note: after the last record stands an unfinished append of {} bytes ({} at byte {}): a writer is at it, or a \
+             crash left it; nothing in it was ever acknowledged",
+            torn.bytes,
+            torn.file.display(),
+            torn.offset
+        )
+    })
 }
 
 fn known_head(text: &str) -> Result<KnownHead> {

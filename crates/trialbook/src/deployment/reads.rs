@@ -173,7 +173,7 @@ impl Registry for Deployment {
         if running.registrar.public().opening.is_none() {
             return Err(Problem::not_found(format!("trial {trial} is not open")));
         }
-        submit(running, submissions).await
+        submit(&running, submissions).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
@@ -314,10 +314,14 @@ impl Registry for Deployment {
                 checks.push(ReadinessCheck { ok, detail, name: format!("{}: {name}", running.trial) });
             }
         }
+        for (trial, why) in self.closed() {
+            checks.push(ReadinessCheck { ok: false, detail: Some(why), name: format!("{trial}: trial") });
+        }
         Ok(Readiness { ready: checks.iter().all(|check| check.ok), checks })
     }
 
     async fn metrics(&self) -> Result<String, Problem> {
+        metrics::gauge!("trialbook_trials_not_served").set(self.closed().len() as f64);
         for running in self.all() {
             let trial = running.trial.to_string();
             let set = |name: &'static str, value: u64| {

@@ -15,7 +15,7 @@ use journal_file::FileJournal;
 use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
 use registrar::{Index, IndexError, Known, Registrar, index};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
 
@@ -36,6 +36,8 @@ pub(crate) struct Running {
     pub(crate) safety: ProjectorHandle,
     /// The durable end, for those who wait without a thread.
     pub(crate) durable: watch::Receiver<Head>,
+    /// One permit for each KiB of submissions that may be worked on at once.
+    pub(crate) room: Semaphore,
     stopping: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
 }
@@ -126,6 +128,7 @@ impl Running {
             outcomes,
             safety,
             durable,
+            room: Semaphore::new(super::ROOM_KIB as usize),
             stopping,
             watcher: Some(watcher),
         })

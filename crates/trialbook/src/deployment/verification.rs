@@ -1,7 +1,7 @@
 //! Verifying a trial's journal from its files, as anybody who holds them would.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use api::Verified;
@@ -16,7 +16,12 @@ use super::Inner;
 /// A journal directory as a source of records: read without a lock, up to the last durable position.
 pub(crate) struct JournalRecords {
     records: Records,
+    /// Where reading ended, for whoever asked before the verifier took the records.
+    end: JournalEnd,
 }
+
+/// Where reading a journal ended; `None` until it has.
+pub(crate) type JournalEnd = Arc<OnceLock<journal_file::End>>;
 
 impl JournalRecords {
     pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
@@ -24,7 +29,11 @@ impl JournalRecords {
             .with_context(|| format!("cannot read the journal {}", dir.display()))?;
         let records =
             journal.records().with_context(|| format!("cannot read the journal {}", dir.display()))?;
-        Ok(Self { records })
+        Ok(Self { records, end: Arc::default() })
+    }
+
+    pub(crate) fn end(&self) -> JournalEnd {
+        Arc::clone(&self.end)
     }
 }
 
@@ -33,7 +42,13 @@ impl Source for JournalRecords {
         let mut bytes = 0;
         while bytes < bytes_max {
             match self.records.next() {
-                None => return Ok(Step::End),
+                None => {
+                    if let Some(end) = self.records.end() {
+                        // The verifier asks once; a second answer would be the same.
+                        let _ = self.end.set(end.clone());
+                    }
+                    return Ok(Step::End);
+                }
                 Some(Ok(LinkedRecord { bytes: record, .. })) => {
                     bytes += record.len();
                     out.push(record);

@@ -141,7 +141,8 @@ fn what_is_implausible_is_recorded_and_stands_on_the_work_list() {
         receipt
     };
     let receipts = [
-        check(&death, &[]),
+        // The contact that the trial begins with found P1 alive later than this.
+        check(&death, &["after-death"]),
         check(&contact("P1", "2021-06-02"), &["after-death"]),
         check(&twice, &["identity-check-missing", "infusion-unplanned"]),
         check(&early, &["pga-out-of-range", "visit-outside-window"]),
@@ -315,4 +316,39 @@ fn a_server_that_is_asked_to_stop_closes_its_stores() {
     assert_eq!(report["survival"], before["survival"]);
     let status = Server::try_start(&e2e::trialbook(), &trial.data());
     assert_eq!(status.unwrap().get("/readyz").status, 200);
+}
+
+#[test]
+fn a_trial_that_cannot_be_opened_keeps_no_other_from_its_work_and_is_not_hidden() {
+    let trial = SmallTrial::new();
+    let gone = trial.data().join("trials/gone");
+    std::fs::create_dir(&gone).unwrap();
+    e2e::write(&gone.join("genesis"), "0".repeat(64));
+    let server = Server::start(&trial.data());
+    assert_eq!(records(&server), SmallTrial::RECORDS);
+    let submission = trial.person("bo.wang").sign("small", &trial.genesis, &enrollment("P1")).submission();
+    assert_eq!(post(&server, &submission).status, 201);
+    let reply = server.get("/v1/trials/gone");
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert!(reply.text().contains("its journal is gone"), "{}", reply.text());
+    assert_eq!(server.get("/readyz").status, 503);
+    assert!(!gone.join("journal").exists(), "no empty journal was put in its place");
+}
+
+#[test]
+fn a_request_that_names_another_host_is_turned_away() {
+    use std::io::{Read as _, Write as _};
+    let trial = SmallTrial::new();
+    let server = Server::start(&trial.data());
+    let address = server.address.strip_prefix("http://").unwrap();
+    let status = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "GET /v1/trials HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(address), "200");
+    assert_eq!(status("localhost"), "200");
+    assert_eq!(status("trials.example.org"), "421");
 }
