@@ -46,7 +46,8 @@ pub struct Trial {
     /// Every key ever granted.
     pub keys: BTreeMap<KeyId, Grant>,
     /// Its subjects. Unordered: nothing that is hashed or reported is made by going through it.
-    subjects: HashMap<SubjectId, Subject>,
+    /// Boxed: a map that has just grown is half empty.
+    subjects: HashMap<SubjectId, Box<Subject>>,
     /// The last record that each key signed, and its day ([`latest_day_number`]).
     pub last_signed: BTreeMap<KeyId, (Position, i64)>,
     /// Which record supersedes which, and the first record of each amended thing.
@@ -138,7 +139,7 @@ impl Trial {
 
     /// The subject of that id.
     pub fn subject(&self, id: &SubjectId) -> Option<&Subject> {
-        self.subjects.get(id)
+        self.subjects.get(id).map(|subject| &**subject)
     }
 
     /// How many subjects are known.
@@ -196,7 +197,8 @@ impl Trial {
     fn apply_to_subject(&mut self, event: &Event, seq: Position) {
         let (Some(site), Some(subject)) = (&event.site, &event.subject) else { return };
         let root = self.lineage.place(seq, event.amends.as_ref());
-        let subject = self.subjects.entry(subject.clone()).or_insert_with(|| Subject::new(site.clone()));
+        let subject =
+            self.subjects.entry(subject.clone()).or_insert_with(|| Box::new(Subject::new(site.clone())));
         if event.amends.is_some() {
             subject.retract(root);
         }
