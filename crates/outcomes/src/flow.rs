@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clinical::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::count;
 use crate::course::{Course, Standing, Unanalysable};
-use crate::figure::count;
 
 /// The last year at which outcomes are read.
 pub(crate) const YEARS: u8 = 4;

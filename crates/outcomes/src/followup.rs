@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use stats::DAYS_PER_MONTH;
+use stats::decimal;
+use stats::figure::YEARS_DIGITS;
 use stats::rate::person_years;
 use stats::summary::Summary;
 use stats::survival::KaplanMeier;
 
 use crate::course::Course;
-use crate::figure::{YEARS_DIGITS, number};
 use crate::report::ReportError;
 use crate::survival::observations;
 
@@ -83,7 +84,7 @@ pub(crate) fn follow_up(courses: &[Course]) -> Result<FollowUp, ReportError> {
         population: INFUSED.to_owned(),
         subjects: followed.len() as u64,
         days,
-        patient_years: number(person_years(days), YEARS_DIGITS)?,
+        patient_years: decimal(person_years(days), YEARS_DIGITS)?,
         mean_days: None,
         mean_months: None,
         median_days: None,
@@ -93,9 +94,9 @@ pub(crate) fn follow_up(courses: &[Course]) -> Result<FollowUp, ReportError> {
         imputed: followed.iter().filter(|one| one.end_imputed).count() as u64,
     };
     if let Ok(summary) = Summary::of_integers(&times) {
-        section.mean_days = Some(number(summary.mean, 3)?);
-        section.mean_months = Some(number(summary.mean / DAYS_PER_MONTH, 2)?);
-        section.median_days = Some(number(summary.median, 1)?);
+        section.mean_days = Some(decimal(summary.mean, 3)?);
+        section.mean_months = Some(decimal(summary.mean / DAYS_PER_MONTH, 2)?);
+        section.median_days = Some(decimal(summary.median, 1)?);
         let day = |time: Option<u32>| u64::from(time.unwrap_or_default());
         section.range_days = Some((
             day(followed.iter().map(|one| one.days).min()),
@@ -104,7 +105,7 @@ pub(crate) fn follow_up(courses: &[Course]) -> Result<FollowUp, ReportError> {
         let median = KaplanMeier::fit_reverse(&observations(courses))?.median();
         section.reverse_kaplan_meier_median_days = median.map(u64::from);
         section.reverse_kaplan_meier_median_months =
-            median.map(|days| number(f64::from(days) / DAYS_PER_MONTH, 2)).transpose()?;
+            median.map(|days| decimal(f64::from(days) / DAYS_PER_MONTH, 2)).transpose()?;
     }
     Ok(section)
 }

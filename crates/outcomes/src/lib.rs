@@ -9,7 +9,6 @@
 
 mod course;
 mod facts;
-mod figure;
 mod flow;
 mod fold;
 mod followup;
@@ -20,7 +19,6 @@ mod rows;
 mod sledai;
 mod survival;
 
-pub use figure::{Figure, Interval, NoEvents, Rate};
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
 pub use fold::{Folder, RestoreError};
 pub use followup::{Exclusions, FollowUp};
@@ -32,4 +30,10 @@ pub use report::{
 };
 pub use rows::{RowChange, STATE_PREFIX};
 pub use sledai::{SledaiRow, SledaiSection};
+pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};
+
+/// How many of `items` are so.
+fn count<T>(items: impl IntoIterator<Item = T>, is: impl Fn(&T) -> bool) -> u64 {
+    items.into_iter().filter(|item| is(item)).count() as u64
+}

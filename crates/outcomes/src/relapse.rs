@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use stats::DAYS_PER_YEAR;
 use stats::competing::{AalenJohansen, Incidence, Observation};
+use stats::decimal;
+use stats::figure::{Figure, FigureError, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
 
+use crate::count;
 use crate::course::{Course, Followed};
-use crate::figure::{Figure, Interval, LEVEL, Meaning, PROBABILITY_DIGITS, count, number};
 use crate::flow::YEARS;
 use crate::followup::INFUSED;
 use crate::report::ReportError;
@@ -173,7 +175,7 @@ fn yearly(
     years: u8,
     definition: &str,
     denominator_rule: &str,
-) -> Result<Figure, ReportError> {
+) -> Result<Figure, FigureError> {
     let in_year = |followed: &Followed| {
         followed
             .first_relapse
@@ -192,7 +194,7 @@ fn yearly(
     Figure::new(meaning, numerator, subjects.len() as u64, imputed)
 }
 
-fn among_responders(courses: &[Course]) -> Result<Figure, ReportError> {
+fn among_responders(courses: &[Course]) -> Result<Figure, FigureError> {
     let responders: Vec<&Followed> =
         courses.iter().filter_map(Course::analysable).filter(|followed| followed.responded).collect();
     let meaning = Meaning {
@@ -210,7 +212,7 @@ fn among_responders(courses: &[Course]) -> Result<Figure, ReportError> {
     )
 }
 
-fn ever(courses: &[Course], definition: &str) -> Result<Figure, ReportError> {
+fn ever(courses: &[Course], definition: &str) -> Result<Figure, FigureError> {
     let relapses =
         || courses.iter().filter_map(Course::analysable).filter_map(|followed| followed.first_relapse);
     let meaning = Meaning {
@@ -267,7 +269,7 @@ fn cumulative_incidence(courses: &[Course]) -> Result<CumulativeIncidence, Repor
         return Ok(section);
     }
     let estimate = AalenJohansen::fit(&observations, 2)?;
-    let share = |value: f64| number(value, PROBABILITY_DIGITS);
+    let share = |value: f64| decimal(value, PROBABILITY_DIGITS);
     for step in estimate.steps() {
         let [relapse, death] = step.causes.as_slice() else { continue };
         section.steps.push(IncidenceStep {
@@ -288,7 +290,7 @@ fn cumulative_incidence(courses: &[Course]) -> Result<CumulativeIncidence, Repor
         section.landmarks.push(IncidenceLandmark {
             years: u64::from(years),
             months: 12 * u64::from(years),
-            days: number(day, 2)?,
+            days: decimal(day, 2)?,
             at_risk: estimate.at_risk(day)? as u64,
             relapse: share(relapse.estimate())?,
             standard_error: share(relapse.standard_error())?,

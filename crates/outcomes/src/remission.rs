@@ -4,9 +4,10 @@ use clinical::Date;
 use clinical::data::RemissionStatus;
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
+use stats::figure::{Figure, Meaning};
 
+use crate::count;
 use crate::course::{Course, Followed};
-use crate::figure::{Figure, Meaning, count};
 use crate::flow::YEARS;
 use crate::report::ReportError;
 

@@ -7,10 +7,11 @@ use clinical::data::Definitions;
 use clinical::signers::SignerRows;
 use clinical::{Date, SuspectedKey};
 use serde::{Deserialize, Serialize};
+use stats::figure::{LEVEL_TEXT, Meaning, Rate};
 
+use crate::count;
 use crate::course::Course;
 use crate::facts::{Facts, Judged};
-use crate::figure::{LEVEL_TEXT, Meaning, Rate, count};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::fold::{read_date, zone_or_utc};
 use crate::followup::{self, Exclusions, FollowUp};
@@ -59,12 +60,9 @@ pub enum ReportError {
     /// A number that cannot be written.
     #[error(transparent)]
     Decimal(#[from] stats::DecimalError),
-    /// Counts that are no proportion.
+    /// Counts or times that make no figure.
     #[error(transparent)]
-    Proportion(#[from] stats::proportion::ProportionError),
-    /// Events and time that are no rate.
-    #[error(transparent)]
-    Rate(#[from] stats::rate::RateError),
+    Figure(#[from] stats::figure::FigureError),
     /// Times that make no curve.
     #[error(transparent)]
     Survival(#[from] stats::survival::SurvivalError),

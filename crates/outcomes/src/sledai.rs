@@ -7,9 +7,9 @@ use clinical::data::PlannedVisit;
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::summary::Summary;
+use stats::decimal;
 
 use crate::course::{Course, Followed, Score};
-use crate::figure::number;
 use crate::report::ReportError;
 
 /// SLEDAI-2K totals.
@@ -129,9 +129,9 @@ fn row(visit: &str, day: Option<i64>, column: &Column) -> Result<SledaiRow, Repo
         incomplete: column.incomplete,
     };
     if let Ok(summary) = Summary::of_integers(&column.totals) {
-        row.mean = Some(number(summary.mean, 2)?);
-        row.sd = summary.sd.map(|sd| number(sd, 2)).transpose()?;
-        row.median = Some(number(summary.median, 1)?);
+        row.mean = Some(decimal(summary.mean, 2)?);
+        row.sd = summary.sd.map(|sd| decimal(sd, 2)).transpose()?;
+        row.median = Some(decimal(summary.median, 1)?);
     }
     Ok(row)
 }

@@ -4,10 +4,12 @@ use clinical::Date;
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::DAYS_PER_YEAR;
+use stats::decimal;
+use stats::figure::{Figure, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
 use stats::survival::{KaplanMeier, Observation, Transformation};
 
+use crate::count;
 use crate::course::Course;
-use crate::figure::{Figure, Interval, LEVEL, Meaning, PROBABILITY_DIGITS, count, number};
 use crate::flow::YEARS;
 use crate::followup::INFUSED;
 use crate::report::ReportError;
@@ -205,7 +207,7 @@ fn curve(
     }
     let estimate = KaplanMeier::fit(observations)?;
     let error = |survival: stats::survival::Survival| {
-        survival.standard_error().map(|error| number(error, PROBABILITY_DIGITS)).transpose()
+        survival.standard_error().map(|error| decimal(error, PROBABILITY_DIGITS)).transpose()
     };
     for step in estimate.steps() {
         let band = step.survival.interval(Transformation::LogLog, LEVEL);
@@ -215,7 +217,7 @@ fn curve(
             at_risk: step.at_risk as u64,
             deaths: step.events as u64,
             censored: step.censored as u64,
-            survival: number(step.survival.estimate(), PROBABILITY_DIGITS)?,
+            survival: decimal(step.survival.estimate(), PROBABILITY_DIGITS)?,
             standard_error: error(step.survival)?,
             intervals: band.into_iter().collect(),
         });
@@ -234,9 +236,9 @@ fn curve(
         curve.landmarks.push(Landmark {
             years: u64::from(years),
             months: 12 * u64::from(years),
-            days: number(day, 2)?,
+            days: decimal(day, 2)?,
             at_risk: estimate.at_risk(day)? as u64,
-            survival: number(survival.estimate(), PROBABILITY_DIGITS)?,
+            survival: decimal(survival.estimate(), PROBABILITY_DIGITS)?,
             standard_error: error(survival)?,
             intervals,
         });

@@ -4,9 +4,9 @@ use clinical::PartialDate;
 use clinical::data::{Agent, Causality};
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
+use stats::figure::{Figure, Meaning};
 
 use crate::case::{Case, Relation, relation};
-use crate::figure::{Figure, Meaning};
 use crate::report::{DEATH, ReportError, SAFETY_SET};
 use crate::subject::{Death, Subject};
 

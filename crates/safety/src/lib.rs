@@ -9,7 +9,6 @@
 
 mod case;
 mod death;
-mod figure;
 mod fold;
 mod overview;
 mod report;
@@ -19,7 +18,6 @@ mod table;
 mod timing;
 
 pub use death::{AgentJudgement, DeathListing, DeathSection};
-pub use figure::{Figure, Interval, NoEvents, Rate};
 pub use fold::{Folder, RestoreError};
 pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
 pub use report::{
@@ -27,5 +25,6 @@ pub use report::{
     ReportError, SiteRow, TrialHeader, report,
 };
 pub use rows::{RowChange, STATE_PREFIX};
+pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use table::{ClassRow, EventTable, TermRow};
 pub use timing::{Timing, TimingClass};

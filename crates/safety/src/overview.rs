@@ -3,9 +3,9 @@
 use clinical::data::{Agent, Seriousness};
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
+use stats::figure::{Figure, FigureError, Meaning, Rate};
 
 use crate::case::{Case, Emergence, Relation};
-use crate::figure::{Figure, Meaning, Rate};
 use crate::report::ReportError;
 use crate::subject::Subject;
 use crate::table::Frame;
@@ -206,7 +206,7 @@ fn first_event_rate(
     meaning: Meaning<'_>,
     is: impl Fn(&&Case) -> bool,
     imputed: u64,
-) -> Result<Rate, ReportError> {
+) -> Result<Rate, FigureError> {
     let (mut events, mut days) = (0, 0);
     for subject in subjects {
         let Some((day_0, followed)) = subject.followed else { continue };

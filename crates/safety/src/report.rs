@@ -7,9 +7,9 @@ use clinical::data::Definitions;
 use clinical::signers::SignerRows;
 use clinical::{Date, PartialDate, SuspectedKey};
 use serde::{Deserialize, Serialize};
+use stats::figure::LEVEL_TEXT;
 
 use crate::death::{self, DeathSection};
-use crate::figure::LEVEL_TEXT;
 use crate::fold::{read_date, zone_or_utc};
 use crate::overview::{self, Disagreement, Emergences, Overview, RELATED, Unknowns};
 use crate::rows::{Fact, Header, Key, STATE_PREFIX};
@@ -59,12 +59,9 @@ pub enum ReportError {
     /// A number that cannot be written.
     #[error(transparent)]
     Decimal(#[from] stats::DecimalError),
-    /// Counts that are no proportion.
+    /// Counts or times that make no figure.
     #[error(transparent)]
-    Proportion(#[from] stats::proportion::ProportionError),
-    /// Events and time that are no rate.
-    #[error(transparent)]
-    Rate(#[from] stats::rate::RateError),
+    Figure(#[from] stats::figure::FigureError),
 }
 
 /// The safety report.
@@ -399,7 +396,7 @@ fn populations(subjects: &[Subject]) -> Result<Populations, ReportError> {
         all_subjects: subjects.len() as u64,
         safety_set: subjects.iter().filter(|subject| subject.treated()).count() as u64,
         safety_set_followed: followed().count() as u64,
-        patient_years: crate::figure::number(years, crate::figure::YEARS_DIGITS)?,
+        patient_years: stats::decimal(years, stats::figure::YEARS_DIGITS)?,
     })
 }
 

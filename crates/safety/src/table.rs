@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clinical::data::SeverityOfEvent;
 use serde::{Deserialize, Serialize};
+use stats::decimal;
+use stats::figure::PERCENT_DIGITS;
 
 use crate::case::Case;
-use crate::figure::{PERCENT_DIGITS, number};
 use crate::report::ReportError;
 use crate::subject::Subject;
 
@@ -87,7 +88,7 @@ impl Cell {
     fn row(&self, name: &str, denominator: u64) -> Result<TermRow, ReportError> {
         let subjects = self.subjects.len() as u64;
         let percent = (denominator > 0)
-            .then(|| number(100.0 * subjects as f64 / denominator as f64, PERCENT_DIGITS))
+            .then(|| decimal(100.0 * subjects as f64 / denominator as f64, PERCENT_DIGITS))
             .transpose()?;
         Ok(TermRow {
             name: name.to_owned(),

@@ -1,7 +1,8 @@
 //! Survival curves, cumulative incidence, exact intervals, rates and paired tests, each with its source.
 //!
 //! It knows no trial, no subject and no date: it is given counts and whole units of time, and answers with numbers.
-//! It decides nothing about who belongs in a denominator, reads nothing, and writes nothing but [`decimal`] strings.
+//! It decides nothing about who belongs in a denominator, reads nothing, and writes nothing but [`decimal`] strings and
+//! the [`figure`]s made of them.
 //!
 //! The same inputs give the same bits on every machine that computes in IEEE 754 doubles (x86 without SSE does not).
 //! The platform's `ln`, `exp` and `pow` may differ in the last digit, so only the `libm` crate's are used, beside the
@@ -12,6 +13,7 @@
 //! No answer is ever NaN: input that makes no sense is an error, and what is undefined is `None`.
 
 pub mod competing;
+pub mod figure;
 pub mod paired;
 pub mod proportion;
 pub mod rate;

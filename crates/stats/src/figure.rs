@@ -1,22 +1,37 @@
-//! A figure: so many of so many, or events in person-time, with everything one needs to judge it.
+//! A figure as reports write it: so many of so many, or events in person-time, with everything one needs to judge it.
 
 use serde::{Deserialize, Serialize};
-use stats::proportion::Proportion;
-use stats::{Confidence, decimal};
 
-use crate::report::ReportError;
+use crate::proportion::{Proportion, ProportionError};
+use crate::rate::RateError;
+use crate::{Confidence, DecimalError, decimal};
 
 /// Digits of a percentage.
-pub(crate) const PERCENT_DIGITS: u8 = 2;
+pub const PERCENT_DIGITS: u8 = 2;
 /// Digits of a survival probability, an incidence and their standard errors.
-pub(crate) const PROBABILITY_DIGITS: u8 = 6;
+pub const PROBABILITY_DIGITS: u8 = 6;
 /// Digits of a rate per 100 patient-years.
-pub(crate) const RATE_DIGITS: u8 = 3;
+pub const RATE_DIGITS: u8 = 3;
 /// Digits of patient-years.
-pub(crate) const YEARS_DIGITS: u8 = 4;
+pub const YEARS_DIGITS: u8 = 4;
 /// The confidence level of every interval.
-pub(crate) const LEVEL: Confidence = Confidence::NINETY_FIVE;
-pub(crate) const LEVEL_TEXT: &str = "0.95";
+pub const LEVEL: Confidence = Confidence::NINETY_FIVE;
+/// [`LEVEL`] as reports write it.
+pub const LEVEL_TEXT: &str = "0.95";
+
+/// Counts or times that make no figure.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum FigureError {
+    /// A number that cannot be written.
+    #[error(transparent)]
+    Decimal(#[from] DecimalError),
+    /// Counts that are no proportion.
+    #[error(transparent)]
+    Proportion(#[from] ProportionError),
+    /// Events and time that are no rate.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+}
 
 /// A confidence interval, in the unit of the estimate it stands beside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +48,16 @@ pub struct Interval {
 }
 
 impl Interval {
-    pub(crate) fn new(method: &str, interval: stats::Interval, digits: u8) -> Result<Self, ReportError> {
+    /// Writes an interval at [`LEVEL`], with so many digits.
+    ///
+    /// # Errors
+    /// A limit that cannot be written.
+    pub fn new(method: &str, interval: crate::Interval, digits: u8) -> Result<Self, DecimalError> {
         Ok(Self {
             method: method.to_owned(),
             level: LEVEL_TEXT.to_owned(),
-            lower: number(interval.lower, digits)?,
-            upper: number(interval.upper, digits)?,
+            lower: decimal(interval.lower, digits)?,
+            upper: decimal(interval.upper, digits)?,
         })
     }
 }
@@ -85,21 +104,41 @@ pub struct Figure {
 }
 
 /// What a figure says beside its numbers.
-pub(crate) struct Meaning<'a> {
-    pub(crate) id: String,
-    pub(crate) label: String,
-    pub(crate) population: &'a str,
-    pub(crate) definition: &'a str,
-    pub(crate) denominator_rule: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning<'a> {
+    /// Its stable id.
+    pub id: String,
+    /// In words.
+    pub label: String,
+    /// The population.
+    pub population: &'a str,
+    /// Id of the definition of the event.
+    pub definition: &'a str,
+    /// Who, or which days, the denominator holds, in words.
+    pub denominator_rule: &'a str,
 }
 
 impl Figure {
-    pub(crate) fn new(
+    /// So many of so many, of them so many by a completed date.
+    ///
+    /// # Errors
+    /// [`FigureError`]: the counts are no proportion.
+    ///
+    /// ```
+    /// use stats::figure::{Figure, Meaning};
+    /// let meaning = Meaning {
+    ///     id: "death".into(), label: "Deaths".into(), population: "Infused", definition: "death-1",
+    ///     denominator_rule: "infused",
+    /// };
+    /// let figure = Figure::new(meaning, 5, 87, 0).unwrap();
+    /// assert_eq!((figure.percent.as_deref(), &*figure.intervals[0].upper), (Some("5.75"), "12.90"));
+    /// ```
+    pub fn new(
         meaning: Meaning<'_>,
         numerator: u64,
         denominator: u64,
         imputed: u64,
-    ) -> Result<Self, ReportError> {
+    ) -> Result<Self, FigureError> {
         let mut figure = Self {
             id: meaning.id,
             label: meaning.label,
@@ -115,17 +154,17 @@ impl Figure {
         };
         if denominator > 0 {
             let share = Proportion::new(numerator, denominator)?;
-            let percent = |interval: stats::Interval| interval.times(100);
-            figure.percent = Some(number(100.0 * share.estimate(), PERCENT_DIGITS)?);
+            let percent = |interval: crate::Interval| interval.times(100);
+            figure.percent = Some(decimal(100.0 * share.estimate(), PERCENT_DIGITS)?);
             figure.intervals = vec![
                 Interval::new("clopper-pearson", percent(share.clopper_pearson(LEVEL)), PERCENT_DIGITS)?,
                 Interval::new("wilson", percent(share.wilson(LEVEL)), PERCENT_DIGITS)?,
             ];
             if numerator == 0 {
                 let rule_of_three =
-                    share.rule_of_three().map(|bound| number(100.0 * bound, RATE_DIGITS)).transpose()?;
+                    share.rule_of_three().map(|bound| decimal(100.0 * bound, RATE_DIGITS)).transpose()?;
                 figure.no_events = Some(NoEvents {
-                    one_sided_upper_percent: number(100.0 * share.upper_bound(LEVEL), RATE_DIGITS)?,
+                    one_sided_upper_percent: decimal(100.0 * share.upper_bound(LEVEL), RATE_DIGITS)?,
                     rule_of_three_percent: rule_of_three,
                 });
             }
@@ -166,20 +205,24 @@ pub struct Rate {
 }
 
 impl Rate {
-    pub(crate) fn new(
+    /// So many events in so many days at risk; `time` says which days.
+    ///
+    /// # Errors
+    /// [`FigureError`]: the counts are no rate.
+    pub fn new(
         meaning: Meaning<'_>,
         time: &str,
         events: u64,
         days: u64,
         imputed: u64,
-    ) -> Result<Self, ReportError> {
-        let years = stats::rate::person_years(days);
+    ) -> Result<Self, FigureError> {
+        let years = crate::rate::person_years(days);
         let mut rate = Self {
             id: meaning.id,
             label: meaning.label,
             events,
             days,
-            patient_years: number(years, YEARS_DIGITS)?,
+            patient_years: decimal(years, YEARS_DIGITS)?,
             per_100_patient_years: None,
             intervals: Vec::new(),
             time: time.to_owned(),
@@ -189,21 +232,11 @@ impl Rate {
             imputed,
         };
         if days > 0 {
-            let estimate = stats::rate::Rate::new(events, years)?;
-            rate.per_100_patient_years = Some(number(100.0 * estimate.estimate(), RATE_DIGITS)?);
+            let estimate = crate::rate::Rate::new(events, years)?;
+            rate.per_100_patient_years = Some(decimal(100.0 * estimate.estimate(), RATE_DIGITS)?);
             rate.intervals =
                 vec![Interval::new("exact-poisson", estimate.exact(LEVEL).times(100), RATE_DIGITS)?];
         }
         Ok(rate)
     }
-}
-
-/// A number as the report writes it.
-pub(crate) fn number(value: f64, digits: u8) -> Result<String, ReportError> {
-    Ok(decimal(value, digits)?)
-}
-
-/// How many of `items` are so.
-pub(crate) fn count<T>(items: impl IntoIterator<Item = T>, is: impl Fn(&T) -> bool) -> u64 {
-    items.into_iter().filter(|item| is(item)).count() as u64
 }
