@@ -14,6 +14,8 @@ pub mod finding;
 pub mod id;
 pub mod kind;
 pub mod receipt;
+pub mod report;
+pub mod rows;
 pub mod signers;
 pub mod sledai;
 pub mod stated;

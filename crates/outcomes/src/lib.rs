@@ -19,16 +19,14 @@ mod rows;
 mod sledai;
 mod survival;
 
+pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
+pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
-pub use fold::{Folder, RestoreError};
+pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};
 pub use relapse::{CumulativeIncidence, IncidenceLandmark, IncidenceStep, RelapseListing, RelapseSection};
 pub use remission::{RemissionFigure, RemissionSection};
-pub use report::{
-    Conventions, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Report, ReportError,
-    TrialHeader, report,
-};
-pub use rows::{RowChange, STATE_PREFIX};
+pub use report::{Conventions, Report, ReportError, report};
 pub use sledai::{SledaiRow, SledaiSection};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};

@@ -6,8 +6,8 @@ use clinical::Date;
 use clinical::data::PlannedVisit;
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
-use stats::summary::Summary;
 use stats::decimal;
+use stats::summary::Summary;
 
 use crate::course::{Course, Followed, Score};
 use crate::report::ReportError;

@@ -472,6 +472,7 @@ fn a_dosing_period_is_contact_until_its_last_day_and_missed_visits_are_none() {
 
 #[test]
 fn rows_out_of_order_or_unknown_make_no_report() {
+    use clinical::rows::RowsError;
     use outcomes::{Covered, Parameters, ReportError};
     let mut log = Log::open();
     log.treat("S1", "2009-03-01");
@@ -483,9 +484,9 @@ fn rows_out_of_order_or_unknown_make_no_report() {
     assert!(make(rows.clone()).is_ok());
     let mut twice = rows.clone();
     twice.push(rows.last().unwrap().clone());
-    assert!(matches!(make(twice), Err(ReportError::Order)));
+    assert!(matches!(make(twice), Err(ReportError::Rows(RowsError::Order))));
     let mut unknown = rows.clone();
     unknown.push((b"zzz".to_vec(), b"{}".to_vec()));
-    assert!(matches!(make(unknown), Err(ReportError::Row)));
-    assert!(matches!(make(Vec::new()), Err(ReportError::NotOpened)));
+    assert!(matches!(make(unknown), Err(ReportError::Rows(RowsError::Row))));
+    assert!(matches!(make(Vec::new()), Err(ReportError::Rows(RowsError::NotOpened))));
 }

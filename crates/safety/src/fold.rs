@@ -8,45 +8,20 @@ use clinical::data::{
     AdverseEvent, Agent, Causality, Disposition, DispositionReason, Infusion, VisitStatus, VitalStatus,
     WithdrawalScope,
 };
-use clinical::signers::Signers;
+use clinical::rows::{Key, RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
-use clinical::trial::Lineage;
-use clinical::{Data, Date, Event, MissingReason, PartialDate, Stated, Zone};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use clinical::{Data, Event, MissingReason, PartialDate, Stated};
 
-use crate::rows::{Adverse, Fact, Header, Judgements, Key, RowChange, What, write};
+use crate::rows::{Adverse, Judgements, What};
 
-/// Folds events into rows. Beside the rows it keeps the lineage of amended things and the trial's zone, both of which
-/// it gets back from the rows by [`Folder::restore`].
+/// Folds events into rows. Beside the rows it keeps what [`TrialFold`] does,
+/// and what adverse events carry on from.
 #[derive(Debug, Default)]
 pub struct Folder {
-    lineage: Lineage,
-    signers: Signers,
+    trial: TrialFold,
     /// Adverse events that carry on from another, by first records. A correction names what it amends and no more, so
     /// what it carries on from has to be remembered.
     followed: BTreeMap<u64, u64>,
-    zone: Option<TimeZone>,
-    /// The date in the rows: that of the last record in the trial's zone.
-    date: Option<Date>,
-    /// First and last microsecond of that date, as far as known.
-    day: Option<(i64, i64)>,
-}
-
-/// A row from which the fold cannot be restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// The key is none that a fold writes.
-    #[error("the key of a row is not of a known form")]
-    Key,
-    /// The value is none that a fold writes.
-    #[error("the value of a row is not of a known form")]
-    Value,
-}
-
-/// The zone, or UTC where this program does not know its name: the report says which it was.
-pub(crate) fn zone_or_utc(name: &str) -> (TimeZone, bool) {
-    TimeZone::get(name).map_or((TimeZone::UTC, false), |zone| (zone, true))
 }
 
 impl Folder {
@@ -61,113 +36,31 @@ impl Folder {
     /// # Errors
     /// [`RestoreError`]: the rows are not this fold's and must be made anew.
     pub fn restore(&mut self, key: &[u8], row: &[u8]) -> Result<(), RestoreError> {
-        match Key::read(key).ok_or(RestoreError::Key)? {
-            Key::Header => {
-                let header: Header<'_> = serde_json::from_slice(row).map_err(|_| RestoreError::Value)?;
-                self.zone = Some(zone_or_utc(&header.zone).0);
-            }
-            Key::Date => self.date = Some(read_date(row).ok_or(RestoreError::Value)?),
-            Key::Lineage(seq) => {
-                let amended = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
-                self.lineage.amend(Position(seq), Position(amended));
-            }
-            Key::Followed(root) => {
-                let followed = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
-                self.followed.insert(root, followed);
-            }
-            Key::Signers(key) => self.signers.restore(key, row).ok_or(RestoreError::Value)?,
-            Key::Site(_) => {}
-            Key::Fact { .. } => return Err(RestoreError::Key),
+        if let Some(root) = self.trial.restore(key, row)? {
+            let root = u64::from_be_bytes(root.try_into().map_err(|_| RestoreError::Key)?);
+            let followed = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
+            self.followed.insert(root, followed);
         }
         Ok(())
     }
 
     /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: few.
     pub fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
-        let signer = self
-            .signers
-            .fold(event, seq, recorded_at, |key, row| out.push(RowChange { key, value: Some(row) }));
-        match &event.data {
-            Data::TrialOpened(data) => {
-                self.set_zone(&data.zone);
-                let header = Header {
-                    trial: Cow::Borrowed(event.trial.as_str()),
-                    title: Cow::Borrowed(&data.title),
-                    synthetic: data.synthetic,
-                    zone: Cow::Borrowed(data.zone.as_str()),
-                    definitions: Cow::Borrowed(&data.definitions),
-                };
-                out.push(RowChange { key: Key::Header.write(), value: Some(write(&header)) });
-            }
-            Data::SiteActivated(data) => {
-                if let Some(site) = &event.site {
-                    out.push(RowChange {
-                        key: Key::Site(site.as_str()).write(),
-                        value: Some(write(&(data.name.as_str(), data.country.as_str()))),
-                    });
-                }
-            }
-            // Authority changes nothing about safety.
-            Data::KeyGranted(_) | Data::KeyRevoked(_) => {}
-            Data::Enrollment(_)
-            | Data::Infusion(_)
-            | Data::Visit(_)
-            | Data::AdverseEvent(_)
-            | Data::Disposition(_)
-            | Data::Contact(_)
-            | Data::Void => self.fold_fact(event, seq, signer, out),
-        }
-        self.note_date(recorded_at, out);
-    }
-
-    fn fold_fact(&mut self, event: &Event, seq: Position, signer: Position, out: &mut Vec<RowChange>) {
-        let (Some(subject), Some(site)) = (&event.subject, &event.site) else { return };
+        self.trial.fold(event, seq, recorded_at, out);
         let Some(mut what) = self.what(event) else { return };
-        if let Some(amends) = &event.amends {
-            out.push(RowChange {
-                key: Key::Lineage(seq.0).write(),
-                value: Some(amends.seq.0.to_be_bytes().to_vec()),
-            });
-        }
-        let root = self.lineage.place(seq, event.amends.as_ref());
+        let place = self.trial.place(event, seq, out);
         if let What::Event(adverse) = &mut what {
+            let root = place.root.0;
             match adverse.follows {
                 Some(followed) => {
-                    self.followed.insert(root.0, followed);
+                    self.followed.insert(root, followed);
                     let value = Some(followed.to_be_bytes().to_vec());
-                    out.push(RowChange { key: Key::Followed(root.0).write(), value });
+                    out.push(RowChange { key: Key::Own(&root.to_be_bytes()).write(), value });
                 }
-                None => adverse.follows = self.followed.get(&root.0).copied(),
+                None => adverse.follows = self.followed.get(&root).copied(),
             }
         }
-        let fact = Fact { latest: seq.0, signer: signer.0, site: Cow::Borrowed(site.as_str()), what };
-        let key = Key::Fact { subject: subject.as_str(), root: root.0 }.write();
-        out.push(RowChange { key, value: Some(write(&fact)) });
-    }
-
-    fn set_zone(&mut self, zone: &Zone) {
-        self.zone = Some(zone_or_utc(zone.as_str()).0);
-        self.day = None;
-    }
-
-    /// Writes the last record's date when it changes. The zone's rules are asked once a day, not once a record.
-    fn note_date(&mut self, recorded_at: Instant, out: &mut Vec<RowChange>) {
-        let now = recorded_at.microseconds();
-        if self.day.is_some_and(|(first, last)| (first..=last).contains(&now)) {
-            return;
-        }
-        // jiff's own range is wider than an instant's, but for the zone's offset at its two ends.
-        let Ok(timestamp) = Timestamp::from_microsecond(now) else { return };
-        let local = timestamp.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC));
-        self.day =
-            local.start_of_day().ok().zip(local.tomorrow().and_then(|next| next.start_of_day()).ok()).map(
-                |(first, next)| (first.timestamp().as_microsecond(), next.timestamp().as_microsecond() - 1),
-            );
-        if self.date != Some(local.date()) {
-            self.date = Some(local.date());
-            let date = PartialDate::Day(local.date()).to_string();
-            out.push(RowChange { key: Key::Date.write(), value: Some(date.into_bytes()) });
-        }
+        out.extend(place.row(event, what));
     }
 
     /// What the event says for safety; `None` for what has no date and needs one, which no accepted event lacks.
@@ -182,7 +75,7 @@ impl Folder {
             Data::Contact(_) => What::Known { on: on? },
             Data::Disposition(data) => disposed(on?, data),
             Data::AdverseEvent(data) => {
-                let follows = event.follows.as_ref().map(|follows| self.lineage.root(follows.seq).0);
+                let follows = event.follows.as_ref().map(|follows| self.trial.root(follows.seq).0);
                 What::Event(Box::new(adverse(on, data, follows)))
             }
             Data::Void => What::Void { kind: event.kind },
@@ -191,10 +84,6 @@ impl Folder {
             }
         })
     }
-}
-
-pub(crate) fn read_date(row: &[u8]) -> Option<Date> {
-    std::str::from_utf8(row).ok()?.parse::<PartialDate>().ok()?.day()
 }
 
 fn infused(on: PartialDate, data: &Infusion) -> What<'static> {

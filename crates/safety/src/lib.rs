@@ -17,14 +17,12 @@ mod subject;
 mod table;
 mod timing;
 
+pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
+pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use death::{AgentJudgement, DeathListing, DeathSection};
-pub use fold::{Folder, RestoreError};
+pub use fold::Folder;
 pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
-pub use report::{
-    Covered, Covers, Cutoff, CutoffBasis, Engine, Exclusions, Parameters, Populations, Replaced, Report,
-    ReportError, SiteRow, TrialHeader, report,
-};
-pub use rows::{RowChange, STATE_PREFIX};
+pub use report::{Exclusions, Populations, Report, ReportError, SiteRow, report};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use table::{ClassRow, EventTable, TermRow};
 pub use timing::{Timing, TimingClass};

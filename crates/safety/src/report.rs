@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Position, RecordHash};
+use chain::Position;
+use clinical::SuspectedKey;
 use clinical::data::Definitions;
-use clinical::signers::SignerRows;
-use clinical::{Date, PartialDate, SuspectedKey};
+use clinical::report::{
+    Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json, replaced,
+};
+use clinical::rows::{self, RowsError, TrialRows};
 use serde::{Deserialize, Serialize};
 use stats::figure::LEVEL_TEXT;
 
 use crate::death::{self, DeathSection};
-use crate::fold::{read_date, zone_or_utc};
 use crate::overview::{self, Disagreement, Emergences, Overview, RELATED, Unknowns};
-use crate::rows::{Fact, Header, Key, STATE_PREFIX};
+use crate::rows::Fact;
 use crate::subject::{Facts, Subject};
 use crate::table::{self, EventTable, Frame};
 use crate::timing::{self, Timing};
@@ -28,34 +30,12 @@ pub(crate) const DEATH: &str = "death-1";
 pub(crate) const SAFETY_SET: &str = "Safety set: received the product at least once";
 const ALL_SUBJECTS: &str = "All subjects with any record";
 
-/// What the reader may choose.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Parameters {
-    /// What happened after this day is not counted; `None`: the date of the last record in the trial's zone.
-    pub cutoff: Option<Date>,
-}
-
-/// The records that the rows were made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Covered {
-    /// How many, from the log's beginning.
-    pub records: u64,
-    /// Hash of the last.
-    pub head: RecordHash,
-}
-
 /// Why no report was made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The trial's opening is not among the rows.
-    #[error("the rows hold no opening of a trial")]
-    NotOpened,
-    /// The rows are not in ascending order of their keys.
-    #[error("the rows are not in the order of their keys")]
-    Order,
-    /// A row that no fold writes.
-    #[error("a row is not of a known form")]
-    Row,
+    /// The rows are no fold's.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// A number that cannot be written.
     #[error(transparent)]
     Decimal(#[from] stats::DecimalError),
@@ -164,86 +144,11 @@ pub struct SiteRow {
     pub deaths: u64,
 }
 
-/// What made a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Engine {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// The trial a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrialHeader {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-}
-
-/// A definition that this version does not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replaced {
-    /// Of what.
-    pub what: String,
-    /// The id that the trial states.
-    pub stated: String,
-    /// The id of the one used.
-    pub used: String,
-}
-
-/// The records a report follows from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Covers {
-    /// How many, from the log's beginning.
-    pub records: u64,
-    /// Hash of the last.
-    pub head: RecordHash,
-}
-
-/// How the cutoff was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CutoffBasis {
-    /// The reader gave it.
-    Given,
-    /// It is the date of the last record in the zone.
-    LastRecord,
-}
-
-/// The day after which nothing is counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cutoff {
-    /// The day.
-    pub date: String,
-    /// How it was chosen.
-    pub basis: CutoffBasis,
-    /// The zone in which the day is meant: the trial's, or `UTC` if this program does not know that.
-    pub zone: String,
-}
-
 impl Report {
     /// The bytes that are hashed and published: canonical JSON.
     pub fn to_canonical_json(&self) -> Vec<u8> {
-        let value = serde_json::to_value(self).expect("a report has text keys only");
-        chain::canonical::canonicalize(&value)
-            .expect("a report holds texts that were canonical in the log, integers and no null")
+        canonical_json(self)
     }
-}
-
-/// What the rows say beside the facts about subjects.
-#[derive(Default)]
-struct State {
-    header: Vec<u8>,
-    last_record: Option<Date>,
-    sites: BTreeMap<String, (String, String)>,
-    signers: SignerRows,
 }
 
 /// Makes the report of a fold's rows, all of them, in ascending order of their keys.
@@ -255,99 +160,44 @@ struct State {
 /// use safety::{Covered, Parameters, ReportError, report};
 /// let covered = Covered { records: 0, head: chain::RecordHash([0; 32]) };
 /// let nothing = report(std::iter::empty(), &Parameters::default(), covered);
-/// assert!(matches!(nothing, Err(ReportError::NotOpened)));
+/// assert!(matches!(nothing, Err(ReportError::Rows(clinical::rows::RowsError::NotOpened))));
 /// ```
 pub fn report(
     rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
-    let mut rows = rows.peekable();
-    let mut state = State::default();
-    let mut before = Vec::new();
-    while let Some((key, row)) = rows.next_if(|(key, _)| key.starts_with(STATE_PREFIX)) {
-        in_order(&mut before, &key)?;
-        state.read(&key, row)?;
-    }
-    if state.header.is_empty() {
-        return Err(ReportError::NotOpened);
-    }
-    let header: Header<'_> = serde_json::from_slice(&state.header).map_err(|_| ReportError::Row)?;
-    let cutoff = cutoff(&header, state.last_record, parameters.cutoff)?;
-
-    let mut suspicions = state.signers.suspicions();
+    let (mut trial, mut rows) = rows::read(rows)?;
+    let (day, cutoff) = Cutoff::of(&trial, parameters);
     let mut excluded = Exclusions::default();
     let mut subjects = Vec::new();
     let mut current: Option<(String, Facts)> = None;
-    for (key, row) in rows {
-        in_order(&mut before, &key)?;
-        let Some(Key::Fact { subject, root }) = Key::read(&key) else { return Err(ReportError::Row) };
-        let fact: Fact<'_> = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
-        suspicions.note(Position(fact.signer), Position(fact.latest), subject);
-        if current.as_ref().is_none_or(|(of, _)| of != subject)
-            && let Some((of, facts)) = current.replace((subject.to_owned(), Facts::default()))
+    while let Some(row) = rows.next_row()? {
+        let fact: Fact<'_> = row.fact()?;
+        trial.suspicions.note(Position(fact.signer), Position(fact.latest), &row.subject);
+        if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
+            && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            subjects.extend(facts.into_subject(of, cutoff.0, &mut excluded));
+            subjects.extend(facts.into_subject(of, day, &mut excluded));
         }
         if let Some((_, facts)) = &mut current {
-            facts.add(root, fact, &mut excluded);
+            facts.add(row.root, fact, &mut excluded);
         }
     }
     if let Some((of, facts)) = current {
-        subjects.extend(facts.into_subject(of, cutoff.0, &mut excluded));
+        subjects.extend(facts.into_subject(of, day, &mut excluded));
     }
-    make(&header, &state.sites, &subjects, cutoff, (excluded, suspicions.finish()), covered)
-}
-
-/// Ascending order, each key once: a row given twice would be counted twice.
-fn in_order(before: &mut Vec<u8>, key: &[u8]) -> Result<(), ReportError> {
-    if before.as_slice() >= key {
-        return Err(ReportError::Order);
-    }
-    key.clone_into(before);
-    Ok(())
-}
-
-impl State {
-    fn read(&mut self, key: &[u8], row: Vec<u8>) -> Result<(), ReportError> {
-        match Key::read(key).ok_or(ReportError::Row)? {
-            Key::Header => self.header = row,
-            Key::Signers(key) => self.signers.read(key, &row).ok_or(ReportError::Row)?,
-            Key::Date => self.last_record = Some(read_date(&row).ok_or(ReportError::Row)?),
-            Key::Site(id) => {
-                let names = serde_json::from_slice(&row).map_err(|_| ReportError::Row)?;
-                self.sites.insert(id.to_owned(), names);
-            }
-            Key::Lineage(_) | Key::Followed(_) => {}
-            Key::Fact { .. } => return Err(ReportError::Row),
-        }
-        Ok(())
-    }
-}
-
-fn cutoff(
-    header: &Header<'_>,
-    last_record: Option<Date>,
-    given: Option<Date>,
-) -> Result<(Date, CutoffBasis), ReportError> {
-    match (given, last_record) {
-        (Some(given), _) => Ok((given, CutoffBasis::Given)),
-        (None, Some(last)) => Ok((last, CutoffBasis::LastRecord)),
-        // The first record writes its date together with the header.
-        (None, None) => Err(if header.trial.is_empty() { ReportError::NotOpened } else { ReportError::Row }),
-    }
+    make(trial, &subjects, cutoff, excluded, covered)
 }
 
 fn make(
-    header: &Header<'_>,
-    sites: &BTreeMap<String, (String, String)>,
+    trial: TrialRows,
     subjects: &[Subject],
-    (cutoff, basis): (Date, CutoffBasis),
-    (excluded, suspected_keys): (Exclusions, Vec<SuspectedKey>),
+    cutoff: Cutoff,
+    excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
-    let definitions = header.definitions.clone().into_owned();
-    let zone = if zone_or_utc(&header.zone).1 { header.zone.as_ref() } else { "UTC" };
+    let definitions = trial.header.definitions.clone().into_owned();
     let populations = populations(subjects)?;
     let all = Frame {
         id: "all",
@@ -364,12 +214,15 @@ fn make(
     Ok(Report {
         report: "safety".to_owned(),
         schema: SCHEMA,
-        engine: Engine { name: "trialbook".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-        trial: TrialHeader { id: header.trial.to_string(), title: header.title.to_string() },
-        synthetic: header.synthetic,
-        covers: Covers { records: covered.records, head: covered.head },
-        cutoff: Cutoff { date: PartialDate::Day(cutoff).to_string(), basis, zone: zone.to_owned() },
-        definitions_replaced: replaced(&definitions),
+        engine: Engine::this(),
+        trial: TrialHeader::of(&trial),
+        synthetic: trial.header.synthetic,
+        covers: covered.into(),
+        cutoff,
+        definitions_replaced: replaced(&[
+            ("imputation", &definitions.imputation, IMPUTATION),
+            ("related", &definitions.related, RELATED),
+        ]),
         confidence: LEVEL_TEXT.to_owned(),
         populations,
         overviews: vec![overview::all(subjects, &all)?, overview::emergent(subjects, &emergent)?],
@@ -382,9 +235,9 @@ fn make(
         deaths: death::deaths(subjects, RELATED)?,
         seriousness_disagreements: overview::disagreements(subjects),
         unknowns: overview::unknowns(subjects),
-        sites: by_site(subjects, sites),
+        sites: by_site(subjects, &trial.sites),
         excluded,
-        suspected_keys,
+        suspected_keys: trial.suspicions.finish(),
         definitions,
     })
 }
@@ -398,19 +251,6 @@ fn populations(subjects: &[Subject]) -> Result<Populations, ReportError> {
         safety_set_followed: followed().count() as u64,
         patient_years: stats::decimal(years, stats::figure::YEARS_DIGITS)?,
     })
-}
-
-/// What the trial asks for and this version does not know, with what was done instead.
-fn replaced(definitions: &Definitions) -> Vec<Replaced> {
-    [("imputation", &definitions.imputation, IMPUTATION), ("related", &definitions.related, RELATED)]
-        .into_iter()
-        .filter(|(_, stated, used)| stated.as_str() != *used)
-        .map(|(what, stated, used)| Replaced {
-            what: what.to_owned(),
-            stated: stated.clone(),
-            used: used.to_owned(),
-        })
-        .collect()
 }
 
 fn by_site(subjects: &[Subject], names: &BTreeMap<String, (String, String)>) -> Vec<SiteRow> {

@@ -24,7 +24,7 @@ const INDEX_WAIT: Duration = Duration::from_mins(1);
 
 /// Numbers of the row layouts; another number makes a store begin anew.
 const OUTCOMES_SCHEMA: u32 = 2;
-const SAFETY_SCHEMA: u32 = 2;
+const SAFETY_SCHEMA: u32 = 3;
 
 /// A trial at work.
 pub(crate) struct Running {
