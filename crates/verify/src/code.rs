@@ -50,31 +50,54 @@ codes! {
         AmendmentNotOfLatest = "amendment-not-of-latest", "The amendment does not name the latest version of an earlier record of the same thing.";
         BadSignature = "bad-signature", "The signature does not verify.";
         BrokenLink = "broken-link", "The record does not name the hash of the record before it.";
+        CheckpointBadSignature = "checkpoint-bad-signature", "A signature on the checkpoint by a known key does not hold.";
+        CheckpointMalformed = "checkpoint-malformed", "The checkpoint is not a signed statement of a log's name, size and root.";
+        CheckpointNotSigned = "checkpoint-not-signed", "No known key of the log signed the checkpoint.";
+        CheckpointOfAnotherLog = "checkpoint-of-another-log", "The checkpoint bears the name of another log.";
+        EntryBundleMalformed = "entry-bundle-malformed", "A file of records is not the run of records that its path says.";
         EventMalformed = "event-malformed", "The event is not of the form of its kind.";
         EventOfAnotherLog = "event-of-another-log", "The event was signed for another log or another trial.";
+        FileDiffers = "file-differs", "A file of the bundle is not the one that its MANIFEST lists.";
+        FileUnexpected = "file-unexpected", "There is a file that does not belong there.";
+        Fork = "fork", "Two checkpoints that the log signed contradict each other.";
         GenesisDiffers = "genesis-differs", "The first record is not the one whose hash is known.";
         IdRepeated = "id-repeated", "An event with this id stands in the log before.";
         JournalDamaged = "journal-damaged", "Stored bytes contradict their checksums, or read differently a second time.";
         KnownHeadDiffers = "known-head-differs", "The record that ended the log at a known size is another one.";
         LogKeyDiffers = "log-key-differs", "The log's opening names another log key than the known one.";
+        ManifestMalformed = "manifest-malformed", "The bundle's MANIFEST is not a list of files in its one writing.";
         PositionMissing = "position-missing", "The record is not at the next position: one or more before it are missing.";
         PositionRepeated = "position-repeated", "The record states a position that was taken before.";
         ReceiptNotHonoured = "receipt-not-honoured", "A receipt promised a record at a position where the log has another or none.";
         RecordMalformed = "record-malformed", "The bytes are not a record.";
+        RecordNotInTree = "record-not-in-tree", "The record's hash is not the one that the tree has at its position.";
         ShorterThanKnown = "shorter-than-known", "The log holds fewer records than it is known to have held.";
         SignerNotEntitled = "signer-not-entitled", "The signing key was not entitled to this event when it was recorded.";
+        TimeAgainstCosignature = "time-against-cosignature", "The record was recorded after a witness had seen the log with it.";
         TimeGoingBack = "time-going-back", "The record was recorded before the record before it.";
+        WrongRoot = "wrong-root", "Records and tiles do not hash to the checkpoint's root.";
+        WrongTile = "wrong-tile", "A tile does not hold the hashes that are due there.";
+        ZipMalformed = "zip-malformed", "The bundle's zip is not written as a bundle is.";
     }
 }
 
 codes! {
     /// Codes of [`Class::Absence`].
     Absence {
+        AuthorityUndecided = "authority-undecided", "Whether the event was entitled rests on records that are not there.";
         AuthorityUnderivable = "authority-underivable", "The log's opening cannot be read, so nobody's authority can be derived from it.";
         BeyondThisVersion = "beyond-this-version", "The event's kind or schema is not known to this version of the verifier.";
+        CheckpointKeyUnknown = "checkpoint-key-unknown", "No key of the log is known by which to check the checkpoint.";
+        CheckpointMissing = "checkpoint-missing", "There is no checkpoint.";
+        FileMissing = "file-missing", "A file that the MANIFEST lists is not there.";
+        KnownCheckpointUnusable = "known-checkpoint-unusable", "A checkpoint brought to compare with is not signed by a known key of this log.";
         LogEmpty = "log-empty", "There is no record to verify.";
+        ManifestMissing = "manifest-missing", "The bundle has no MANIFEST.";
+        QuorumShort = "quorum-short", "Fewer witnesses cosigned the checkpoint than the policy demands.";
         RecordUnavailable = "record-unavailable", "An earlier record that an event names could not be read again.";
+        RecordsMissing = "records-missing", "Records that the checkpoint covers are not there.";
         SignaturesUnchecked = "signatures-unchecked", "Signatures were not checked, by request.";
+        TileMissing = "tile-missing", "A tile that the checkpoint's size demands is not there.";
     }
 }
 

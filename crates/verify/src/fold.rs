@@ -19,7 +19,7 @@ use crate::findings::Findings;
 use crate::ids::Ids;
 use crate::parse::{Form, Parsed, SignatureDue};
 use crate::report::{Covers, Place};
-use crate::source::{Damage, Source, SourceError};
+use crate::source::{Damage, Gap, Source, SourceError};
 use crate::tally::Tallies;
 
 pub(crate) struct Fold<'a> {
@@ -34,13 +34,28 @@ pub(crate) struct Fold<'a> {
     pub covers: Covers,
     /// The position that is due.
     due: Position,
-    /// Hash of the record at the end of the chain as far as it was followed.
-    head: RecordHash,
+    /// Hash of the record at the end of the chain as far as it was followed; none behind a gap of unknown hashes.
+    head: Option<RecordHash>,
+    /// Whether records are missing, so that what rests on earlier records may rest on those.
+    gaps: bool,
+    /// When witnesses saw the log at which size: each sorted by size, each holds for the records below.
+    seen: Vec<Seen>,
     /// Hash of the record read last, be it out of order.
     last_read: RecordHash,
     recorded_at: Option<Instant>,
     trial: Option<Trial>,
     underivable: u64,
+}
+
+/// That a witness had seen the log's first records at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// How many records it saw.
+    pub size: TreeSize,
+    /// The latest time at which one of them may have been recorded.
+    pub until: Instant,
+    /// The witness's name.
+    pub witness: String,
 }
 
 /// Where the record being folded stands.
@@ -57,7 +72,14 @@ impl At {
 }
 
 impl<'a> Fold<'a> {
-    pub(crate) fn new(anchors: &'a Anchors, check_signatures: bool, findings: Findings) -> Self {
+    /// `seen` need not be in any order.
+    pub(crate) fn new(
+        anchors: &'a Anchors,
+        check_signatures: bool,
+        findings: Findings,
+        mut seen: Vec<Seen>,
+    ) -> Self {
+        seen.sort_by_key(|seen| seen.size);
         let heads = anchors.known_heads.iter().filter_map(|known| {
             let last = known.size.0.checked_sub(1)?;
             Some((Position(last), known.head, Evidence::KnownHeadDiffers))
@@ -76,7 +98,9 @@ impl<'a> Fold<'a> {
             ids: Ids::default(),
             covers: Covers::default(),
             due: Position(0),
-            head: RecordHash::ZERO,
+            head: Some(RecordHash::ZERO),
+            gaps: false,
+            seen,
             last_read: RecordHash::ZERO,
             recorded_at: None,
             trial: None,
@@ -92,6 +116,29 @@ impl<'a> Fold<'a> {
     pub(crate) fn damage(&mut self, damage: Damage) {
         let place = Place { seq: Some(damage.seq), stored_at: Some(damage.place), ..Place::default() };
         self.findings.add(Evidence::JournalDamaged.into(), self.covers.records, place, || damage.what);
+    }
+
+    /// Passes over records that are not there. What follows is held against their hashes, where those are known.
+    pub(crate) fn gap(&mut self, gap: Gap) {
+        let at = At { ordinal: self.covers.records, seq: gap.from };
+        if let Some(what) = gap.what {
+            let place = Place { stored_at: Some(gap.place), ..at.place("") };
+            self.findings.add(Absence::RecordsMissing.into(), at.ordinal, place, || what);
+        }
+        self.gaps = true;
+        self.covers.missing += gap.count;
+        let end = Position(gap.from.0.saturating_add(gap.count));
+        if gap.hashes.is_empty() {
+            // What is known of these records cannot be decided. That they are missing has been said.
+            self.known.retain(|(seq, ..)| *seq < gap.from || *seq >= end);
+        }
+        let first = gap.from.0;
+        for (seq, hash) in (first..).map(Position).zip(&gap.hashes) {
+            self.hold_against_known(At { seq, ..at }, *hash);
+        }
+        self.head = gap.hashes.last().copied();
+        self.covers.head = self.head.unwrap_or_default();
+        self.due = end;
     }
 
     /// Goes one record on; gives the signature to check, if there is one.
@@ -115,7 +162,7 @@ impl<'a> Fold<'a> {
                 let at = At { ordinal, seq: self.due };
                 self.malformed(at, error);
                 // It takes the place that is due; whether it is the record meant there, the next link says.
-                self.head = parsed.hash;
+                self.head = Some(parsed.hash);
                 self.due = self.due.next();
                 self.hold_against_known(at, parsed.hash);
                 None
@@ -138,7 +185,8 @@ impl<'a> Fold<'a> {
     /// Holds position, link and time against the record before, and says at which position the record stands.
     fn place(&mut self, form: &Form, hash: RecordHash, ordinal: u64) -> Position {
         let (due, stated) = (self.due, form.seq);
-        let linked = form.prev == self.head;
+        // Behind a gap of unknown hashes there is nothing to link to: the position decides.
+        let linked = self.head.map_or(stated == due, |head| form.prev == head);
         self.tallies.positions.add(stated == due);
         // A wrong number on a record that links to the one before does not move it; nor may one wild number make all
         // that follow it look repeated.
@@ -155,9 +203,10 @@ impl<'a> Fold<'a> {
                 self.found(Evidence::PositionRepeated, at, "/seq", || format!("position {due} is due"));
             }
             Ordering::Equal => {
+                let Some(head) = self.head else { return self.advance(at, form, hash) };
                 self.tallies.links.add(linked);
                 if !linked {
-                    let (head, prev) = (self.head, form.prev);
+                    let prev = form.prev;
                     self.found(Evidence::BrokenLink, at, "/prev", || {
                         format!("names {prev}; the record before it has hash {head}")
                     });
@@ -169,6 +218,11 @@ impl<'a> Fold<'a> {
             // A copy or a straggler beside the chain: what follows is held against the chain.
             return at.seq;
         }
+        self.advance(at, form, hash)
+    }
+
+    /// Takes a record as the chain's new end, and holds its time against the one before.
+    fn advance(&mut self, at: At, form: &Form, hash: RecordHash) -> Position {
         if let Some(previous) = self.recorded_at {
             self.tallies.times.add(form.recorded_at >= previous);
             if form.recorded_at < previous {
@@ -178,10 +232,26 @@ impl<'a> Fold<'a> {
                 });
             }
         }
+        self.hold_against_cosignatures(at, form.recorded_at);
         self.due = at.seq.next();
-        self.head = hash;
+        self.head = Some(hash);
         self.recorded_at = Some(form.recorded_at);
         at.seq
+    }
+
+    /// What a witness had seen was recorded by then.
+    fn hold_against_cosignatures(&mut self, at: At, now: Instant) {
+        while self.seen.first().is_some_and(|seen| seen.size.0 <= at.seq.0) {
+            self.seen.remove(0);
+        }
+        let Some(first) = self.seen.iter().min_by_key(|seen| seen.until) else { return };
+        let Seen { size, until, witness } = first.clone();
+        self.tallies.cosigned_times.add(now <= until);
+        if now > until {
+            self.found(Evidence::TimeAgainstCosignature, at, "/recorded_at", || {
+                format!("recorded at {now}; {witness} saw {size} records by {until}, this one among them")
+            });
+        }
     }
 
     fn hold_against_known(&mut self, at: At, hash: RecordHash) {
@@ -240,8 +310,13 @@ impl<'a> Fold<'a> {
         }
         let key = signing_key(self.trial.as_ref(), event);
         let (refusal, served) = self.admission(at, form, event, source)?;
+        let undecided = self.gaps && refusal.as_ref().is_some_and(|refusal| rests_on_others(refusal.code));
         self.tallies.authority.add(refusal.is_none() && served);
-        if let Some(refusal) = &refusal {
+        if let Some(refusal) = refusal.as_ref().filter(|_| undecided) {
+            self.found(Absence::AuthorityUndecided, at, &format!("/event{}", refusal.pointer), || {
+                refusal.detail.clone()
+            });
+        } else if let Some(refusal) = &refusal {
             let code = Code::of_refusal(refusal.code, &refusal.pointer);
             self.found(code, at, &format!("/event{}", refusal.pointer), || refusal.detail.clone());
         }
@@ -369,6 +444,11 @@ impl<'a> Fold<'a> {
         self.trial = Some(trial);
     }
 
+    /// Whether there is a genesis to hold the log against.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.anchors.genesis.is_some()
+    }
+
     /// What can be said only at the end.
     pub(crate) fn finish(&mut self) {
         let end = At { ordinal: u64::MAX, seq: self.due };
@@ -382,7 +462,7 @@ impl<'a> Fold<'a> {
             self.findings.add(Evidence::ShorterThanKnown.into(), end.ordinal, place, || {
                 format!("ends at {size} records; it is known to have held {known}")
             });
-        } else if self.covers.records == 0 {
+        } else if self.covers.records == 0 && !self.gaps {
             self.findings.add(Absence::LogEmpty.into(), end.ordinal, Place::default(), String::new);
         }
         for (seq, known, code) in std::mem::take(&mut self.known) {
@@ -427,6 +507,23 @@ fn detail(finding: &clinical::Finding) -> String {
     }
     let records: Vec<String> = finding.records.iter().map(ToString::to_string).collect();
     format!("beside record {}", records.join(", "))
+}
+
+/// Whether an event that admission refuses for this reason might be entitled by records that are not there.
+fn rests_on_others(code: RefusalCode) -> bool {
+    use RefusalCode as R;
+    matches!(
+        code,
+        R::KeyUnknown
+            | R::SiteUnknown
+            | R::SubjectUnknown
+            | R::SubjectOfAnotherSite
+            | R::GrantNotEntitled
+            | R::RevokedUnknown
+            | R::AmendedUnknown
+            | R::StaleAmendment
+            | R::AlreadyVoid
+    )
 }
 
 /// Why an earlier record could not be looked at.

@@ -2,29 +2,38 @@
 //!
 //! It trusts no index, no stored hash and no server: only the anchors that the caller brings from outside the
 //! evidence. It shares with the registrar what an event may say and who may sign it (`clinical`), and nothing else. It
-//! opens no file ([`Source`] does), repairs nothing, and judges no report's figures.
+//! repairs nothing, judges no report's figures, and reads what it judges through two small traits: [`Source`] for
+//! records, [`Files`] for an archive or a bundle, which is a source of records with a tree around them.
 
+mod archive;
 mod code;
+mod files;
 mod findings;
 mod fold;
 mod ids;
+pub mod manifest;
 mod parse;
 mod pool;
 mod report;
+mod seal;
 mod source;
 mod tally;
 mod text;
+mod tree;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use chain::note::VerifierKey;
-use chain::{Position, RecordHash, TreeSize};
+use chain::policy::Policy;
+use chain::{Position, RecordHash, SignedCheckpoint, TreeSize};
 
+pub use archive::{Shape, verify_archive};
 pub use code::{Absence, Class, Code, Evidence};
-pub use report::{Check, Covers, Finding, Place, Report, Verdict};
-pub use source::{Damage, Records, Source, SourceError, Step};
+pub use files::{DirFiles, Fault, FileDigest, Files, Listed, ZipFiles, ZipWriteError, ZipWriter};
+pub use report::{Check, CheckpointSeen, CosignedBy, Covers, Finding, Fork, Place, Report, Sealed, Verdict};
+pub use source::{Damage, Gap, Records, Source, SourceError, Step};
 
 use findings::Findings;
 use fold::Fold;
@@ -43,6 +52,10 @@ pub struct Anchors {
     pub known_heads: Vec<KnownHead>,
     /// What submitters were promised.
     pub receipts: Vec<Receipt>,
+    /// Earlier checkpoints of the log, from wherever they were kept. An archive is held against them.
+    pub checkpoints: Vec<SignedCheckpoint>,
+    /// Which witnesses are known, and which of them must have cosigned an archive's checkpoint.
+    pub policy: Option<Policy>,
 }
 
 /// An end that the log is known to have had.
@@ -119,59 +132,77 @@ const SIGNING_PIECES_MAX: usize = 2 * CHUNK_BYTES / PIECE_BYTES;
 /// assert_eq!(report.unwrap().verdict, verify::Verdict::Undecided);
 /// ```
 pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> Result<Report, SourceError> {
-    let strict = options.strict;
     let findings = Findings::new(options.findings_kept_max);
-    let fold = Fold::new(anchors, options.check_signatures, findings);
-    let mut fold = pool::with(options.threads.get(), |pool| {
+    let fold = Fold::new(anchors, options.check_signatures, findings, Vec::new());
+    let strict = options.strict;
+    let mut fold = run(source, fold, None, options)?;
+    fold.finish();
+    Ok(conclude(fold, strict, Vec::new(), None))
+}
+
+/// Folds all records of a source, and lets the tree see their hashes.
+fn run<'a, S: Source>(
+    source: S,
+    fold: Fold<'a>,
+    tree: Option<&mut tree::Tree<'_>>,
+    options: Options<'_>,
+) -> Result<Fold<'a>, SourceError> {
+    pool::with(options.threads.get(), |pool| {
         let mut run = Run {
             source,
             ended: false,
             pool,
             fold,
+            tree,
             parsing: VecDeque::new(),
             signing: VecDeque::new(),
             progress: options.progress,
         };
         run.finish().map(|()| run.fold)
-    })?;
-    fold.finish();
+    })
+}
+
+/// The report of what was found. Checks of an archive come before those of its records.
+fn conclude(fold: Fold<'_>, strict: bool, mut checks: Vec<Check>, sealed: Option<Sealed>) -> Report {
+    let authenticated = fold.is_authenticated();
+    checks.extend(fold.tallies.checks());
     let (findings, found) = fold.findings.finish();
     let holds = |class| !found.keys().any(|code: &Code| code.class() == class);
-    let verdict = match (holds(Class::Evidence), holds(Class::Absence), anchors.genesis) {
+    let verdict = match (holds(Class::Evidence), holds(Class::Absence), authenticated) {
         (false, ..) => Verdict::Broken,
         (_, false, _) => Verdict::Undecided,
-        (_, _, None) => Verdict::ConsistentNotAuthenticated,
-        (_, _, Some(_)) => Verdict::Intact,
+        (_, _, false) => Verdict::ConsistentNotAuthenticated,
+        (_, _, true) => Verdict::Intact,
     };
-    Ok(Report {
-        verdict,
-        strict,
-        checks: fold.tallies.checks(),
-        findings,
-        found,
-        covers: fold.covers,
-        kinds: fold.kinds,
-    })
+    Report { verdict, strict, checks, findings, found, covers: fold.covers, sealed, kinds: fold.kinds }
 }
 
 /// Records being parsed, and what follows them.
 struct Chunk {
     pieces: Vec<Pending<Vec<Parsed>>>,
-    damage: Option<Damage>,
+    then: Then,
+}
+
+/// What follows records that were read.
+enum Then {
+    Records,
+    Damage(Damage),
+    Gap(Gap),
 }
 
 /// The pipeline: chunks are read and parsed ahead while the oldest is folded, and signatures are checked behind it.
-struct Run<'a, 'p, 'o, S> {
+struct Run<'a, 'p, 'o, 't, 'f, S> {
     source: S,
     ended: bool,
     pool: &'p Pool,
     fold: Fold<'a>,
+    tree: Option<&'t mut tree::Tree<'f>>,
     parsing: VecDeque<Chunk>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
     progress: Option<&'o mut dyn FnMut(u64, u64)>,
 }
 
-impl<S: Source> Run<'_, '_, '_, S> {
+impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
     fn finish(&mut self) -> Result<(), SourceError> {
         loop {
             while !self.ended && self.parsing.len() < CHUNKS_AHEAD {
@@ -182,8 +213,10 @@ impl<S: Source> Run<'_, '_, '_, S> {
                 let piece = self.pool.wait(piece).expect(TASKS_DO_NOT_PANIC);
                 self.fold_piece(piece)?;
             }
-            if let Some(damage) = chunk.damage {
-                self.fold.damage(damage);
+            match chunk.then {
+                Then::Records => {}
+                Then::Damage(damage) => self.fold.damage(damage),
+                Then::Gap(gap) => self.fold.gap(gap),
             }
             if let Some(progress) = &mut self.progress {
                 progress(self.fold.covers.records, self.fold.covers.bytes);
@@ -196,13 +229,14 @@ impl<S: Source> Run<'_, '_, '_, S> {
     fn read_chunk(&mut self) -> Result<(), SourceError> {
         let mut records = Vec::new();
         let step = self.source.next(CHUNK_BYTES, &mut records)?;
-        let damage = match step {
-            Step::More => None,
+        let then = match step {
+            Step::More => Then::Records,
             Step::End => {
                 self.ended = true;
-                None
+                Then::Records
             }
-            Step::Damage(damage) => Some(damage),
+            Step::Damage(damage) => Then::Damage(damage),
+            Step::Gap(gap) => Then::Gap(gap),
         };
         let mut pieces = Vec::new();
         let mut piece: Vec<Arc<[u8]>> = Vec::new();
@@ -218,7 +252,7 @@ impl<S: Source> Run<'_, '_, '_, S> {
         if !piece.is_empty() {
             pieces.push(self.parse(piece));
         }
-        self.parsing.push_back(Chunk { pieces, damage });
+        self.parsing.push_back(Chunk { pieces, then });
         Ok(())
     }
 
@@ -230,6 +264,9 @@ impl<S: Source> Run<'_, '_, '_, S> {
         let mut due: Vec<SignatureDue> = Vec::with_capacity(piece.len());
         for parsed in &piece {
             due.extend(self.fold.record(parsed, &self.source)?);
+            if let Some(tree) = &mut self.tree {
+                tree.record(parsed.hash, &mut self.fold.findings)?;
+            }
         }
         self.signing.push_back(self.pool.submit(move || {
             // Taking parsed records apart costs about as much as building them: not on the folding thread.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Position, RecordHash, TreeSize};
+use chain::{Position, RecordHash, RootHash, TreeSize};
 use clinical::EventKind;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -85,6 +85,8 @@ pub struct Covers {
     pub records: u64,
     /// How many bytes they have.
     pub bytes: u64,
+    /// How many records more there ought to be that are not there.
+    pub missing: u64,
     /// Hash of the last record; zeros if there is none.
     pub head: RecordHash,
     /// Hash of the record at position 0, if there is one.
@@ -92,6 +94,56 @@ pub struct Covers {
     /// Up to which size the log was held against what was known of it. What was recorded after that is checked for
     /// itself, but whoever holds the files could have left some of it out and linked the rest anew.
     pub known_size: TreeSize,
+}
+
+/// What an archive or a bundle says of its records.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Sealed {
+    /// How many files there are.
+    pub files: u64,
+    /// How many of them are of records beyond the checkpoint, as an archive has that is being written: not judged.
+    pub files_beyond: u64,
+    /// The checkpoint, if there is one that can be read.
+    pub checkpoint: Option<CheckpointSeen>,
+    /// Contradicting checkpoints, each as it was signed.
+    pub forks: Vec<Fork>,
+}
+
+/// A checkpoint and who vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckpointSeen {
+    /// The log's name.
+    pub origin: String,
+    /// How many records it covers.
+    pub size: TreeSize,
+    /// The tree's root over them.
+    pub root: RootHash,
+    /// The log's keys that signed it, as verifier keys; none if its signatures do not hold.
+    pub signed_by: Vec<String>,
+    /// The witnesses of the policy that cosigned it.
+    pub cosigned: Vec<CosignedBy>,
+    /// Whether the policy's quorum is met; `None` without a policy.
+    pub quorum: Option<bool>,
+    /// Names on signature lines by keys that nobody has named, so that they were not checked.
+    pub unchecked: Vec<String>,
+}
+
+/// That a witness saw a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CosignedBy {
+    /// The witness's name in the policy.
+    pub witness: String,
+    /// When, in seconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// Two checkpoints of one log that cannot both be true: proof, to whoever knows the log's key, that it was rewritten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fork {
+    /// The one that was brought to compare with, with its signatures.
+    pub known: String,
+    /// The one that was found with the records, with its signatures.
+    pub found: String,
 }
 
 /// The outcome of a verification.
@@ -110,6 +162,8 @@ pub struct Report {
     pub found: BTreeMap<Code, u64>,
     /// What was looked at.
     pub covers: Covers,
+    /// What an archive or a bundle says of the records; `None` of records alone.
+    pub sealed: Option<Sealed>,
     /// How many events of each kind were read.
     pub kinds: BTreeMap<EventKind, u64>,
 }
@@ -139,12 +193,13 @@ impl Report {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Report", 10)?;
+        let mut object = serializer.serialize_struct("Report", 11)?;
         object.serialize_field("verdict", &self.verdict)?;
         object.serialize_field("status", &self.status())?;
         object.serialize_field("sentence", &self.sentence())?;
         object.serialize_field("strict", &self.strict)?;
         object.serialize_field("covers", &self.covers)?;
+        object.serialize_field("sealed", &self.sealed)?;
         object.serialize_field("checks", &self.checks)?;
         object.serialize_field("findings", &self.findings)?;
         object.serialize_field("unlisted", &self.unlisted())?;

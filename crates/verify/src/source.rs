@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chain::Position;
+use chain::{Position, RecordHash};
 
 /// Records of one log, as they are stored.
 ///
@@ -34,6 +34,23 @@ pub enum Step {
     End,
     /// The storage contradicts itself here. Ask again for what can be read after it, if anything.
     Damage(Damage),
+    /// The storage does not hold the next records. Ask again for those after them.
+    Gap(Gap),
+}
+
+/// Records that are not there, between or behind others that are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The first that is not there.
+    pub from: Position,
+    /// How many there are.
+    pub count: u64,
+    /// Their hashes, all of them, if they are known without the records; else none.
+    pub hashes: Vec<RecordHash>,
+    /// File and byte offset where they ought to stand.
+    pub place: String,
+    /// Why they are not there, for a finding; `None` if one says so already.
+    pub what: Option<String>,
 }
 
 /// A place where the storage contradicts itself.
@@ -55,6 +72,12 @@ pub struct SourceError {
     pub op: String,
     /// Why it failed.
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl SourceError {
+    pub(crate) fn reading(what: &str, error: std::io::Error) -> Self {
+        Self { op: format!("reading {what}"), source: Box::new(error) }
+    }
 }
 
 /// Records in memory.

@@ -15,7 +15,7 @@ impl Tally {
         self.failed += u64::from(!holds);
     }
 
-    fn check(self, name: &'static str) -> Check {
+    pub(crate) fn check(self, name: &'static str) -> Check {
         Check { name, count: self.count, failed: self.failed }
     }
 }
@@ -27,6 +27,7 @@ pub(crate) struct Tallies {
     pub positions: Tally,
     pub links: Tally,
     pub times: Tally,
+    pub cosigned_times: Tally,
     pub events: Tally,
     pub ids: Tally,
     pub authority: Tally,
@@ -39,7 +40,7 @@ pub(crate) struct Tallies {
 
 impl Tallies {
     pub(crate) fn checks(&self) -> Vec<Check> {
-        vec![
+        [
             self.forms.check("record form"),
             self.positions.check("positions"),
             self.links.check("links"),
@@ -53,5 +54,9 @@ impl Tallies {
             self.known.check("known heads and receipts"),
             self.conduct.check("conduct"),
         ]
+        .into_iter()
+        // Only where there is a cosignature to hold records against.
+        .chain(Some(self.cosigned_times.check("times against cosignatures")).filter(|check| check.count > 0))
+        .collect()
     }
 }

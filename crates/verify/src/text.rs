@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use chain::TreeSize;
+use chain::{Instant, TreeSize};
 
 use crate::code::{Class, Code};
 use crate::report::{Finding, Report, Verdict};
@@ -15,7 +15,9 @@ impl Report {
         let records = self.covers.records;
         let conduct = self.count(Class::Conduct);
         let verdict = match self.verdict {
-            Verdict::Intact => format!("Intact: all {records} records hold, back to the known genesis"),
+            Verdict::Intact => {
+                format!("Intact: all {records} records hold, back to the known genesis{}", self.sealing())
+            }
             Verdict::ConsistentNotAuthenticated => format!(
                 "Consistent, not authenticated: all {records} records hold, but no genesis was given to hold them against"
             ),
@@ -23,8 +25,11 @@ impl Report {
                 format!("Broken: {} evidence findings in {records} records", self.count(Class::Evidence))
             }
             Verdict::Undecided => format!(
-                "Undecided: nothing contradicts in {records} records, but {} things needed are missing",
-                self.count(Class::Absence)
+                "Undecided: nothing contradicts in {records} records, but {}",
+                match self.count(Class::Absence) {
+                    1 => "a thing needed is missing".to_owned(),
+                    count => format!("{count} things needed are missing"),
+                }
             ),
         };
         match (conduct, self.strict) {
@@ -37,11 +42,66 @@ impl Report {
     }
 }
 
+impl Report {
+    /// What vouches for an intact archive.
+    fn sealing(&self) -> String {
+        let Some(checkpoint) = self.sealed.as_ref().and_then(|sealed| sealed.checkpoint.as_ref()) else {
+            return String::new();
+        };
+        let witnesses = match (checkpoint.quorum, checkpoint.cosigned.len()) {
+            (Some(true), 1) => ", cosigned by 1 witness as the policy asks".to_owned(),
+            (Some(true), count) if count > 1 => format!(", cosigned by {count} witnesses as the policy asks"),
+            _ => String::new(),
+        };
+        format!(", under the checkpoint that the log signed{witnesses}")
+    }
+
+    fn write_sealed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(sealed) = &self.sealed else { return Ok(()) };
+        write!(f, "files    {}", sealed.files)?;
+        match sealed.files_beyond {
+            0 => writeln!(f)?,
+            beyond => writeln!(f, ", {beyond} of them beyond the checkpoint and not judged")?,
+        }
+        let Some(checkpoint) = &sealed.checkpoint else { return Ok(()) };
+        writeln!(f, "origin   {}", ascii(&checkpoint.origin))?;
+        writeln!(f, "size     {} records under root {}", checkpoint.size, checkpoint.root)?;
+        for key in &checkpoint.signed_by {
+            writeln!(f, "signed   {}", ascii(key))?;
+        }
+        for by in &checkpoint.cosigned {
+            let time = i64::try_from(by.time).ok().and_then(|time| time.checked_mul(1_000_000));
+            let time = time.and_then(|time| Instant::from_microseconds(time).ok());
+            let time = time.map_or_else(|| format!("second {}", by.time), |time| time.to_string());
+            writeln!(f, "cosigned {} at {time}", ascii(&by.witness))?;
+        }
+        if !checkpoint.unchecked.is_empty() {
+            let names: Vec<String> = checkpoint.unchecked.iter().map(|name| ascii(name)).collect();
+            writeln!(f, "further  signatures of unknown keys, not checked: {}", names.join(", "))?;
+        }
+        Ok(())
+    }
+
+    /// Both sides of each fork as they were signed: the proof to keep.
+    fn write_forks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fork in self.sealed.iter().flat_map(|sealed| &sealed.forks) {
+            for (title, note) in [("known", &fork.known), ("found", &fork.found)] {
+                writeln!(f, "\nFork, the checkpoint {title}:")?;
+                note.lines().try_for_each(|line| writeln!(f, "  {}", ascii(line)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.sentence())?;
         writeln!(f)?;
         writeln!(f, "records  {} ({} bytes)", self.covers.records, self.covers.bytes)?;
+        if self.covers.missing > 0 {
+            writeln!(f, "missing  {} records that ought to be there", self.covers.missing)?;
+        }
         writeln!(f, "head     {}", self.covers.head)?;
         if let Some(genesis) = self.covers.genesis {
             writeln!(f, "genesis  {genesis}")?;
@@ -53,6 +113,7 @@ impl fmt::Display for Report {
             )?,
             size => writeln!(f, "known    the first {size} records were held against what is known of them")?,
         }
+        self.write_sealed(f)?;
         writeln!(f)?;
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         for check in &self.checks {
@@ -65,7 +126,7 @@ impl fmt::Display for Report {
         for class in [Class::Evidence, Class::Absence, Class::Conduct] {
             self.write_class(f, class)?;
         }
-        Ok(())
+        self.write_forks(f)
     }
 }
 
@@ -129,6 +190,7 @@ impl fmt::Display for Line<'_> {
         let Finding { code, place, detail } = self.0;
         match place.seq {
             Some(seq) => write!(f, "record {seq}")?,
+            None if place.stored_at.is_some() => {}
             None => f.write_str("log")?,
         }
         if !place.pointer.is_empty() {
@@ -137,8 +199,10 @@ impl fmt::Display for Line<'_> {
         if let Some(offset) = place.offset {
             write!(f, " byte {offset}")?;
         }
-        if let Some(stored_at) = &place.stored_at {
-            write!(f, " ({})", ascii(stored_at))?;
+        match &place.stored_at {
+            Some(stored_at) if place.seq.is_none() => f.write_str(&ascii(stored_at))?,
+            Some(stored_at) => write!(f, " ({})", ascii(stored_at))?,
+            None => {}
         }
         write!(f, ": {code}")?;
         if !detail.is_empty() && detail != code.meaning() {
@@ -184,6 +248,7 @@ mod tests {
             findings: (0..count.min(7)).map(finding).collect(),
             found: BTreeMap::from([(code, count)]),
             covers: Covers::default(),
+            sealed: None,
             kinds: BTreeMap::new(),
         };
         let end = |count| report(count).to_string().split_once("Conduct").unwrap().1.to_owned();

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod any_bytes;
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod codes;

@@ -1,0 +1,236 @@
+//! An archive's records for the fold, and for the tree what the archive says of their hashes: bundle by bundle.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use chain::tile::TilePath;
+use chain::{NodeHash, Position, RecordHash, TreeSize, bundle};
+
+use super::store::{Read, Store, bundle_at, hashes_at};
+use crate::code::{Code, Evidence};
+use crate::source::{Gap, Source, SourceError, Step};
+
+/// What the tree must know of the next places, before the fold gets to their records.
+pub(crate) enum Leaves {
+    /// The leaves of one tile.
+    Tile(LeafTile),
+    /// Nothing is stored of some tiles nor of their records.
+    Skipped,
+}
+
+/// The leaves of one tile of level 0, as far as they are stored.
+pub(crate) struct LeafTile {
+    /// Which tile.
+    pub index: u64,
+    /// What the tree's size demands.
+    pub due: TilePath,
+    /// The file that the hashes were read from, with as many of them as are due.
+    pub hashes: Option<(TilePath, Vec<NodeHash>)>,
+    /// For each place that is due: whether its record will be folded.
+    pub present: Vec<bool>,
+    /// The file that the records were read from, be it in part or in vain.
+    pub bundle: Option<TilePath>,
+    /// What was found in reading: code, path and place in it, detail.
+    pub found: Vec<(Code, String, String)>,
+}
+
+/// Records of an archive.
+pub(crate) struct ArchiveSource<'f> {
+    store: &'f Store<'f>,
+    size: TreeSize,
+    /// The tile to be read next, and how many there are.
+    next: u64,
+    tiles: u64,
+    pieces: VecDeque<Piece>,
+    tree: Sender<Leaves>,
+    /// The bundle read last by position. Amendments mostly name records near each other.
+    cache: RefCell<Option<(TilePath, Vec<u8>)>>,
+}
+
+enum Piece {
+    Record(Arc<[u8]>),
+    Gap(Gap),
+}
+
+/// A bundle's records.
+struct Records {
+    /// For each place; `None` where there is none.
+    places: Vec<Option<Arc<[u8]>>>,
+    /// How many places the bundle has, be they left empty.
+    stored: usize,
+    /// Why there are no more.
+    why: Option<&'static str>,
+}
+
+impl Records {
+    fn of(mut self, width: usize) -> Self {
+        self.stored = self.places.len();
+        self.places.resize(width, None);
+        self
+    }
+}
+
+impl<'f> ArchiveSource<'f> {
+    /// The first `size` records; `tree` hears of their leaves.
+    pub(crate) fn new(store: &'f Store<'f>, size: TreeSize, tree: Sender<Leaves>) -> Self {
+        let tiles = size.0.div_ceil(256);
+        Self { store, size, next: 0, tiles, pieces: VecDeque::new(), tree, cache: RefCell::new(None) }
+    }
+
+    /// Reads the next tile's leaves and records.
+    fn load(&mut self) -> Result<(), SourceError> {
+        let index = self.next;
+        let stored = self.store.next_index(index).unwrap_or(self.tiles).min(self.tiles);
+        if stored > index {
+            self.skip(index, stored);
+            return Ok(());
+        }
+        self.next += 1;
+        let (Some(due), Some(due_bundle)) = (hashes_at(0, index, self.size), bundle_at(index, self.size))
+        else {
+            return Ok(());
+        };
+        let width = usize::from(due.width());
+        let mut leaves =
+            LeafTile { index, due, hashes: None, present: Vec::new(), bundle: None, found: Vec::new() };
+        self.read_hashes(&mut leaves)?;
+        let Records { places: mut records, stored, why } = self.read_records(due_bundle, &mut leaves)?;
+        leaves.present = records.iter().map(Option::is_some).collect();
+
+        let place = self.store.path(due_bundle);
+        let mut at = 0;
+        while at < width {
+            if let Some(record) = records[at].take() {
+                self.pieces.push_back(Piece::Record(record));
+                at += 1;
+                continue;
+            }
+            // What the bundle leaves out and what is behind its end have different reasons.
+            let end = if at < stored { stored } else { width };
+            let count = records[at..end].iter().take_while(|record| record.is_none()).count();
+            let known = leaves.hashes.as_ref().map(|(_, hashes)| &hashes[at..at + count]);
+            let what = if at < stored { Some("is left out of this copy") } else { why };
+            let first = index * 256 + at as u64;
+            self.pieces.push_back(Piece::Gap(Gap {
+                from: Position(first),
+                count: count as u64,
+                hashes: known.into_iter().flatten().map(|hash| RecordHash(hash.0)).collect(),
+                place: place.clone(),
+                what: what.map(|what| missing(first, count as u64, what)),
+            }));
+            at += count;
+        }
+        // The tree is there as long as records are read.
+        let _ = self.tree.send(Leaves::Tile(leaves));
+        Ok(())
+    }
+
+    fn read_hashes(&self, leaves: &mut LeafTile) -> Result<(), SourceError> {
+        let Some(path) = self.store.holding(leaves.due) else { return Ok(()) };
+        match self.store.hashes(path)? {
+            Read::Whole(mut hashes) => {
+                hashes.truncate(usize::from(leaves.due.width()));
+                leaves.hashes = Some((path, hashes));
+            }
+            Read::Malformed(what) => {
+                leaves.found.push((Evidence::WrongTile.into(), self.store.path(path), what));
+            }
+            Read::Gone => {}
+        }
+        Ok(())
+    }
+
+    fn read_records(&self, due: TilePath, leaves: &mut LeafTile) -> Result<Records, SourceError> {
+        let width = usize::from(due.width());
+        let mut read = Records { places: Vec::with_capacity(width), stored: 0, why: Some("is not there") };
+        let Some(path) = self.store.holding_records(due) else { return Ok(read.of(width)) };
+        let mut malformed = |what: String| {
+            leaves.found.push((Evidence::EntryBundleMalformed.into(), self.store.path(path), what));
+            // That finding says why.
+            read.why = None;
+        };
+        leaves.bundle = Some(path);
+        match self.store.bundle(path)? {
+            Read::Whole(bytes) => {
+                for entry in bundle::entries(&bytes, path.width()) {
+                    match entry {
+                        Ok(entry) if read.places.len() < width => {
+                            read.places.push((!entry.is_empty()).then(|| entry.into()));
+                        }
+                        Ok(_) => {}
+                        Err(error) => malformed(error.to_string()),
+                    }
+                }
+            }
+            Read::Malformed(what) => malformed(what),
+            Read::Gone => {}
+        }
+        Ok(read.of(width))
+    }
+
+    /// Passes over tiles of which nothing is stored.
+    fn skip(&mut self, from: u64, to: u64) {
+        let first = from * 256;
+        let count = to.saturating_mul(256).min(self.size.0) - first;
+        let place = bundle_at(from, self.size).map(|path| self.store.path(path)).unwrap_or_default();
+        let what = Some(missing(first, count, "is not there"));
+        self.pieces.push_back(Piece::Gap(Gap {
+            from: Position(first),
+            count,
+            hashes: Vec::new(),
+            place,
+            what,
+        }));
+        let _ = self.tree.send(Leaves::Skipped);
+        self.next = to;
+    }
+}
+
+fn missing(first: u64, count: u64, what: &str) -> String {
+    match count {
+        1 => format!("record {first} {what}"),
+        _ => format!("each of records {first} to {} {what}", first + count - 1),
+    }
+}
+
+impl Source for ArchiveSource<'_> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+        let mut bytes = 0;
+        loop {
+            while let Some(piece) = self.pieces.pop_front() {
+                match piece {
+                    Piece::Record(record) => {
+                        bytes += record.len();
+                        out.push(record);
+                        if bytes >= bytes_max {
+                            return Ok(Step::More);
+                        }
+                    }
+                    Piece::Gap(gap) => return Ok(Step::Gap(gap)),
+                }
+            }
+            if self.next >= self.tiles {
+                return Ok(Step::End);
+            }
+            self.load()?;
+        }
+    }
+
+    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+        let Some(due) = bundle_at(seq.0 / 256, self.size) else { return Ok(None) };
+        let Some(path) = self.store.holding_records(due) else { return Ok(None) };
+        let mut cache = self.cache.borrow_mut();
+        if cache.as_ref().is_none_or(|(cached, _)| *cached != path) {
+            *cache = match self.store.bundle(path)? {
+                Read::Whole(bytes) => Some((path, bytes)),
+                Read::Gone | Read::Malformed(_) => None,
+            };
+        }
+        let Some((_, bytes)) = cache.as_ref() else { return Ok(None) };
+        let place = usize::try_from(seq.0 % 256).ok();
+        let entry = place.and_then(|place| bundle::entries(bytes, path.width()).nth(place));
+        Ok(entry.and_then(Result::ok).filter(|entry| !entry.is_empty()).map(Into::into))
+    }
+}
