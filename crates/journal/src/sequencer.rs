@@ -74,8 +74,8 @@ pub struct Limits {
     pub batch_items_max: usize,
     /// An append is closed when its records reach this many bytes.
     pub batch_bytes_max: usize,
-    /// An append of at least this many bytes is made on a second thread, while the next batch is decided, if there
-    /// is anything to decide.
+    /// Once so many bytes are decided they are appended on a second thread, while the rest is decided, if there is
+    /// any; unless an append is under way.
     pub ahead_bytes_min: usize,
 }
 

@@ -262,11 +262,15 @@ struct Held {
 impl Held {
     /// Submits `items`, numbered from 1; `fault` strikes the append of the first.
     fn with(items: &[&[u8]], fault: Option<Fault>) -> Self {
+        Self::within(AHEAD, items, fault)
+    }
+
+    fn within(limits: Limits, items: &[&[u8]], fault: Option<Fault>) -> Self {
         let journal = Arc::new(Gated::default());
         let (tell, seen) = mpsc::channel();
         let decide = Link { seen: Some(tell), ..link(Head::EMPTY) };
         let (at_sync, submitted) = hold(&journal.journal);
-        let sequencer = Sequencer::start(Arc::clone(&journal) as _, decide, AHEAD).unwrap();
+        let sequencer = Sequencer::start(Arc::clone(&journal) as _, decide, limits).unwrap();
         let (answer, answers) = mpsc::channel();
         let submit = |number: usize, item: &[u8]| {
             let answer = answer.clone();
@@ -331,6 +335,15 @@ fn a_batch_is_decided_while_the_one_before_is_appended_and_no_further_one() {
     let expected = [1, 2, 3].map(|number| (number, Some(Position(number as u64))));
     assert_eq!(outcomes(held.answers.try_iter().collect()), expected);
     check_chain(&held.journal.journal);
+}
+
+#[test]
+fn what_is_enough_for_an_append_waits_for_nothing_more_and_the_rest_goes_into_the_next_together() {
+    let held = Held::within(Limits { batch_items_max: 100, ..AHEAD }, &[ONE, TWO, THREE], None);
+    held.until(&decided(THREE));
+    assert!(held.answers.try_recv().is_err());
+    held.release.send(()).unwrap();
+    assert_eq!(held.until(&Seen::Accepted(4)), [Seen::Accepted(2), Seen::Accepted(4)]);
 }
 
 #[test]

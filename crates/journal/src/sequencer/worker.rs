@@ -48,6 +48,10 @@ impl<D: Decide> Batch<D> {
     fn is_full(&self, limits: &Limits) -> bool {
         self.decided.len() >= limits.batch_items_max.max(1) || self.bytes >= limits.batch_bytes_max
     }
+
+    fn is_large(&self, limits: &Limits) -> bool {
+        !self.records.is_empty() && self.bytes >= limits.ahead_bytes_min
+    }
 }
 
 impl<D: Decide> Worker<D> {
@@ -127,10 +131,16 @@ impl<D: Decide> Worker<D> {
         self.shared.queue().landed.take()
     }
 
-    /// Decides what was taken, until the batch is full or the append before it has ended.
+    /// Decides what was taken, until the batch is to be appended: it is full, or the append before it has ended, or
+    /// there is none and the batch is large, so that the rest is decided while it is appended.
     fn decide_waiting(&mut self) {
-        let Self { decide, shared, open, waiting, .. } = self;
-        while !open.is_full(&shared.limits) && !shared.has_landed.load(Ordering::Acquire) {
+        let Self { decide, shared, open, waiting, flight, .. } = self;
+        loop {
+            let has_landed = shared.has_landed.load(Ordering::Acquire);
+            let launches = flight.is_none() && open.is_large(&shared.limits);
+            if open.is_full(&shared.limits) || has_landed || launches {
+                break;
+            }
             let Some(submission) = waiting.pop_front() else { break };
             let before = open.records.len();
             let outcome = decide.decide(&submission.item, &mut open.records);
@@ -152,9 +162,9 @@ impl<D: Decide> Worker<D> {
         self.land(commit);
     }
 
+    /// Whether the open batch is to be appended on the second thread.
     fn pays_ahead(&self) -> bool {
-        let large = self.open.bytes >= self.shared.limits.ahead_bytes_min && !self.open.records.is_empty();
-        large && (self.gathered || self.anything_waits())
+        self.open.is_large(&self.shared.limits) && (self.gathered || self.anything_waits())
     }
 
     fn anything_waits(&self) -> bool {
