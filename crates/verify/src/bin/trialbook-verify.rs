@@ -22,7 +22,7 @@ use verify::{
 #[derive(Debug, Parser)]
 #[command(version, after_help = STATUSES)]
 struct Arguments {
-    /// A bundle (.zip), a directory it was unpacked into, or an archive's directory.
+    /// A bundle (.zip), a directory it was unpacked into, an archive's directory, or a trial's.
     path: PathBuf,
     /// The log's verifier key, as printed when the trial was opened: name+8 hex digits+base64.
     #[arg(long, value_name = "VKEY", value_parser = log_key)]
@@ -103,7 +103,9 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let path = &arguments.path;
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     let report = if kind.is_dir() {
-        let files = DirFiles::new(path);
+        // A trial's directory has its archive beside the journal.
+        let below = path.join("archive");
+        let files = DirFiles::new(if below.is_dir() { &below } else { path });
         let shape = Shape::of(&files).map_err(Failure::from)?;
         let Some(shape) = shape else { return Err(Failure::Nothing { path: path.display().to_string() }) };
         check(&files, shape, &anchors, arguments.strict)?

@@ -9,6 +9,8 @@ mod archives;
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod binary;
+#[cfg(test)]
 mod codes;
 #[cfg(test)]
 mod pages;
