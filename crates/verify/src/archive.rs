@@ -35,7 +35,7 @@ use store::CHECKPOINT;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// As they are served: `checkpoint` and `tile/…`. It may be written to meanwhile: files of records beyond the
-    /// checkpoint are counted and not judged.
+    /// checkpoint, and writes that are not finished, are counted and not judged.
     Archive,
     /// A bundle: `MANIFEST`, `log/…`, `keys/…`, `reports/…`, `README.html`, and nothing else.
     Bundle,
@@ -84,12 +84,17 @@ pub fn verify_archive(
     let mut listed = files.list()?;
     listed.sort_unstable();
     let mut files_listed = Tally { count: listed.len() as u64, failed: 0 };
+    let mut sealed = Sealed { files: listed.len() as u64, ..Sealed::default() };
     let mut manifest = Tally::default();
     if shape == Shape::Bundle {
         manifest = bundle::check(files, &listed, &mut findings)?;
     }
     let (store, others) = Store::new(files, prefix, &listed);
     for path in others {
+        if shape == Shape::Archive && store::is_unfinished(&path) {
+            sealed.files_beyond += 1;
+            continue;
+        }
         files_listed.failed += 1;
         at_file(&mut findings, Evidence::FileUnexpected, &path, "it is no file of an archive");
     }
@@ -97,7 +102,6 @@ pub fn verify_archive(
     let signed = read_checkpoint(checkpoint, &checkpoint_path, &mut findings);
     let claim = signed.as_ref().map(|signed| (signed.claim().size, signed.claim().root));
     let size = claim.map_or_else(|| store.size(), |(size, _)| size);
-    let mut sealed = Sealed { files: listed.len() as u64, ..Sealed::default() };
     for tile in store.tiles().filter(|tile| !is_reached(*tile, size)) {
         if shape == Shape::Archive && is_reached(tile, TreeSize(u64::MAX)) {
             sealed.files_beyond += 1;

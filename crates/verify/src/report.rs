@@ -101,7 +101,8 @@ pub struct Covers {
 pub struct Sealed {
     /// How many files there are.
     pub files: u64,
-    /// How many of them are of records beyond the checkpoint, as an archive has that is being written: not judged.
+    /// How many of them are of records beyond the checkpoint, or not finished, as an archive has that is being
+    /// written: not judged.
     pub files_beyond: u64,
     /// The checkpoint, if there is one that can be read.
     pub checkpoint: Option<CheckpointSeen>,

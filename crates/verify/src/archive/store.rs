@@ -22,6 +22,15 @@ pub(crate) struct Store<'f> {
     tiles: BTreeMap<TilePath, u64>,
 }
 
+/// Whether a name is that of a write that was cut short: a file's, with `#` and digits behind it, as the archive's
+/// store names what it has not finished.
+pub(crate) fn is_unfinished(path: &str) -> bool {
+    path.rsplit_once('#').is_some_and(|(file, number)| {
+        let is_file = file == CHECKPOINT || file.parse::<TilePath>().is_ok();
+        is_file && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// What came of reading a file.
 pub(crate) enum Read<T> {
     /// It is of its form.
@@ -195,6 +204,16 @@ mod tests {
             assert_eq!(others, ["log/tile/0/0", "log/x"]);
             assert_eq!(store.size(), TreeSize(256));
         });
+    }
+
+    #[test]
+    fn an_unfinished_write_is_told_by_its_name() {
+        for path in ["checkpoint#1", "tile/0/000#12", "tile/entries/000.p/3#0"] {
+            assert!(is_unfinished(path), "{path}");
+        }
+        for path in ["checkpoint", "checkpoint#", "checkpoint#a", "notes#1", "tile/0/0#1", "#1"] {
+            assert!(!is_unfinished(path), "{path}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::source::SourceError;
 /// Longest file of a zip, in bytes: the largest length that needs no zip64 field.
 const FILE_BYTES_MAX: u64 = u32::MAX as u64 - 1;
 
+/// Faults that are kept of a zip; 46 bytes are enough to make one.
+const FAULTS_MAX: usize = 1_000;
+
 /// Writes a bundle's zip: files in the order of their paths, each whole.
 ///
 /// ```
@@ -141,6 +144,10 @@ impl<R: Read + Seek> ZipFiles<R> {
         let mut due = 0;
         let mut last = String::new();
         for _ in 0..end.entries {
+            if self.faults.len() >= FAULTS_MAX {
+                self.fault(None, at, "so much is wrong with the zip that it is not read further");
+                return Ok(());
+            }
             let read = {
                 let zip = self.zip.get_mut();
                 zip.seek(SeekFrom::Start(at))?;
