@@ -22,8 +22,8 @@ pub use infusion::{
     CellSource, Cells, Dose, IdentityCheck, Infusion, Interruption, Preparation, ReleaseStatus,
 };
 pub use trial_level::{
-    Definitions, KeyGranted, KeyRevoked, PlannedVisit, RevocationReason, SchemaProfile, SiteActivated,
-    SponsorKey, TrialOpened,
+    Definitions, KeyGranted, KeyRevoked, PlannedVisit, RevocationReason, SchemaProfile, Service,
+    ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
 };
 pub use visit::{
     GvhdStages, LocalCode, Medication, MissedReason, Observation, Quantity, Range, RelapseJudgement,
@@ -58,6 +58,8 @@ pub enum Data {
     Disposition(Box<Disposition>),
     /// See [`Contact`].
     Contact(Contact),
+    /// See [`ServiceKeyGranted`].
+    ServiceKeyGranted(ServiceKeyGranted),
     /// Nothing: the event voids the record it amends.
     Void,
 }
@@ -110,6 +112,7 @@ impl Data {
             EventKind::AdverseEvent => read(raw).map(|data| Self::AdverseEvent(Box::new(data))),
             EventKind::Disposition => read(raw).map(|data| Self::Disposition(Box::new(data))),
             EventKind::Contact => read(raw).map(Self::Contact),
+            EventKind::ServiceKeyGranted => read(raw).map(Self::ServiceKeyGranted),
             EventKind::Screening
             | EventKind::Consent
             | EventKind::ProductLot
@@ -132,7 +135,6 @@ impl Data {
             | EventKind::SubjectTransferred
             | EventKind::SubjectsLinked
             | EventKind::SiteClosed
-            | EventKind::ServiceKeyGranted
             | EventKind::LogKeyChanged => return None,
         })
     }
@@ -150,6 +152,7 @@ impl Data {
             | Self::SiteActivated(_)
             | Self::KeyGranted(_)
             | Self::KeyRevoked(_)
+            | Self::ServiceKeyGranted(_)
             | Self::Void => None,
         }
     }

@@ -5,10 +5,11 @@
 
 mod assess;
 
+use chain::note::VerifierKey;
 use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Entitlement, Grant, Role, entitlement};
-use crate::data::{Data, DispositionReason, KeyGranted, KeyRevoked, TrialOpened};
+use crate::data::{Data, DispositionReason, KeyGranted, KeyRevoked, Service, ServiceKeyGranted, TrialOpened};
 use crate::event::{Amends, Effect, Event};
 use crate::finding::Finding;
 use crate::id::{SiteId, SubjectId};
@@ -212,6 +213,7 @@ pub fn authorize(
     match &event.data {
         Data::KeyGranted(data) => check_granting(trial, grant, data, recorded_at),
         Data::KeyRevoked(data) => check_revoking(trial, grant, event, data, recorded_at),
+        Data::ServiceKeyGranted(data) => check_service_key(trial, data),
         _ => check_subject(trial, event, references),
     }
 }
@@ -357,7 +359,7 @@ fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant)
     let Ok(public_key) = PublicKey::from_text(&data.public_key) else {
         return refuse(RefusalCode::GrantMalformed, "/data/public_key");
     };
-    if trial.keys.contains_key(&public_key.id()) {
+    if is_granted(trial, public_key) {
         return refuse(RefusalCode::GrantKeyRepeated, "/data/public_key");
     }
     if data.role.is_of_a_site() == data.sites.is_empty() {
@@ -378,11 +380,37 @@ fn check_granting(trial: &Trial, signer: &Grant, data: &KeyGranted, at: Instant)
     if signer.role == Role::PrincipalInvestigator && data.organisation != signer.organisation {
         return refuse(RefusalCode::GrantNotEntitled, "/data/organisation");
     }
-    let message = chain::key::possession_message(trial.genesis, data.holder.as_str(), public_key);
-    match chain::Signature::from_text(&data.possession) {
-        Some(proof) if public_key.verify(&message, &proof).is_ok() => Ok(()),
+    check_possession(trial, data.holder.as_str(), public_key, &data.possession)
+}
+
+fn is_granted(trial: &Trial, key: PublicKey) -> bool {
+    trial.keys.contains_key(&key.id()) || trial.service_keys.contains_key(&key.id())
+}
+
+fn check_possession(trial: &Trial, holder: &str, key: PublicKey, possession: &str) -> Result<(), Refusal> {
+    let message = chain::key::possession_message(trial.genesis, holder, key);
+    match chain::Signature::from_text(possession) {
+        Some(proof) if key.verify(&message, &proof).is_ok() => Ok(()),
         _ => refuse(RefusalCode::GrantWithoutPossession, "/data/possession"),
     }
+}
+
+fn check_service_key(trial: &Trial, data: &ServiceKeyGranted) -> Result<(), Refusal> {
+    let malformed = || {
+        let detail = "expected a log's verifier key, named as the service";
+        Refusal::new(RefusalCode::GrantMalformed, "/data/verifier_key", detail)
+    };
+    let verifier_key = VerifierKey::from_text(&data.verifier_key).map_err(|_| malformed())?;
+    let Service::Receipts = data.service;
+    let log = VerifierKey::from_text(&trial.log_key).map_err(|_| malformed())?;
+    if verifier_key.name() != chain::receipt::key_name(log.name()) {
+        return Err(malformed());
+    }
+    // The log's key promises more than a receipt does, and is kept apart.
+    if is_granted(trial, verifier_key.key()) || verifier_key.key() == log.key() {
+        return refuse(RefusalCode::GrantKeyRepeated, "/data/verifier_key");
+    }
+    check_possession(trial, verifier_key.name(), verifier_key.key(), &data.possession)
 }
 
 fn check_revoking(
@@ -392,6 +420,13 @@ fn check_revoking(
     data: &KeyRevoked,
     at: Instant,
 ) -> Result<(), Refusal> {
+    if let Some(service) = trial.service_keys.get(&data.key) {
+        return match (signer.role, service.revoked_at) {
+            (_, Some(_)) => refuse(RefusalCode::RevokedAlready, "/data/key"),
+            (Role::Sponsor, None) => Ok(()),
+            _ => refuse(RefusalCode::GrantNotEntitled, "/data/key"),
+        };
+    }
     let Some(revoked) = trial.keys.get(&data.key) else {
         return refuse(RefusalCode::RevokedUnknown, "/data/key");
     };

@@ -108,7 +108,7 @@ kinds! {
     SubjectsLinked = "subjects_linked", Trial;
     /// Reserved.
     SiteClosed = "site_closed", Trial;
-    /// Reserved.
+    /// A key of the registry's own is named: the one that signs receipts.
     ServiceKeyGranted = "service_key_granted", Trial;
     /// Reserved.
     LogKeyChanged = "log_key_changed", Trial;
@@ -129,6 +129,7 @@ impl EventKind {
                 | Self::AdverseEvent
                 | Self::Disposition
                 | Self::Contact
+                | Self::ServiceKeyGranted
         )
     }
 

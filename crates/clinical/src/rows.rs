@@ -248,6 +248,7 @@ impl TrialFold {
             // Of keys the rows tell who signed what; of subjects, what each fold makes of them.
             Data::KeyGranted(_)
             | Data::KeyRevoked(_)
+            | Data::ServiceKeyGranted(_)
             | Data::Enrollment(_)
             | Data::Infusion(_)
             | Data::Visit(_)

@@ -7,6 +7,7 @@ mod subject;
 
 use std::collections::{BTreeMap, HashMap};
 
+use chain::note::VerifierKey;
 use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Grant, Role};
@@ -45,6 +46,8 @@ pub struct Trial {
     pub sites: BTreeMap<SiteId, Site>,
     /// Every key ever granted.
     pub keys: BTreeMap<KeyId, Grant>,
+    /// Every key of the registry's own that was ever granted.
+    pub service_keys: BTreeMap<KeyId, ServiceKey>,
     /// Its subjects. Unordered: nothing that is hashed or reported is made by going through it.
     /// Boxed: a map that has just grown is half empty.
     subjects: HashMap<SubjectId, Box<Subject>>,
@@ -52,6 +55,17 @@ pub struct Trial {
     pub last_signed: BTreeMap<KeyId, (Position, i64)>,
     /// Which record supersedes which, and the first record of each amended thing.
     pub lineage: Lineage,
+}
+
+/// A key of the registry's own: it signs receipts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceKey {
+    /// The key, under the service's name.
+    pub verifier_key: VerifierKey,
+    /// The record that granted it.
+    pub granted_at: Position,
+    /// The record that revoked it.
+    pub revoked_at: Option<Position>,
 }
 
 /// An active site.
@@ -130,6 +144,7 @@ impl Trial {
             log_key: data.log_key.clone(),
             sites: BTreeMap::new(),
             keys: keys.collect(),
+            service_keys: BTreeMap::new(),
             subjects: HashMap::new(),
             // The opening is recorded as soon as it is signed.
             last_signed: [(event.key, (Position(0), latest_day_number(event.signed_at)))].into(),
@@ -181,6 +196,15 @@ impl Trial {
             Data::KeyRevoked(data) => {
                 if let Some(grant) = self.keys.get_mut(&data.key) {
                     grant.revoked_at = Some(seq);
+                } else if let Some(service) = self.service_keys.get_mut(&data.key) {
+                    service.revoked_at = Some(seq);
+                }
+            }
+            Data::ServiceKeyGranted(data) => {
+                if let Ok(verifier_key) = VerifierKey::from_text(&data.verifier_key) {
+                    let id = verifier_key.key().id();
+                    let granted = ServiceKey { verifier_key, granted_at: seq, revoked_at: None };
+                    self.service_keys.insert(id, granted);
                 }
             }
             Data::Enrollment(_)

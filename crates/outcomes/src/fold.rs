@@ -64,6 +64,7 @@ fn what(event: &Event) -> Option<What<'_>> {
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
+        | Data::ServiceKeyGranted(_)
         | Data::AdverseEvent(_)
         | Data::Void => return None,
     })

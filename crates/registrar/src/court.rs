@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
+use chain::note::VerifierKey;
+use chain::{Instant, LinkedRecord, Position, Record, RecordHash, SecretKey, TreeSize};
 use clinical::{Event, EventId, Finding, Receipt, Referenced, References, Refusal, RefusalCode};
 use journal::sequencer::Decide;
 use journal::{Head, Journal, ReadError};
@@ -11,6 +12,7 @@ use journal::{Head, Journal, ReadError};
 use crate::index::Index;
 use crate::outcome::{Outcome, Unready};
 use crate::prepare::Prepared;
+use crate::promise::{Commit, Decided, ReceiptSigner};
 use crate::state::{OpenError, Public, State};
 
 /// Where the time comes from: only the program reads a clock.
@@ -43,6 +45,11 @@ pub(crate) struct Court {
     pending: Vec<LinkedRecord>,
     /// Whether the batch being decided changes what `public` says.
     public_changed: bool,
+    /// Its commit, and the hashes of what was linked for it.
+    commit: (Arc<Commit>, Vec<RecordHash>),
+    receipt_key: SecretKey,
+    /// Made of the key once the log has a name.
+    signer: Option<Arc<ReceiptSigner>>,
     /// What `public` is to say once the journal holds so many records, for the batches closed and not accepted.
     unpublished: VecDeque<(TreeSize, Public)>,
 }
@@ -52,6 +59,7 @@ impl Court {
         journal: Arc<dyn Journal>,
         index: Arc<dyn Index>,
         clock: Clock,
+        receipt_key: SecretKey,
         public: Arc<RwLock<Arc<Public>>>,
     ) -> Result<Self, OpenError> {
         let mut court = Self {
@@ -65,6 +73,9 @@ impl Court {
             forgotten: TreeSize(0),
             pending: Vec::new(),
             public_changed: false,
+            commit: <(Arc<Commit>, Vec<RecordHash>)>::default(),
+            receipt_key,
+            signer: None,
             unpublished: VecDeque::new(),
         };
         court.reload()?;
@@ -80,13 +91,13 @@ impl Court {
         self.pending.clear();
         self.unpublished.clear();
         self.public_changed = false;
+        self.commit = <(Arc<Commit>, Vec<RecordHash>)>::default();
         self.state = State::default();
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
-        self.state.catch_up(&*self.journal, |event, record, linked| {
+        self.state.catch_up(&*self.journal, forgotten, |event, record, linked, findings| {
             if linked.seq.0 >= forgotten.0 {
-                // Findings of what was recorded before a restart are looked up once the index has them.
                 let event_hash = RecordHash::of(record.event);
-                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings: Vec::new() });
+                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings });
                 order.insert(linked.seq, event.id);
             }
         })?;
@@ -95,6 +106,32 @@ impl Court {
             self.publish(Public::of(trial));
         }
         Ok(())
+    }
+
+    /// Takes the ids that the index should know, and cannot tell, back into memory: a read model that is lost must not
+    /// keep events out of the log. Reads the journal once from its beginning; the ids are forgotten again when an index
+    /// covers them.
+    fn recall(&mut self) -> Result<(), OpenError> {
+        let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
+        State::default().catch_up(&*self.journal, TreeSize(0), |event, record, linked, findings| {
+            if linked.seq.0 < forgotten.0 {
+                let event_hash = RecordHash::of(record.event);
+                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings });
+                order.insert(linked.seq, event.id);
+            }
+        })?;
+        self.forgotten = TreeSize(0);
+        Ok(())
+    }
+
+    /// Who signs receipts, if the log entitles our key.
+    fn signer(&mut self) -> Option<Arc<ReceiptSigner>> {
+        let trial = self.state.trial.as_ref()?;
+        if self.signer.is_none() {
+            let log = VerifierKey::from_text(&trial.log_key).ok()?;
+            self.signer = ReceiptSigner::new(log.name(), &self.receipt_key).map(Arc::new);
+        }
+        self.signer.clone().filter(|signer| signer.is_granted(trial))
     }
 
     fn publish(&self, public: Public) {
@@ -149,10 +186,13 @@ impl Court {
         let receipt = Receipt {
             findings,
             hash: linked.hash,
+            note: None,
+            path: None,
             recorded_at,
             seq: linked.seq,
             trial: prepared.event.trial.clone(),
         };
+        self.commit.1.push(linked.hash);
         self.pending.push(linked.clone());
         records.push(linked);
         Outcome::Recorded(receipt)
@@ -179,20 +219,22 @@ impl Court {
     }
 
     /// The answer to an id that is recorded already.
-    fn known(&self, prepared: &Prepared) -> Result<Option<Outcome>, Unready> {
+    fn known(&mut self, prepared: &Prepared) -> Result<Option<Outcome>, Unready> {
         let id = prepared.event.id;
         let (seq, event_hash, findings) = match self.recent.get(&id) {
             Some(recent) => (recent.seq, Some(recent.event_hash), recent.findings.clone()),
             None if self.forgotten.0 == 0 => return Ok(None),
-            None => {
-                let known = self.index.find(id).map_err(|error| Unready::Index { reason: error.reason })?;
-                if known.covers < self.forgotten {
-                    let reason = format!("it covers {} of {} records", known.covers, self.forgotten);
-                    return Err(Unready::Index { reason });
+            None => match self.index.find(id) {
+                Ok(known) if known.covers >= self.forgotten => {
+                    let Some(seq) = known.position else { return Ok(None) };
+                    (seq, None, known.findings)
                 }
-                let Some(seq) = known.position else { return Ok(None) };
-                (seq, None, known.findings)
-            }
+                _ => {
+                    self.recall().map_err(|_| Unready::Journal)?;
+                    let Some(recent) = self.recent.get(&id) else { return Ok(None) };
+                    (recent.seq, Some(recent.event_hash), recent.findings.clone())
+                }
+            },
         };
         let earlier = Earlier { journal: &*self.journal, pending: &self.pending };
         let linked = earlier.linked(seq).ok_or(Unready::Journal)?;
@@ -208,6 +250,8 @@ impl Court {
         Ok(Some(Outcome::Repeated(Receipt {
             findings,
             hash: linked.hash,
+            note: None,
+            path: None,
             recorded_at: record.recorded_at,
             seq,
             trial: prepared.event.trial.clone(),
@@ -217,13 +261,20 @@ impl Court {
 
 impl Decide for Court {
     type Item = Vec<Prepared>;
-    type Outcome = Vec<Outcome>;
+    type Outcome = Decided;
 
     fn decide(&mut self, item: &Self::Item, records: &mut Vec<LinkedRecord>) -> Self::Outcome {
-        item.iter().map(|prepared| self.decide_one(prepared, records)).collect()
+        let outcomes = item.iter().map(|prepared| self.decide_one(prepared, records)).collect();
+        Decided { outcomes, commit: Arc::clone(&self.commit.0), signer: self.signer() }
     }
 
     fn close(&mut self) {
+        let (commit, hashes) = std::mem::take(&mut self.commit);
+        if !hashes.is_empty() {
+            let first = Position(self.state.chain.size.0 - hashes.len() as u64);
+            // A commit is closed once.
+            let _ = commit.records.set((first, hashes));
+        }
         if let (true, Some(trial)) = (std::mem::take(&mut self.public_changed), &self.state.trial) {
             self.unpublished.push_back((self.state.chain.size, Public::of(trial)));
         }
@@ -352,8 +403,14 @@ mod tests {
         let journal = Arc::new(MemoryJournal::new());
         let public = Arc::new(RwLock::default());
         let clock: Clock = Arc::new(|| Instant::from_microseconds(1_795_305_600_000_000).unwrap());
-        let mut court =
-            Court::open(Arc::clone(&journal) as _, Arc::new(Empty), clock, Arc::clone(&public)).unwrap();
+        let mut court = Court::open(
+            Arc::clone(&journal) as _,
+            Arc::new(Empty),
+            clock,
+            SecretKey::from_bytes(&[4; 32]),
+            Arc::clone(&public),
+        )
+        .unwrap();
         let sites = || public.read().unwrap().sites.keys().map(ToString::to_string).collect::<Vec<_>>();
 
         let mut first = Vec::new();
@@ -373,7 +430,7 @@ mod tests {
         assert_eq!(sites(), ["A"]);
         let again = court.decide(&site(2, genesis, "B"), &mut third);
         assert!(
-            matches!(&again[..], [Outcome::Repeated(receipt)] if receipt.seq == Position(2)),
+            matches!(&again.outcomes[..], [Outcome::Repeated(receipt)] if receipt.seq == Position(2)),
             "{again:?}"
         );
 
@@ -386,7 +443,7 @@ mod tests {
         let mut fourth = Vec::new();
         let again = court.decide(&site(3, genesis, "C"), &mut fourth);
         assert!(
-            matches!(&again[..], [Outcome::Recorded(receipt)] if receipt.seq == Position(3)),
+            matches!(&again.outcomes[..], [Outcome::Recorded(receipt)] if receipt.seq == Position(3)),
             "{again:?}"
         );
     }

@@ -100,7 +100,7 @@ impl IndexFold {
     pub fn restore(&mut self, journal: &dyn Journal, mark: Mark) -> Result<(), OpenError> {
         self.state = State::default();
         let upto = UpTo { journal, size: TreeSize(mark.size) };
-        self.state.catch_up(&upto, |_, _, _| ())
+        self.state.catch_up(&upto, TreeSize(u64::MAX), |_, _, _, _| ())
     }
 
     /// Folds the next record, which says `event`.

@@ -9,16 +9,19 @@ mod court;
 pub mod index;
 mod outcome;
 mod prepare;
+mod promise;
 mod state;
 
 pub use court::Clock;
 pub use index::{Index, IndexError, Known};
 pub use outcome::{Outcome, Unready};
 pub use prepare::{Prepared, read};
+pub use promise::{Decided, ReceiptSigner};
 pub use state::{OpenError, Opening, Public};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chain::SecretKey;
 use clinical::Refusal;
 use journal::Journal;
 use journal::sequencer::{Limits, Sequencer, SubmitError};
@@ -33,7 +36,8 @@ pub struct Registrar {
 
 impl Registrar {
     /// Folds the journal into the trial's state and starts taking submissions. The index MUST have been caught up with
-    /// the journal, or be on its way: ids it does not cover are held in memory.
+    /// the journal, or be on its way: ids it does not cover are held in memory. `receipt_key` signs receipts from the
+    /// record on by which a sponsor grants it.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -41,10 +45,11 @@ impl Registrar {
         journal: Arc<dyn Journal>,
         index: Arc<dyn Index>,
         clock: Clock,
+        receipt_key: SecretKey,
         limits: Limits,
     ) -> Result<Self, OpenError> {
         let public = Arc::new(RwLock::new(Arc::new(Public::default())));
-        let court = Court::open(Arc::clone(&journal), index, clock, Arc::clone(&public))?;
+        let court = Court::open(Arc::clone(&journal), index, clock, receipt_key, Arc::clone(&public))?;
         let sequencer = Sequencer::start(journal, court, limits).map_err(OpenError::Thread)?;
         Ok(Self { sequencer, public })
     }
@@ -63,12 +68,12 @@ impl Registrar {
         prepare::prepare(submission, &self.public())
     }
 
-    /// Hands prepared submissions over, in order. `answer` is called once, on the sequencer's thread, with one outcome
-    /// for each, when all that were accepted are durable. Never blocks: [`SubmitError::Full`] if too many wait.
+    /// Hands prepared submissions over, in order. `answer` is called once, on the sequencer's thread, with what became
+    /// of them, when all that were accepted are durable. Never blocks: [`SubmitError::Full`] if too many wait.
     pub fn submit(
         &self,
         prepared: Vec<Prepared>,
-        answer: impl FnOnce(Result<Vec<Outcome>, SubmitError>) + Send + 'static,
+        answer: impl FnOnce(Result<Decided, SubmitError>) + Send + 'static,
     ) {
         self.sequencer.try_submit(prepared, answer);
     }
@@ -78,7 +83,7 @@ impl Registrar {
     /// # Errors
     /// [`SubmitError`].
     pub fn submit_and_wait(&self, prepared: Vec<Prepared>) -> Result<Vec<Outcome>, SubmitError> {
-        self.sequencer.submit_and_wait(prepared)
+        self.sequencer.submit_and_wait(prepared).map(Decided::into_outcomes)
     }
 
     /// How many submissions wait.

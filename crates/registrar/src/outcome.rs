@@ -27,12 +27,6 @@ pub enum Unready {
         /// When the last record was made.
         log: Instant,
     },
-    /// The index of event ids is being made anew or cannot be read.
-    #[error("the index of event ids is not available: {reason}")]
-    Index {
-        /// Why.
-        reason: String,
-    },
     /// An earlier record could not be read.
     #[error("an earlier record could not be read")]
     Journal,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Chain, KeyId, LinkError, LinkedRecord, Position, PublicKey, Record, RecordError, RecordHash};
+use chain::{
+    Chain, KeyId, LinkError, LinkedRecord, Position, PublicKey, Record, RecordError, RecordHash, TreeSize,
+};
 use clinical::authority::Grant;
 use clinical::data::Definitions;
 use clinical::trial::Site;
-use clinical::{DecodeError, Event, SiteId, Trial, TrialId, Zone};
+use clinical::{DecodeError, Event, Finding, SiteId, Trial, TrialId, Zone};
 use journal::{Journal, ReadError};
 
 /// About how many bytes of records are read at a time while folding: large enough that reading is not felt.
@@ -104,11 +106,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Folds everything durable from `journal`; `each` sees every event with its record.
+    /// Folds everything durable from `journal`; `each` sees every event with its record, and from the size `assessed`
+    /// on with what was found in it.
     pub(crate) fn catch_up(
         &mut self,
         journal: &dyn Journal,
-        mut each: impl FnMut(&Event, &Record<'_>, &LinkedRecord),
+        assessed: TreeSize,
+        mut each: impl FnMut(&Event, &Record<'_>, &LinkedRecord, Vec<Finding>),
     ) -> Result<(), OpenError> {
         loop {
             let records =
@@ -122,8 +126,14 @@ impl State {
                     Record::parse(&linked.bytes).map_err(|source| OpenError::Record { seq, source })?;
                 self.chain.follow(&record, linked.hash).map_err(OpenError::Link)?;
                 let event = Event::decode(record.event).map_err(|source| OpenError::Event { seq, source })?;
+                let findings = match &self.trial {
+                    Some(trial) if seq.0 >= assessed.0 => {
+                        clinical::decide::assess(trial, &event, record.event, record.recorded_at)
+                    }
+                    _ => Vec::new(),
+                };
                 self.apply(&event, linked)?;
-                each(&event, &record, linked);
+                each(&event, &record, linked, findings);
             }
         }
     }

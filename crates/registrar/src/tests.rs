@@ -19,7 +19,7 @@ use readmodel::{Change, Mark, MemoryStore, Store, query};
 use serde_json::{Value, json};
 
 use crate::index::{self, IndexFold};
-use crate::{Index, IndexError, Known, Outcome, Registrar};
+use crate::{Index, IndexError, Known, Outcome, ReceiptSigner, Registrar};
 
 /// An index that covers what it was told to fold.
 #[derive(Default)]
@@ -106,7 +106,8 @@ fn registrar(journal: &Arc<MemoryJournal>, index: &Arc<TestIndex>, clock: &Arc<A
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Instant::from_microseconds(clock.load(Ordering::SeqCst)).unwrap());
     let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
-    Registrar::open(journal, Arc::clone(index) as Arc<dyn Index>, clock, Limits::default()).unwrap()
+    let receipts = SecretKey::from_bytes(&[4; 32]);
+    Registrar::open(journal, Arc::clone(index) as Arc<dyn Index>, clock, receipts, Limits::default()).unwrap()
 }
 
 impl World {
@@ -456,7 +457,7 @@ fn a_refused_line_does_not_touch_its_neighbours() {
 }
 
 #[test]
-fn an_index_that_lost_what_was_forgotten_makes_the_registrar_wait_rather_than_record_twice() {
+fn an_index_that_lost_what_was_forgotten_neither_stops_the_registrar_nor_makes_it_record_twice() {
     struct Forgetful(Mutex<TreeSize>);
     impl Index for Forgetful {
         fn covers(&self) -> Result<TreeSize, IndexError> {
@@ -468,16 +469,21 @@ fn an_index_that_lost_what_was_forgotten_makes_the_registrar_wait_rather_than_re
     }
     let mut world = World::open();
     world.enroll("S1");
-    let bytes = world.by_coordinator("visit", "S1", visit());
+    let bytes = world.by_coordinator("visit", "S1", json!({"status": "done"}));
+    let first = recorded(world.submit_one(&bytes));
+    assert_eq!(first.findings.len(), 1);
     let forgetful = Arc::new(Forgetful(Mutex::new(world.journal.head().size)));
     world.registrar.stop();
     let clock = Arc::clone(&world.clock);
     let clock = Arc::new(move || Instant::from_microseconds(clock.load(Ordering::SeqCst)).unwrap());
     let journal: Arc<dyn Journal> = Arc::clone(&world.journal) as Arc<dyn Journal>;
-    world.registrar =
-        Registrar::open(journal, Arc::clone(&forgetful) as Arc<dyn Index>, clock, Limits::default()).unwrap();
+    let index = Arc::clone(&forgetful) as Arc<dyn Index>;
+    let receipts = SecretKey::from_bytes(&[4; 32]);
+    world.registrar = Registrar::open(journal, index, clock, receipts, Limits::default()).unwrap();
     *forgetful.0.lock().unwrap() = TreeSize(0);
-    assert!(matches!(world.submit_one(&bytes), Outcome::Unready(crate::Unready::Index { .. })));
+    assert_eq!(world.submit_one(&bytes), Outcome::Repeated(first));
+    let other = world.by_coordinator("visit", "S1", visit());
+    recorded(world.submit_one(&other));
 }
 
 #[test]
@@ -573,4 +579,50 @@ fn a_list_of_subjects_counts_and_shows_what_the_latest_versions_say() {
     }
     world.index.follow(&*world.journal);
     assert_eq!(look(&world), (SubjectStatus::Enrolled, 5, 0, Position(left.seq.0 + 2), Vec::new()));
+}
+
+#[test]
+fn receipts_bind_the_registry_from_the_grant_of_its_key_until_its_revocation() {
+    let mut world = World::open();
+    world.enroll("S1");
+    let signer = ReceiptSigner::new("example/t", &SecretKey::from_bytes(&[4; 32])).unwrap();
+    let grant = |world: &mut World, name: &str, secret: &SecretKey| {
+        let verifier_key = VerifierKey::new(name, secret.public()).unwrap();
+        let message = chain::key::possession_message(world.genesis, name, secret.public());
+        let possession = secret.sign(&message).to_text();
+        let data = json!({"possession": possession, "service": "receipts", "verifier_key": verifier_key.to_string()});
+        let bytes = world.sign_as_sponsor("service_key_granted", None, data);
+        world.submit_one(&bytes)
+    };
+    let secret = SecretKey::from_bytes(&[4; 32]);
+    let visits: Vec<_> = (0..3).map(|_| world.by_coordinator("visit", "S1", visit())).collect();
+    let before = recorded(world.submit_one(&visits[0]));
+    assert_eq!((&before.note, &before.path), (&None, &None));
+    let wrong = grant(&mut world, "example/other/receipts", &secret);
+    assert_eq!(refused(wrong), (RefusalCode::GrantMalformed, "/data/verifier_key".to_owned()));
+    recorded(grant(&mut world, "example/t/receipts", &secret));
+    let again = grant(&mut world, "example/t/receipts", &secret);
+    assert_eq!(refused(again), (RefusalCode::GrantKeyRepeated, "/data/verifier_key".to_owned()));
+
+    let outcomes = world.submit(&visits[1..]).unwrap();
+    let repeated = world.submit_one(&visits[0]);
+    for outcome in outcomes.into_iter().chain([repeated]) {
+        let (Outcome::Recorded(receipt) | Outcome::Repeated(receipt)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let (note, path) = (receipt.note.unwrap(), receipt.path.unwrap());
+        let bound = chain::receipt::Receipt {
+            seq: receipt.seq,
+            hash: receipt.hash,
+            note: note.as_bytes(),
+            path: &path,
+        };
+        chain::receipt::verify(&bound, "example/t", &[signer.verifier_key()]).unwrap();
+    }
+
+    let key = secret.public().id();
+    let revoke = world.sign_as_sponsor("key_revoked", None, json!({"key": key, "reason": "lost"}));
+    recorded(world.submit_one(&revoke));
+    let later = world.by_coordinator("visit", "S1", visit());
+    assert_eq!(recorded(world.submit_one(&later)).note, None);
 }

@@ -79,7 +79,11 @@ impl Folder {
                 What::Event(Box::new(adverse(on, data, follows)))
             }
             Data::Void => What::Void { kind: event.kind },
-            Data::TrialOpened(_) | Data::SiteActivated(_) | Data::KeyGranted(_) | Data::KeyRevoked(_) => {
+            Data::TrialOpened(_)
+            | Data::SiteActivated(_)
+            | Data::KeyGranted(_)
+            | Data::KeyRevoked(_)
+            | Data::ServiceKeyGranted(_) => {
                 return None;
             }
         })

@@ -11,8 +11,9 @@ use clinical::data::{
     DispositionScope, Dose, End, Enrollment, GvhdStages, IdentityCheck, Import, ImportRow, Infusion,
     Interruption, KeyGranted, KeyRevoked, LocalCode, Medication, MissedReason, Observation, Outcome,
     PlannedVisit, Preparation, PriorTherapy, Quantity, Range, RelapseJudgement, ReleaseStatus,
-    RemissionStatus, Reported, Response, RevocationReason, SchemaProfile, Seriousness, SeverityOfEvent, Sex,
-    SiteActivated, SponsorKey, TrialOpened, Visit, VisitPart, VisitStatus, VitalStatus, WithdrawalScope,
+    RemissionStatus, Reported, Response, RevocationReason, SchemaProfile, Seriousness, Service,
+    ServiceKeyGranted, SeverityOfEvent, Sex, SiteActivated, SponsorKey, TrialOpened, Visit, VisitPart,
+    VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::kind::Scope;
 use clinical::sledai::{Descriptor, Presence};
@@ -214,6 +215,11 @@ pub(crate) fn data_of(kind: EventKind) -> Value {
             key: p(&"44".repeat(32)),
             reason: RevocationReason::Lost,
             suspected_since: Some(p("2008")),
+        }),
+        EventKind::ServiceKeyGranted => serde_json::to_value(ServiceKeyGranted {
+            possession: text(),
+            service: Service::Receipts,
+            verifier_key: text(),
         }),
         EventKind::Enrollment => serde_json::to_value(enrollment()),
         EventKind::Infusion => serde_json::to_value(infusion()),

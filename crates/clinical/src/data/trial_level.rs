@@ -133,6 +133,26 @@ pub struct KeyRevoked {
     pub suspected_since: Option<PartialDate>,
 }
 
+/// `service_key_granted`. Names a key of the registry's own, which no person signs events with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceKeyGranted {
+    /// The new key's signature that proves whoever asks for it has it.
+    pub possession: String,
+    /// What it signs.
+    pub service: Service,
+    /// The key, as a verifier key; its name is that of the service.
+    pub verifier_key: String,
+}
+
+/// What a key of the registry's own signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// Receipts. The name is the log's origin and `/receipts`.
+    Receipts,
+}
+
 /// Why a key is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

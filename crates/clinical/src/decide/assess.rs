@@ -75,6 +75,7 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
+        | Data::ServiceKeyGranted(_)
         | Data::Void => {}
     }
     beside::assess(&mut found, trial, event);

@@ -83,6 +83,7 @@ pub(crate) fn presumes_life(data: &Data) -> bool {
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
+        | Data::ServiceKeyGranted(_)
         | Data::Void => false,
     }
 }
@@ -183,6 +184,7 @@ impl Subject {
             | Data::SiteActivated(_)
             | Data::KeyGranted(_)
             | Data::KeyRevoked(_)
+            | Data::ServiceKeyGranted(_)
             | Data::Void => {}
         }
         if presumes_life(&event.data) {

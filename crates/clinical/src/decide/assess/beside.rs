@@ -50,6 +50,7 @@ pub(super) fn assess(found: &mut Findings, trial: &Trial, event: &Event) {
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
+        | Data::ServiceKeyGranted(_)
         | Data::Void => {}
     }
 }
