@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use chain::Position;
-use clinical::{Date, PartialDate, SubjectId, TrialId};
+use clinical::{Date, PartialDate, SiteId, SubjectId, TrialId};
 use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 
+use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
@@ -77,6 +78,13 @@ impl Client {
         }
         serde_json::from_slice(&bytes)
             .map_err(|error| Problem::internal(format!("the answer is not of its form: {error}")))
+    }
+
+    async fn bytes(&self, path: &str, query: &[(&str, String)]) -> Result<Vec<u8>, Problem> {
+        let response = self.send(Method::GET, path, query, None).await?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if status.is_success() { Ok(bytes.to_vec()) } else { Err(problem(status.as_u16(), &bytes)) }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, Problem> {
@@ -200,6 +208,38 @@ impl Registry for Client {
             Err(problem) if problem.status == 404 => Ok(Vec::new()),
             Err(problem) => Err(problem),
         }
+    }
+
+    async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
+        self.get(&format!("/v1/trials/{trial}/log"), &[]).await
+    }
+
+    async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
+        let file = match file {
+            LogFile::Checkpoint => "checkpoint".to_owned(),
+            LogFile::Tile(path) => path.to_string(),
+        };
+        self.bytes(&format!("/v1/trials/{trial}/log/{file}"), &[]).await
+    }
+
+    async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem> {
+        let bytes = self.bytes(&format!("/v1/trials/{trial}/proofs/{seq}"), &[]).await?;
+        String::from_utf8(bytes).map_err(|_| Problem::internal("the proof is not text"))
+    }
+
+    async fn site_records(
+        &self,
+        trial: &TrialId,
+        site: &SiteId,
+        after: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem> {
+        let after: Vec<_> = after.map(|after| ("after", after.to_string())).into_iter().collect();
+        let bytes = self.bytes(&format!("/v1/trials/{trial}/log/site/{site}"), &after).await?;
+        let item = |line: &[u8]| {
+            serde_json::from_slice(line)
+                .map_err(|error| Problem::internal(format!("an answer is not of its form: {error}")))
+        };
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(item).collect()
     }
 
     async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {

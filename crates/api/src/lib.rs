@@ -4,6 +4,7 @@
 //! HTTP; the routes and the console speak to it and to nothing else. This crate opens no store and decides nothing.
 
 mod client;
+mod evidence;
 mod extract;
 mod problem;
 mod registry;
@@ -12,6 +13,7 @@ mod text_key;
 mod wire;
 
 pub use client::{Client, ClientError};
+pub use evidence::{Evidence, LogFile, Sealed, Witnesses};
 pub use problem::{Problem, problem_of_refusal};
 pub use registry::Registry;
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use chain::Position;
-use clinical::{Date, SubjectId, TrialId};
+use clinical::{Date, SiteId, SubjectId, TrialId};
 
+use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
@@ -56,6 +57,24 @@ pub trait Registry: Send + Sync {
 
     /// Durable records from `from` on; waits a while if there are none yet, and then may answer none.
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem>;
+
+    /// What is signed of the log, by whom, and what is not yet.
+    async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem>;
+
+    /// A file of the log's archive.
+    async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem>;
+
+    /// A proof, in the form of tlog-proof, that the record at a position is in the latest checkpoint.
+    async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem>;
+
+    /// Durable records of the trial as a whole and of a site's own subjects, after a position; none where there is no
+    /// more.
+    async fn site_records(
+        &self,
+        trial: &TrialId,
+        site: &SiteId,
+        after: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem>;
 
     /// Hands out a subject's text key, or takes a new one, for a signer who is entitled to it.
     async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem>;

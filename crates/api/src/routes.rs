@@ -54,6 +54,7 @@ pub fn router(registry: Arc<dyn Registry>) -> axum::Router {
         .routes(routes!(report))
         .routes(routes!(findings))
         .routes(routes!(feed))
+        .merge(crate::evidence::routes())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))

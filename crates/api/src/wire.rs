@@ -305,7 +305,7 @@ pub struct ReportView {
 }
 
 /// A record as the feed carries it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedItem {
     /// Its position.
     pub seq: Position,

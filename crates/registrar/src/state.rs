@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chain::note::VerifierKey;
 use chain::{
     Chain, KeyId, LinkError, LinkedRecord, Position, PublicKey, Record, RecordError, RecordHash, TreeSize,
 };
@@ -25,6 +26,8 @@ pub struct Public {
     pub keys: BTreeMap<KeyId, PublicKey>,
     /// Every key's grant.
     pub grants: BTreeMap<KeyId, Grant>,
+    /// Keys of receipts that are in force.
+    pub receipt_keys: Vec<VerifierKey>,
 }
 
 /// What a trial's opening said.
@@ -61,6 +64,12 @@ impl Public {
             sites: trial.sites.clone(),
             keys: trial.keys.iter().map(|(id, grant)| (*id, grant.public_key)).collect(),
             grants: trial.keys.clone(),
+            receipt_keys: trial
+                .service_keys
+                .values()
+                .filter(|service| service.revoked_at.is_none())
+                .map(|service| service.verifier_key.clone())
+                .collect(),
         }
     }
 }

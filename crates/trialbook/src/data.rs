@@ -10,12 +10,22 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use chain::SecretKey;
 use clinical::TrialId;
 
 /// A data directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Data {
     root: PathBuf,
+}
+
+/// What a key of the registry's own signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Checkpoints.
+    Log,
+    /// Receipts.
+    Receipts,
 }
 
 /// The right to write into a data directory; given up when dropped.
@@ -105,6 +115,41 @@ impl Data {
 
     pub(crate) fn keep(&self) -> PathBuf {
         self.root.join("state").join("keep.sqlite")
+    }
+
+    /// A key of the registry's own for `trial`: of the log, or of its receipts; made at the first use.
+    pub(crate) fn service_key(&self, trial: &TrialId, service: Service) -> anyhow::Result<SecretKey> {
+        if let Some(key) = self.existing_service_key(trial, service)? {
+            return Ok(key);
+        }
+        let seed: [u8; 32] = crate::world::random();
+        write_secret(&self.service_key_file(trial, service), chain::key::to_base64(&seed).as_bytes())?;
+        Ok(SecretKey::from_bytes(&seed))
+    }
+
+    /// As [`Data::service_key`]; `None` if there is none.
+    pub(crate) fn existing_service_key(
+        &self,
+        trial: &TrialId,
+        service: Service,
+    ) -> anyhow::Result<Option<SecretKey>> {
+        let path = self.service_key_file(trial, service);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let seed = chain::key::from_base64(text.trim()).and_then(|bytes| bytes.try_into().ok());
+        let seed: [u8; 32] = seed.with_context(|| format!("{} does not hold a key", path.display()))?;
+        Ok(Some(SecretKey::from_bytes(&seed)))
+    }
+
+    fn service_key_file(&self, trial: &TrialId, service: Service) -> PathBuf {
+        let service = match service {
+            Service::Log => "log",
+            Service::Receipts => "receipts",
+        };
+        self.keys().join(format!("{trial}.{service}.key"))
     }
 
     /// The key under which subjects' text keys are wrapped; made at the first use.

@@ -1,5 +1,6 @@
 //! A deployment in this process: every trial of a data directory, behind the trait that HTTP and the console speak to.
 
+mod evidence;
 mod folds;
 mod reads;
 mod running;
@@ -141,7 +142,7 @@ impl Inner {
     fn make(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
         let dir = self.data.trial(trial);
         let opened = std::fs::create_dir_all(&dir).map_err(anyhow::Error::from);
-        let opened = opened.and_then(|()| Running::open(trial, &dir));
+        let opened = opened.and_then(|()| Running::open(&self.data, trial));
         let running = Arc::new(opened.map_err(|error| {
             remove_unopened(&dir);
             Problem::internal(format!("{error:#}"))
@@ -205,7 +206,7 @@ fn open_trial(data: &Data, trial: &TrialId) -> anyhow::Result<Running> {
     let dir = data.trial(trial);
     // An empty journal in its place would take the trial for a new one.
     anyhow::ensure!(dir.join("journal").is_dir(), "{} was opened, but its journal is gone", dir.display());
-    let running = Running::open(trial, &dir)?;
+    let running = Running::open(data, trial)?;
     check_anchors(data, &running)?;
     Ok(running)
 }
@@ -409,7 +410,7 @@ async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec
     for receiver in waiting {
         let answered =
             receiver.await.map_err(|_| Problem::outcome_unknown("the registrar gave no answer"))?;
-        outcomes.extend(answered.map_err(|error| submit_problem(&error))?);
+        outcomes.extend(answered.map_err(|error| submit_problem(&error))?.into_outcomes());
     }
     answers(sorted.refused, outcomes)
 }

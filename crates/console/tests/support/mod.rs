@@ -410,6 +410,27 @@ impl Registry for Answers {
         Ok(read(json!({"covers": self.covers, "records": records, "subject": subject})))
     }
 
+    async fn evidence(&self, _: &TrialId) -> Result<api::Evidence, Problem> {
+        nobody()
+    }
+
+    async fn log_file(&self, _: &TrialId, _: api::LogFile) -> Result<Vec<u8>, Problem> {
+        nobody()
+    }
+
+    async fn proof(&self, _: &TrialId, _: chain::Position) -> Result<String, Problem> {
+        nobody()
+    }
+
+    async fn site_records(
+        &self,
+        _: &TrialId,
+        _: &clinical::SiteId,
+        _: Option<chain::Position>,
+    ) -> Result<Vec<api::FeedItem>, Problem> {
+        nobody()
+    }
+
     async fn findings(&self, trial: &TrialId, _page: Page) -> Result<FindingsPage, Problem> {
         self.knows(trial)?;
         let records: Vec<Value> = self

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::{print, read_text};
 use crate::access::Access;
 use crate::cli::Place;
-use crate::data::{Data, write_secret};
+use crate::data::{Data, Service};
 use crate::keyfile::KeyFile;
-use crate::signing::Signer;
-use crate::{status_of, world};
+use crate::signing::{Signer, submit_settled};
+use crate::status_of;
 
 pub(super) async fn run(file: &Path, key: &Path, trial: &TrialId, origin: &str, place: &Place) -> Result<u8> {
     ensure!(place.server.is_none(), "a trial is opened where its data is: give --data");
@@ -57,25 +57,38 @@ pub(crate) async fn open(
     add_sponsor(&mut statement, key);
     let mut signer = Signer::new(key, trial, RecordHash::ZERO);
     let composed = signer.sign(&*access.registry, &statement).await?;
-    match access.registry.open_trial(composed.submission()).await? {
-        Answer::Recorded { receipt } | Answer::Repeated { receipt } => Ok(Ok(receipt)),
-        Answer::Refused { problem } => Ok(Err(problem)),
+    let receipt = match access.registry.open_trial(composed.submission()).await? {
+        Answer::Recorded { receipt } => receipt,
+        // What followed the opening has been done, or is the sponsor's to do.
+        Answer::Repeated { receipt } => return Ok(Ok(receipt)),
+        Answer::Refused { problem } => return Ok(Err(problem)),
+    };
+    let log_key = statement.data.get("log_key").and_then(Value::as_str).unwrap_or_default();
+    let origin = VerifierKey::from_text(log_key)?.name().to_owned();
+    let statement = receipt_key_grant(&data.service_key(trial, Service::Receipts)?, &origin, receipt.hash)?;
+    let mut signer = Signer::new(key, trial, receipt.hash);
+    let composed = signer.sign(&*access.registry, &statement).await?;
+    let answers = submit_settled(&*access.registry, trial, vec![composed.submission()]).await?;
+    match answers.into_iter().next() {
+        Some(Answer::Refused { problem }) => Ok(Err(problem)),
+        _ => Ok(Ok(receipt)),
     }
+}
+
+/// The sponsor's statement that the registry's key signs receipts.
+fn receipt_key_grant(secret: &SecretKey, origin: &str, genesis: RecordHash) -> Result<Statement> {
+    let name = chain::receipt::key_name(origin);
+    let verifier_key = VerifierKey::new(&name, secret.public()).context("the origin cannot name a key")?;
+    let possession = secret.sign(&chain::key::possession_message(genesis, &name, secret.public()));
+    let data = json!({
+        "possession": possession.to_text(), "service": "receipts", "verifier_key": verifier_key.to_string()
+    });
+    Ok(serde_json::from_value(json!({"kind": EventKind::ServiceKeyGranted, "data": data}))?)
 }
 
 /// The log's own key: kept beside the people's, used by whatever signs checkpoints.
 fn log_key(data: &Data, trial: &TrialId, origin: &str) -> Result<VerifierKey> {
-    let path = data.keys().join(format!("{trial}.log.key"));
-    let secret = if path.exists() {
-        let text = std::fs::read_to_string(&path)?;
-        let seed: Option<[u8; 32]> =
-            chain::key::from_base64(text.trim()).and_then(|bytes| bytes.try_into().ok());
-        SecretKey::from_bytes(&seed.with_context(|| format!("{} does not hold a key", path.display()))?)
-    } else {
-        let seed: [u8; 32] = world::random();
-        write_secret(&path, chain::key::to_base64(&seed).as_bytes())?;
-        SecretKey::from_bytes(&seed)
-    };
+    let secret = data.service_key(trial, Service::Log)?;
     VerifierKey::new(origin, secret.public()).context("the origin cannot name a log")
 }
 

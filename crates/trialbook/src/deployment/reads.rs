@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use api::{
-    Answer, FeedItem, FindingsPage, KeyView, Page, Problem, Readiness, ReadinessCheck, RecordFindings,
-    RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords, SubjectsPage, TextKeyAnswer,
-    TextKeyRequest, TrialDetail, TrialView, Trials,
+    Answer, Evidence, FeedItem, FindingsPage, KeyView, LogFile, Page, Problem, Readiness, ReadinessCheck,
+    RecordFindings, RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords, SubjectsPage,
+    TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
-use clinical::{Date, Event, SubjectId, TrialId};
+use clinical::{Date, Event, SiteId, SubjectId, TrialId};
 use journal::{Journal as _, ReadError};
 use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
@@ -17,7 +17,7 @@ use registrar::index;
 use serde_json::value::RawValue;
 
 use super::running::Running;
-use super::{Deployment, Inner, submit};
+use super::{Deployment, Inner, evidence, submit};
 
 /// How long a follower waits for a record before it is answered with none.
 const FOLLOW_WAIT: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the request failed"))?
 }
 
-fn unreadable(error: &ReadError) -> Problem {
+pub(super) fn unreadable(error: &ReadError) -> Problem {
     tracing::error!("the journal cannot be read: {error}");
     Problem::internal("the journal cannot be read")
 }
@@ -56,7 +56,7 @@ fn linked(running: &Running, seq: Position) -> Result<LinkedRecord, Problem> {
 }
 
 /// A record's bytes as text: canonical JSON is UTF-8.
-fn text(linked: &LinkedRecord) -> Result<String, Problem> {
+pub(super) fn text(linked: &LinkedRecord) -> Result<String, Problem> {
     let text = String::from_utf8(linked.bytes.to_vec());
     text.map_err(|_| Problem::internal(format!("record {} is not text", linked.seq)))
 }
@@ -65,7 +65,7 @@ fn raw(text: String) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(text).map_err(|_| Problem::internal("stored bytes are not JSON"))
 }
 
-fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
+pub(super) fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
     let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
     let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
     Event::decode(record.event).map_err(|_| malformed())
@@ -278,6 +278,28 @@ impl Registry for Deployment {
             records.iter().map(|linked| Ok(FeedItem { seq: linked.seq, record: text(linked)? })).collect()
         })
         .await
+    }
+
+    async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
+        evidence::of(&*self.running(trial)?).await
+    }
+
+    async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
+        evidence::log_file(&*self.running(trial)?, file).await
+    }
+
+    async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem> {
+        evidence::proof(&*self.running(trial)?, seq).await
+    }
+
+    async fn site_records(
+        &self,
+        trial: &TrialId,
+        site: &SiteId,
+        after: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem> {
+        let (running, site) = (self.running(trial)?, site.clone());
+        blocking(move || evidence::site_records(&running, &site, after)).await
     }
 
     async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {

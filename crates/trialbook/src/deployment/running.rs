@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use archive::Archive;
 use chain::TreeSize;
 use clinical::{EventId, TrialId};
 use journal::sequencer::Limits;
@@ -16,6 +17,8 @@ use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
 use registrar::{Index, IndexError, Known, Registrar, index};
 use tokio::sync::{Semaphore, watch};
+
+use crate::data::{Data, Service};
 
 use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
 
@@ -31,6 +34,7 @@ pub(crate) struct Running {
     pub(crate) trial: TrialId,
     pub(crate) journal: Arc<FileJournal>,
     pub(crate) registrar: Registrar,
+    pub(crate) archive: Archive,
     pub(crate) index: Arc<ProjectorHandle>,
     pub(crate) outcomes: ProjectorHandle,
     pub(crate) safety: ProjectorHandle,
@@ -73,8 +77,9 @@ fn open_store(dir: &Path, schema: u32) -> anyhow::Result<SledStore> {
 }
 
 impl Running {
-    /// Opens everything of the trial in `dir`.
-    pub(crate) fn open(trial: &TrialId, dir: &Path) -> anyhow::Result<Self> {
+    /// Opens everything of the trial.
+    pub(crate) fn open(data: &Data, trial: &TrialId) -> anyhow::Result<Self> {
+        let dir = &data.trial(trial);
         let index_store = open_store(&dir.join("index"), index::SCHEMA)?;
         let outcome_store = open_store(&dir.join("outcomes"), OUTCOMES_SCHEMA)?;
         let safety_store = open_store(&dir.join("safety"), SAFETY_SCHEMA)?;
@@ -114,6 +119,7 @@ impl Running {
             Arc::clone(&follow),
             Arc::new(Indexed(Arc::clone(&index))),
             Arc::new(crate::world::now),
+            data.service_key(trial, Service::Receipts)?,
             Limits::default(),
         )
         .context("cannot open the registrar")?;
@@ -124,6 +130,7 @@ impl Running {
             trial: trial.clone(),
             journal,
             registrar,
+            archive: Archive::local(&dir.join("archive"))?,
             index,
             outcomes,
             safety,

@@ -1,0 +1,109 @@
+//! The log's evidence: what is signed, its files, proofs, and a site's own part.
+
+use std::collections::BTreeMap;
+
+use api::{Evidence, FeedItem, LogFile, Problem, Witnesses};
+use archive::GetError;
+use chain::note::VerifierKey;
+use chain::proof::LogProof;
+use chain::tile::{TileHashes, TilePath, tiles_needed};
+use chain::{Position, SignedCheckpoint, tree};
+use clinical::SiteId;
+use journal::Journal as _;
+
+use super::reads::{event_of, text, unreadable};
+use super::running::Running;
+
+/// How many records a site is given at once at most, and after how many bytes of the journal it is answered with what
+/// there is.
+const SITE_RECORDS_MAX: usize = 4_096;
+const SITE_BYTES_MAX: usize = 16 << 20;
+
+/// About how many bytes of the journal are read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+fn failed(error: &GetError) -> Problem {
+    tracing::error!("the archive cannot be read: {error}");
+    Problem::internal("the archive cannot be read")
+}
+
+pub(super) async fn of(running: &Running) -> Result<Evidence, Problem> {
+    let public = running.registrar.public();
+    let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
+    Ok(Evidence {
+        checkpoint: None,
+        lag_records: running.journal.head().size.0,
+        log_key: opening.log_key.clone(),
+        receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
+        refused: None,
+        witnesses: Witnesses::default(),
+    })
+}
+
+/// A file of the archive. A partial tile that is gone since the full one is there is cut from it.
+pub(super) async fn log_file(running: &Running, file: LogFile) -> Result<Vec<u8>, Problem> {
+    let (name, found) = match file {
+        LogFile::Checkpoint => ("checkpoint".to_owned(), running.archive.checkpoint().await),
+        LogFile::Tile(path) => (path.to_string(), running.archive.get_or_cut(path).await),
+    };
+    let found = found.map_err(|error| failed(&error))?;
+    found.ok_or_else(|| Problem::not_found(format!("the archive has no {name}")))
+}
+
+/// The proof of a record under the latest checkpoint. What is read of the archive is held against the checkpoint's root
+/// before it is used.
+pub(super) async fn proof(running: &Running, seq: Position) -> Result<String, Problem> {
+    let public = running.registrar.public();
+    let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
+    let broken = |what: String| {
+        tracing::error!(trial = %running.trial, "no proof can be made: {what}");
+        Problem::internal(format!("no proof can be made: {what}"))
+    };
+    let bytes = log_file(running, LogFile::Checkpoint).await?;
+    let checkpoint = SignedCheckpoint::parse(&bytes).map_err(|error| broken(error.to_string()))?;
+    let key = VerifierKey::from_text(&opening.log_key).map_err(|error| broken(error.to_string()))?;
+    let trusted = checkpoint.verify(&[key], &[]).map_err(|error| broken(error.to_string()))?;
+    let (size, root) = (trusted.checkpoint.size, trusted.checkpoint.root);
+    if seq.0 >= size.0 {
+        let detail = format!("the latest checkpoint covers {size} records; record {seq} is not sealed yet");
+        return Err(Problem::not_found(detail));
+    }
+    let mut tiles: BTreeMap<TilePath, Vec<u8>> = BTreeMap::new();
+    for path in tiles_needed(&tree::inclusion_nodes(seq, size), size) {
+        tiles.insert(path, log_file(running, LogFile::Tile(path)).await?);
+    }
+    let source = |path: TilePath| tiles.remove(&path).ok_or(());
+    let mut hashes =
+        TileHashes::open(source, size, root).map_err(|_| broken("a tile is wrong".to_owned()))?;
+    let path = tree::inclusion_proof(&mut hashes, seq, size);
+    let path = path.map_err(|_| broken("a tile is wrong".to_owned()))?;
+    Ok(LogProof { position: seq, path, checkpoint }.to_string())
+}
+
+/// Records of the trial as a whole and of the site's subjects, after a position. An event of a subject names its site,
+/// and a subject belongs to one.
+pub(super) fn site_records(
+    running: &Running,
+    site: &SiteId,
+    after: Option<Position>,
+) -> Result<Vec<FeedItem>, Problem> {
+    if !running.registrar.public().sites.contains_key(site) {
+        return Err(Problem::not_found(format!("there is no site {site}")));
+    }
+    let mut next = after.map_or(Position(0), Position::next);
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    // An answer without any would say that there is no more.
+    while found.len() < SITE_RECORDS_MAX && (found.is_empty() || bytes < SITE_BYTES_MAX) {
+        let records = running.journal.read(next, READ_BYTES).map_err(|error| unreadable(&error))?;
+        let Some(last) = records.last() else { break };
+        next = last.seq.next();
+        for linked in &records {
+            bytes += linked.bytes.len();
+            let event = event_of(linked)?;
+            if event.subject.is_none() || event.site.as_ref() == Some(site) {
+                found.push(FeedItem { seq: linked.seq, record: text(linked)? });
+            }
+        }
+    }
+    Ok(found)
+}
