@@ -37,8 +37,8 @@ impl SmallTrial {
     /// The trial's id.
     pub const ID: &str = "small";
 
-    /// Records of the trial before anything is submitted: the opening, two sites, four grants.
-    pub const RECORDS: u64 = 7;
+    /// Records of the trial before anything is submitted: the opening, the receipt key, two sites, four grants.
+    pub const RECORDS: u64 = 8;
 
     /// A trial of one's own: a copy of one that was opened once in this process.
     ///

@@ -62,14 +62,16 @@ pub(super) async fn proof(running: &Running, seq: Position) -> Result<String, Pr
     let bytes = log_file(running, LogFile::Checkpoint).await?;
     let checkpoint = SignedCheckpoint::parse(&bytes).map_err(|error| broken(error.to_string()))?;
     let key = VerifierKey::from_text(&opening.log_key).map_err(|error| broken(error.to_string()))?;
-    let trusted = checkpoint.verify(&[key], &[]).map_err(|error| broken(error.to_string()))?;
-    let (size, root) = (trusted.checkpoint.size, trusted.checkpoint.root);
+    checkpoint.verify(std::slice::from_ref(&key), &[]).map_err(|error| broken(error.to_string()))?;
+    let (size, root) = (checkpoint.claim().size, checkpoint.claim().root);
     if seq.0 >= size.0 {
         let detail = format!("the latest checkpoint covers {size} records; record {seq} is not sealed yet");
         return Err(Problem::not_found(detail));
     }
     let mut tiles: BTreeMap<TilePath, Vec<u8>> = BTreeMap::new();
-    for path in tiles_needed(&tree::inclusion_nodes(seq, size), size) {
+    let nodes = tree::inclusion_nodes::<std::convert::Infallible>(seq, size)
+        .map_err(|_| broken("the checkpoint is too large".to_owned()))?;
+    for path in tiles_needed(&nodes, size) {
         tiles.insert(path, log_file(running, LogFile::Tile(path)).await?);
     }
     let source = |path: TilePath| tiles.remove(&path).ok_or(());

@@ -25,13 +25,13 @@ fn a_replaced_and_a_voided_record_change_the_report_and_stay_on_the_trail() {
     assert_eq!(before["follow_up"]["days"], 699);
 
     let corrected = visit("P1", "2021-02-03", "none");
-    let replaced = replacing(&corrected, 9, &hash_of(&trial, 9), "source_corrected");
+    let replaced = replacing(&corrected, 10, &hash_of(&trial, 10), "source_corrected");
     trial.submit("an.li", &replaced.to_string()).ends_with(0);
     let after = report(&trial);
     assert_eq!(remission(&after), (0, 1));
     assert_eq!(after["excluded"]["amended_things"], 1);
 
-    let void = voiding(&contact("P1", "2021-12-31"), 10, &hash_of(&trial, 10), "wrong_subject");
+    let void = voiding(&contact("P1", "2021-12-31"), 11, &hash_of(&trial, 11), "wrong_subject");
     trial.submit("bo.wang", &void.to_string()).ends_with(0);
     let last = report(&trial);
     // Without the contact the subject was last heard of at the corrected visit.
@@ -41,25 +41,25 @@ fn a_replaced_and_a_voided_record_change_the_report_and_stay_on_the_trail() {
     let trail = trial.run(["trail", "--subject", "P1"]).ends_with(0).out;
     for line in [
         "an.li (principal_investigator, Hospital 1): visit of 2021-02-03",
-        "replaces record 9 because: source_corrected",
+        "replaces record 10 because: source_corrected",
         "/data/response/status: \"complete\" → \"none\"",
         "/occurred_on: \"2021-02-01\" → \"2021-02-03\"",
-        "amended by record 11",
-        "voids record 10 because: wrong_subject",
-        "/data/means: \"phone\" → not stated",
         "amended by record 12",
+        "voids record 11 because: wrong_subject",
+        "/data/means: \"phone\" → not stated",
+        "amended by record 13",
     ] {
         assert!(trail.contains(line), "no {line:?} in\n{trail}");
     }
     let listed = trial.run(["trail", "--subject", "P1", "--json"]).ends_with(0).json_lines();
     let amended: Vec<_> = listed.iter().map(|view| (&view["seq"], &view["amended_by"])).collect();
     let due: [(u64, Option<u64>); 6] =
-        [(7, None), (8, None), (9, Some(11)), (10, Some(12)), (11, None), (12, None)];
+        [(8, None), (9, None), (10, Some(12)), (11, Some(13)), (12, None), (13, None)];
     for ((seq, by), (due_seq, due_by)) in amended.into_iter().zip(due) {
         assert_eq!((seq, by), (&due_seq.into(), &due_by.map_or(Value::Null, Value::from)));
     }
     // What was recorded is still there, to the byte.
-    assert_eq!(trial.records(), 13);
-    let first = trial.run(["show", "9", "--json"]).ends_with(0).json();
+    assert_eq!(trial.records(), 14);
+    let first = trial.run(["show", "10", "--json"]).ends_with(0).json();
     assert_eq!(first["record"]["event"]["data"]["response"]["status"], "complete");
 }

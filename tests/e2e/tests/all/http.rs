@@ -99,17 +99,17 @@ fn each_line_of_a_batch_has_its_own_answer_and_touches_no_other() {
     assert_eq!(
         said,
         [
-            "recorded 7",
-            "not-canonical",
             "recorded 8",
+            "not-canonical",
+            "recorded 9",
             "site-not-entitled",
-            "repeated 7",
+            "repeated 8",
             "not-canonical",
             "subject-unknown",
-            "recorded 9"
+            "recorded 10"
         ]
     );
-    assert_eq!(records(&server), 10);
+    assert_eq!(records(&server), 11);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn every_read_says_what_it_covers() {
     assert_eq!(server.get("/v1/trials").json()["trials"][0]["covers"]["head"], head);
     for path in [
         "/v1/trials/small",
-        "/v1/trials/small/records/7",
+        "/v1/trials/small/records/8",
         "/v1/trials/small/subjects",
         "/v1/trials/small/subjects/P1/records",
         "/v1/trials/small/reports/outcomes",
@@ -191,10 +191,10 @@ fn every_read_says_what_it_covers() {
     assert_eq!(subjects["subjects"][0]["subject"], "P1");
     let of_subject = server.get("/v1/trials/small/subjects/P1/records").json();
     let seqs: Vec<_> = of_subject["records"].as_array().unwrap().iter().map(|r| r["seq"].clone()).collect();
-    assert_eq!(seqs, [7, 8, 9, 10]);
-    let page = server.get("/v1/trials/small/subjects/P1/records?after=7&limit=2").json();
+    assert_eq!(seqs, [8, 9, 10, 11]);
+    let page = server.get("/v1/trials/small/subjects/P1/records?after=8&limit=2").json();
     let seqs: Vec<_> = page["records"].as_array().unwrap().iter().map(|r| r["seq"].clone()).collect();
-    assert_eq!((seqs, &page["next"]), (vec![8.into(), 9.into()], &9.into()));
+    assert_eq!((seqs, &page["next"]), (vec![9.into(), 10.into()], &10.into()));
 }
 
 #[test]
@@ -210,21 +210,21 @@ fn the_feed_begins_where_it_is_asked_to_and_goes_on_after_the_last_event_seen() 
     }
     assert_eq!(ids(first), [0, 1, 2]);
     assert_eq!(ids(server.events(feed, &[("last-event-id", "2")], 4)), [3, 4, 5, 6]);
-    assert_eq!(ids(server.events(&format!("{feed}?from=9"), &[], 2)), [9, 10]);
+    assert_eq!(ids(server.events(&format!("{feed}?from=10"), &[], 2)), [10, 11]);
     // The header is of the later request: a client that reconnects repeats its address.
-    assert_eq!(ids(server.events(&format!("{feed}?from=1"), &[("last-event-id", "8")], 1)), [9]);
+    assert_eq!(ids(server.events(&format!("{feed}?from=1"), &[("last-event-id", "9")], 1)), [10]);
     // A record made after the feed caught up comes too.
     let submission = trial.submission("bo.wang", &contact("P1", "2022-01-31"));
     let address = server.address.clone();
     let events = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let second = Http::new(&address);
-            second.events(feed, &[("last-event-id", "9")], 2)
+            second.events(feed, &[("last-event-id", "10")], 2)
         });
         assert_eq!(post(&server, &submission).status, 201);
         reader.join().unwrap()
     });
-    assert_eq!(ids(events), [10, 11]);
+    assert_eq!(ids(events), [11, 12]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
     };
     assert_eq!(without_itself(documented), without_itself(due));
     for (method, path) in served.into_iter().filter(|(_, path)| !path.ends_with("/feed")) {
-        let path = path.replace("{trial}", "small").replace("{seq}", "7");
+        let path = path.replace("{trial}", "small").replace("{seq}", "8");
         let path = path.replace("{subject}", "P1").replace("{kind}", "safety");
         let reply = server.send(method.parse::<Method>().unwrap(), &path, &[], Vec::new());
         match method {
@@ -292,7 +292,7 @@ fn health_readiness_and_metrics_are_told() {
     let metrics = server.get("/metrics");
     assert_eq!(metrics.content_type, "text/plain; version=0.0.4");
     for line in [
-        "trialbook_records{trial=\"small\"} 12",
+        "trialbook_records{trial=\"small\"} 13",
         "trialbook_submissions_total{outcome=\"recorded\"} 1",
         "trialbook_submissions_total{outcome=\"repeated\"} 1",
         "trialbook_submissions_total{outcome=\"refused\"} 1",

@@ -117,28 +117,28 @@ fn signers_who_are_not_entitled_are_refused() {
 fn amendments_of_anything_but_the_latest_version_are_refused() {
     let trial = with_subject();
     let call = contact("P1", "2021-12-31");
-    let hash = hash_of(&trial, 10);
+    let hash = hash_of(&trial, 11);
     trial
-        .submit("bo.wang", &replacing(&contact("P1", "2021-12-30"), 10, &hash, "transcription").to_string())
+        .submit("bo.wang", &replacing(&contact("P1", "2021-12-30"), 11, &hash, "transcription").to_string())
         .ends_with(0);
-    let latest = hash_of(&trial, 11);
+    let latest = hash_of(&trial, 12);
     let server = Server::start(&trial.data());
     let before = records(&server);
     let desk = Desk { trial, server, before };
     let bo = |statement: &Value| desk.trial.submission("bo.wang", statement);
 
-    desk.refuses(bo(&replacing(&call, 10, &hash, "other")), 409, "stale-amendment", "/amends/seq");
-    desk.refuses(bo(&voiding(&call, 10, &hash, "other")), 409, "stale-amendment", "/amends/seq");
-    desk.refuses(bo(&replacing(&call, 11, &hash, "other")), 422, "amended-differs", "/amends/hash");
+    desk.refuses(bo(&replacing(&call, 11, &hash, "other")), 409, "stale-amendment", "/amends/seq");
+    desk.refuses(bo(&voiding(&call, 11, &hash, "other")), 409, "stale-amendment", "/amends/seq");
+    desk.refuses(bo(&replacing(&call, 12, &hash, "other")), 422, "amended-differs", "/amends/hash");
     desk.refuses(bo(&replacing(&call, 99, &latest, "other")), 422, "amended-unknown", "/amends/seq");
     let another_kind = visit("P1", "2021-12-31", "none");
-    desk.refuses(bo(&replacing(&another_kind, 11, &latest, "other")), 422, "amended-differs", "/amends");
+    desk.refuses(bo(&replacing(&another_kind, 12, &latest, "other")), 422, "amended-differs", "/amends");
     // What must pass beside them.
-    assert_eq!(desk.post(bo(&voiding(&call, 11, &latest, "other"))).status, 201);
+    assert_eq!(desk.post(bo(&voiding(&call, 12, &latest, "other"))).status, 201);
     let before = records(&desk.server);
-    let void = desk.server.get("/v1/trials/small/records/12").json()["hash"].as_str().unwrap().to_owned();
+    let void = desk.server.get("/v1/trials/small/records/13").json()["hash"].as_str().unwrap().to_owned();
     let desk = Desk { before, ..desk };
-    let again = desk.trial.submission("bo.wang", &voiding(&call, 12, &void, "other"));
+    let again = desk.trial.submission("bo.wang", &voiding(&call, 13, &void, "other"));
     desk.refuses(again, 409, "already-void", "/amends/effect");
 }
 
@@ -190,13 +190,13 @@ fn the_command_line_ends_with_the_status_of_the_refusal() {
     check("dan.sun", &contact("P1", "2022-01-01"), 5, "site-not-entitled");
     check(
         "bo.wang",
-        &replacing(&contact("P1", "2022-01-01"), 9, &hash_of(&trial, 9), "other"),
+        &replacing(&contact("P1", "2022-01-01"), 10, &hash_of(&trial, 10), "other"),
         4,
         "amended-differs",
     );
     assert_eq!(trial.records(), before);
-    let hash = hash_of(&trial, 10);
-    let amendment = replacing(&contact("P1", "2021-12-30"), 10, &hash, "transcription");
+    let hash = hash_of(&trial, 11);
+    let amendment = replacing(&contact("P1", "2021-12-30"), 11, &hash, "transcription");
     trial.submit("bo.wang", &amendment.to_string()).ends_with(0);
     check("bo.wang", &amendment, 6, "stale-amendment");
     // The worst of several is the status, and each line is told by its number.

@@ -60,7 +60,7 @@ pub(crate) fn lines(statements: &[Value]) -> String {
 }
 
 /// A trial with the subject P1 enrolled, infused, in remission after a year, and heard of at the end of 2021: records
-/// 7 to 10.
+/// 8 to 10.
 pub(crate) fn with_subject() -> SmallTrial {
     let trial = SmallTrial::new();
     let statements = [

@@ -12,7 +12,7 @@ fn texts_are_stored_encrypted_and_opened_for_the_subjects_site_alone() {
     let trial = with_subject();
     let server = Server::start(&trial.data());
     trial.submit("bo.wang", &adverse_event("P1", TERM).to_string()).ends_with(0);
-    let mut amended = replacing(&adverse_event("P1", TERM), 11, &hash_of(&trial, 11), "source_corrected");
+    let mut amended = replacing(&adverse_event("P1", TERM), 12, &hash_of(&trial, 12), "source_corrected");
     amended["amends"]["comment"] = COMMENT.into();
     trial.submit("an.li", &amended.to_string()).ends_with(0);
 
@@ -21,16 +21,16 @@ fn texts_are_stored_encrypted_and_opened_for_the_subjects_site_alone() {
         trial.run(["show", seq, "--key", key.to_str().unwrap()])
     };
     for holder in ["bo.wang", "an.li", "nan.monitor"] {
-        let shown = show("11", holder).ends_with(0).out;
+        let shown = show("12", holder).ends_with(0).out;
         assert!(shown.contains(&format!("\"term\": \"{TERM}\"")), "{holder}: {shown}");
     }
-    let shown = show("12", "bo.wang").ends_with(0).out;
+    let shown = show("13", "bo.wang").ends_with(0).out;
     assert!(shown.contains(TERM) && shown.contains(COMMENT), "{shown}");
     for holder in ["dan.sun", "sponsor.one"] {
-        let refused = show("11", holder).ends_with(5);
+        let refused = show("12", holder).ends_with(5);
         assert!(!refused.out.contains(TERM) && refused.err.contains("text-key-refused"), "{}", refused.err);
     }
-    let plain = trial.run(["show", "11"]).ends_with(0).out;
+    let plain = trial.run(["show", "12"]).ends_with(0).out;
     assert!(!plain.contains(TERM) && plain.contains("\"ciphertext\""), "{plain}");
     for answer in ["/v1/trials/small/subjects/P1/records", "/v1/trials/small/reports/safety", "/metrics"] {
         assert!(!server.get(answer).text().contains("vesicles"), "{answer}");
@@ -48,6 +48,6 @@ fn texts_are_stored_encrypted_and_opened_for_the_subjects_site_alone() {
     let journal = trial.trial_dir().join("journal");
     assert!(files_under(&journal).iter().any(|file| holds(file, b"\"subject\":\"P1\"")));
     // Without a server, from the files.
-    assert!(show("11", "bo.wang").ends_with(0).out.contains(TERM));
-    show("11", "dan.sun").ends_with(5);
+    assert!(show("12", "bo.wang").ends_with(0).out.contains(TERM));
+    show("12", "dan.sun").ends_with(5);
 }

@@ -19,7 +19,7 @@ fn a_whole_log_is_intact_with_its_genesis_and_only_consistent_without() {
     for dir in [trial.data(), trial.trial_dir(), trial.trial_dir().join("journal")] {
         let intact = verify(&dir, &genesis).ends_with(0);
         assert!(
-            intact.out.starts_with("Intact: all 11 records hold, back to the known genesis"),
+            intact.out.starts_with("Intact: all 12 records hold, back to the known genesis"),
             "{}",
             intact.out
         );
@@ -33,12 +33,12 @@ fn a_whole_log_is_intact_with_its_genesis_and_only_consistent_without() {
     let json = verify(&trial.data(), &[&genesis[..], &["--json"]].concat()).ends_with(0).json();
     assert_eq!((&json["verdict"], &json["status"]), (&"intact".into(), &0.into()));
     let head = json["covers"]["head"].as_str().unwrap();
-    let known = verify(&trial.data(), &[&genesis[..], &["--known", &format!("11:{head}")]].concat());
+    let known = verify(&trial.data(), &[&genesis[..], &["--known", &format!("12:{head}")]].concat());
     known.ends_with(0);
     let longer =
-        verify(&trial.data(), &[&genesis[..], &["--known", &format!("12:{head}")]].concat()).ends_with(1);
+        verify(&trial.data(), &[&genesis[..], &["--known", &format!("13:{head}")]].concat()).ends_with(1);
     assert!(longer.out.contains("shorter-than-known"), "{}", longer.out);
-    let other_head = format!("10:{head}");
+    let other_head = format!("11:{head}");
     let forked = verify(&trial.data(), &[&genesis[..], &["--known", &other_head]].concat()).ends_with(1);
     assert!(forked.out.contains("known-head-differs"), "{}", forked.out);
 
@@ -57,7 +57,7 @@ fn a_flipped_byte_in_a_record_is_found_and_named_with_its_position() {
         .find(|file| file.extension().is_some_and(|extension| extension == "segment"))
         .unwrap();
     let bytes = std::fs::read(&segment).unwrap();
-    // In the visit of record 9: as text, so that only checksum, hash and signature can tell.
+    // In the visit of record 10: as text, so that only checksum, hash and signature can tell.
     let place = bytes.windows(8).position(|window| window == b"complete").unwrap();
     let mut flipped = bytes.clone();
     flipped[place] ^= 0x01;
@@ -66,9 +66,9 @@ fn a_flipped_byte_in_a_record_is_found_and_named_with_its_position() {
     assert_eq!(broken["verdict"], "broken");
     let finding = &broken["findings"][0];
     assert_eq!((&finding["class"], &finding["code"]), (&"evidence".into(), &"journal-damaged".into()));
-    // The four of the subject were submitted in one batch, which begins at position 7.
+    // The four of the subject were submitted in one batch, which begins at position 8.
     let seq = finding["place"]["seq"].as_u64().unwrap();
-    assert!((7..=9).contains(&seq), "{finding}");
+    assert!((8..=11).contains(&seq), "{finding}");
     assert!(finding["place"]["stored_at"].as_str().unwrap().contains("segment at byte "), "{finding}");
     let said = verify(&trial.data(), &["--genesis", &trial.genesis]).ends_with(1).out;
     assert!(said.starts_with("Broken: "), "{said}");
