@@ -248,6 +248,11 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}"),
         ("GET", "/v1/trials/{trial}/feed"),
         ("GET", "/v1/trials/{trial}/findings"),
+        ("GET", "/v1/trials/{trial}/log"),
+        ("GET", "/v1/trials/{trial}/log/checkpoint"),
+        ("GET", "/v1/trials/{trial}/log/site/{site}"),
+        ("GET", "/v1/trials/{trial}/log/tile/{*path}"),
+        ("GET", "/v1/trials/{trial}/proofs/{seq}"),
         ("GET", "/v1/trials/{trial}/records/{seq}"),
         ("GET", "/v1/trials/{trial}/reports/{kind}"),
         ("GET", "/v1/trials/{trial}/subjects"),
@@ -266,6 +271,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
     for (method, path) in served.into_iter().filter(|(_, path)| !path.ends_with("/feed")) {
         let path = path.replace("{trial}", "small").replace("{seq}", "8");
         let path = path.replace("{subject}", "P1").replace("{kind}", "safety");
+        let path = path.replace("{site}", "S01").replace("{*path}", "0/000.p/12");
         let reply = server.send(method.parse::<Method>().unwrap(), &path, &[], Vec::new());
         match method {
             "GET" => assert_eq!(reply.status, 200, "{path}"),
