@@ -53,9 +53,10 @@ pub struct Sealed {
     /// Root over the records.
     #[schema(value_type = String)]
     pub root: RootHash,
-    /// When it was signed, by the server's clock.
-    #[schema(value_type = String)]
-    pub signed_at: Instant,
+    /// When it was signed, by the server's clock; absent if an earlier process signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub signed_at: Option<Instant>,
     /// How many records it covers.
     #[schema(value_type = u64)]
     pub size: TreeSize,

@@ -8,7 +8,7 @@ use clinical::TrialId;
 
 use crate::cli::{Place, WhichTrial};
 use crate::data::Data;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Sealing};
 
 /// A registry within reach.
 pub(crate) struct Access {
@@ -18,8 +18,9 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Opens the registry at `place`, which must exist unless `create`.
-    pub(crate) fn open(place: &Place, create: bool) -> anyhow::Result<Self> {
+    /// Opens the registry at `place`, which must exist unless `create`. A command that records has the log sealed, if no
+    /// server does.
+    pub(crate) fn open(place: &Place, create: bool, seal: bool) -> anyhow::Result<Self> {
         if let Some(server) = &place.server {
             return Self::remote(server);
         }
@@ -33,6 +34,9 @@ impl Access {
             None => Self::remote(&data.address()?),
             Some(lock) => {
                 let deployment = Deployment::open(data, lock)?;
+                if seal {
+                    deployment.seal(Sealing::default());
+                }
                 Ok(Self { registry: Arc::new(deployment.clone()), deployment: Some(deployment) })
             }
         }

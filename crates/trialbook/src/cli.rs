@@ -62,6 +62,9 @@ pub(crate) enum Command {
         /// Where to listen; loopback only, until access control is configured.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "TRIALBOOK_LISTEN")]
         listen: SocketAddr,
+        /// A witness policy (C2SP tlog-policy): which witnesses are asked to cosign, and how many have to.
+        #[arg(long, value_name = "FILE", env = "TRIALBOOK_POLICY")]
+        policy: Option<PathBuf>,
         /// Write logs as JSON.
         #[arg(long)]
         log_json: bool,

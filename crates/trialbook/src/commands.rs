@@ -29,7 +29,7 @@ pub(crate) use table::Table;
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { data, exit, listen } => demo::run(&data, exit, listen).await,
-        Command::Serve { data, listen, .. } => serve::run(&data, listen).await,
+        Command::Serve { data, listen, policy, .. } => serve::run(&data, listen, policy.as_deref()).await,
         Command::Keys { command } => keys::run(command),
         Command::Open { file, key, trial, origin, place } => {
             open::run(&file, &key, &trial, &origin, &place).await

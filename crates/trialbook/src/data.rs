@@ -152,6 +152,11 @@ impl Data {
         self.keys().join(format!("{trial}.{service}.key"))
     }
 
+    /// The last checkpoints of `trial`: what its notary has put its name to. Must stay out of backups.
+    pub(crate) fn checkpoints(&self, trial: &TrialId) -> PathBuf {
+        self.root.join("state").join(format!("{trial}.checkpoints.sqlite"))
+    }
+
     /// The key under which subjects' text keys are wrapped; made at the first use.
     pub(crate) fn text_key_encryption_key(&self) -> anyhow::Result<[u8; 32]> {
         let path = self.keys().join("text-keys.kek");

@@ -4,9 +4,11 @@ mod evidence;
 mod folds;
 mod reads;
 mod running;
+mod sealing;
 mod text_keys;
 mod verification;
 
+pub(crate) use sealing::{Sealing, read_policy};
 pub(crate) use verification::JournalRecords;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub(crate) struct Inner {
     opening: Mutex<()>,
     keep: Keep,
     verified: RwLock<BTreeMap<TrialId, Verified>>,
+    /// How logs are sealed; not at all until it is set.
+    sealing: OnceLock<Sealing>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
 
@@ -76,6 +80,7 @@ impl Deployment {
             opening: Mutex::new(()),
             keep,
             verified: RwLock::default(),
+            sealing: OnceLock::new(),
             metrics: crate::logging::metrics(),
         })))
     }
@@ -107,6 +112,27 @@ impl Inner {
         }
     }
 
+    /// Has every log sealed from now on, of trials that are opened later too. Once; a second call changes nothing.
+    pub(crate) fn seal(&self, sealing: Sealing) {
+        let sealing = self.sealing.get_or_init(|| sealing);
+        for running in self.all() {
+            if let Err(error) = running.start_sealing(&self.data, sealing) {
+                tracing::error!(trial = %running.trial, "no checkpoints are signed: {error:#}");
+            }
+        }
+    }
+
+    /// Waits until a checkpoint covers what is durable now. Blocks.
+    pub(crate) fn wait_sealed(
+        &self,
+        trial: &TrialId,
+        timeout: std::time::Duration,
+    ) -> anyhow::Result<notary::Sealed> {
+        let running = self.running(trial)?;
+        let watch = running.sealing().context("the log is not sealed here")?;
+        Ok(watch.wait_sealed(running.journal_head(), timeout)?)
+    }
+
     fn all(&self) -> Vec<Arc<Running>> {
         let trials = self.trials.read().unwrap_or_else(PoisonError::into_inner);
         trials.running.values().cloned().collect()
@@ -135,6 +161,10 @@ impl Inner {
             self.unmake(running);
         } else {
             check_anchors(&self.data, &running).map_err(|error| Problem::internal(format!("{error:#}")))?;
+            if let Some(sealing) = self.sealing.get() {
+                let started = running.start_sealing(&self.data, sealing);
+                started.map_err(|error| Problem::internal(format!("{error:#}")))?;
+            }
         }
         answered?.into_iter().next().ok_or_else(|| Problem::internal("no answer"))
     }

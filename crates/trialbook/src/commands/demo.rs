@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use api::{Answer, Registry, ReportKind};
 use chain::RecordHash;
+use chain::note::VerifierKey;
 use clinical::statement::Composed;
 use clinical::{Date, EventKind, PartialDate, Role, Statement, TrialId};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,7 +20,7 @@ use super::{Table, print, serve};
 use crate::access::Access;
 use crate::data::Data;
 use crate::demo::{self, Compared, People, SITES};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Sealing};
 use crate::keyfile::KeyFile;
 use crate::signing::{Signer, submit_settled};
 use crate::status;
@@ -42,6 +43,7 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
     };
     let trial: TrialId = demo::TRIAL.parse()?;
     let deployment = Deployment::open(data.clone(), lock)?;
+    deployment.seal(Sealing::default());
     let access = Access { registry: Arc::new(deployment.clone()), deployment: Some(deployment.clone()) };
     let known = deployment.trial_ids().contains(&trial);
     if known {
@@ -235,6 +237,7 @@ async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Com
             landmark.months, landmark.survival, landmark.at_risk
         ))?;
     }
+    seal(deployment, trial).await?;
     let detail = deployment.trial(trial).await?;
     let verification = {
         let (deployment, trial) = (deployment.clone(), trial.clone());
@@ -260,6 +263,20 @@ async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Com
     };
     print(words)?;
     Ok((agree && intact, compared))
+}
+
+/// Waits for a checkpoint over everything, and tells it.
+async fn seal(deployment: &Deployment, trial: &TrialId) -> Result<()> {
+    let sealed = {
+        let (deployment, trial) = (deployment.clone(), trial.clone());
+        tokio::task::spawn_blocking(move || deployment.wait_sealed(&trial, SETTLE)).await??
+    };
+    let evidence = deployment.evidence(trial).await?;
+    let origin = VerifierKey::from_text(&evidence.log_key)?.name().to_owned();
+    print(&format!(
+        "sealed: a checkpoint of {} records, signed as {origin}\nroot {}\nlog key {}",
+        sealed.size, sealed.root, evidence.log_key
+    ))
 }
 
 async fn verify_command(data: &Data, deployment: &Deployment, trial: &TrialId) -> Result<String> {

@@ -10,7 +10,7 @@ use crate::data::Data;
 use crate::status;
 
 pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
-    let access = Access::open(place, false)?;
+    let access = Access::open(place, false, true)?;
     if let Some(deployment) = &access.deployment {
         for trial in deployment.trial_ids() {
             access.settle(&trial);

@@ -8,7 +8,7 @@ use crate::access::Access;
 use crate::cli::{Place, WhichTrial};
 
 pub(super) async fn run(json: bool, which: &WhichTrial, place: &Place) -> Result<u8> {
-    let access = Access::open(place, false)?;
+    let access = Access::open(place, false, false)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
     let mut table = Table::new(["record", "severity", "site", "subject", "kind", "finding", "at", "beside"]);

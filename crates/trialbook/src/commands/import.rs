@@ -29,7 +29,7 @@ pub(super) async fn run(command: ImportCommand) -> Result<u8> {
     let plan = study.plan();
     ensure!(place.server.is_none(), "an import makes keys beside the data: give --data");
     let data = Data::new(&place.data);
-    let access = Access::open(&place, true)?;
+    let access = Access::open(&place, true, true)?;
     let registry = &*access.registry;
     let genesis = opened(&access, &data, &trial, &plan).await?;
     let key = data_manager(registry, &data, &trial, genesis, key.as_deref()).await?;

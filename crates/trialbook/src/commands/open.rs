@@ -22,7 +22,7 @@ pub(super) async fn run(file: &Path, key: &Path, trial: &TrialId, origin: &str, 
     let key = KeyFile::read(key)?;
     let statement: Statement = serde_json::from_str(&read_text(file)?)
         .with_context(|| format!("{} is not a statement", file.display()))?;
-    let access = Access::open(place, true)?;
+    let access = Access::open(place, true, true)?;
     match open(&access, &Data::new(&place.data), &key, trial, origin, statement).await? {
         Ok(receipt) => {
             print(&format!("trial {trial} is open\ngenesis {}\n\n{KEEP_THE_GENESIS}", receipt.hash))?;

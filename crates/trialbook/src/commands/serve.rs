@@ -15,18 +15,20 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::print;
 use crate::data::Data;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Sealing, read_policy};
 
 /// How often the whole log is verified again in the background.
 const VERIFY_EVERY: Duration = Duration::from_hours(1);
 
-pub(super) async fn run(data: &Path, listen: SocketAddr) -> Result<u8> {
+pub(super) async fn run(data: &Path, listen: SocketAddr, policy: Option<&Path>) -> Result<u8> {
+    let policy = policy.map(read_policy).transpose()?;
     let data = Data::new(data);
     data.create()?;
     let lock = data.lock()?.with_context(|| {
         format!("another process serves {}: {}", data.root().display(), data.address().unwrap_or_default())
     })?;
     let deployment = Deployment::open(data, lock)?;
+    deployment.seal(Sealing { policy });
     serve(deployment, listen, console::Settings::default()).await?;
     Ok(0)
 }

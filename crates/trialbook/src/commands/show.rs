@@ -21,7 +21,7 @@ pub(super) async fn run(
     which: &WhichTrial,
     place: &Place,
 ) -> Result<u8> {
-    let access = Access::open(place, false)?;
+    let access = Access::open(place, false, false)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
     let view = access.registry.record(&trial, Position(seq)).await?;

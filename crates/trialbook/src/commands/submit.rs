@@ -26,7 +26,7 @@ pub(super) async fn run(
 ) -> Result<u8> {
     let key = KeyFile::read(key)?;
     let statements = statements(&read_text(file)?)?;
-    let access = Access::open(place, false)?;
+    let access = Access::open(place, false, true)?;
     let trial = access.trial(which).await?;
     let genesis: RecordHash = access.registry.trial(&trial).await?.trial.genesis;
     let mut signer = Signer::new(&key, &trial, genesis);

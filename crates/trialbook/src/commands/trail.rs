@@ -13,7 +13,7 @@ use crate::access::Access;
 use crate::cli::{Place, WhichTrial};
 
 pub(super) async fn run(subject: &SubjectId, json: bool, which: &WhichTrial, place: &Place) -> Result<u8> {
-    let access = Access::open(place, false)?;
+    let access = Access::open(place, false, false)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
     let mut page = Page { after: None, limit: Some(1_000) };

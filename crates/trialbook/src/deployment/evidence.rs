@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Evidence, FeedItem, LogFile, Problem, Witnesses};
+use api::{FeedItem, LogFile, Problem};
 use archive::GetError;
 use chain::note::VerifierKey;
 use chain::proof::LogProof;
@@ -25,19 +25,6 @@ const READ_BYTES: usize = 1 << 20;
 fn failed(error: &GetError) -> Problem {
     tracing::error!("the archive cannot be read: {error}");
     Problem::internal("the archive cannot be read")
-}
-
-pub(super) async fn of(running: &Running) -> Result<Evidence, Problem> {
-    let public = running.registrar.public();
-    let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
-    Ok(Evidence {
-        checkpoint: None,
-        lag_records: running.journal.head().size.0,
-        log_key: opening.log_key.clone(),
-        receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
-        refused: None,
-        witnesses: Witnesses::default(),
-    })
 }
 
 /// A file of the archive. A partial tile that is gone since the full one is there is cut from it.

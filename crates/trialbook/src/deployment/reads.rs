@@ -281,7 +281,7 @@ impl Registry for Deployment {
     }
 
     async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
-        evidence::of(&*self.running(trial)?).await
+        self.running(trial)?.evidence()
     }
 
     async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
@@ -336,10 +336,20 @@ impl Registry for Deployment {
                 checks.push(ReadinessCheck { ok, detail, name: format!("{}: {name}", running.trial) });
             }
         }
+        for running in self.all() {
+            let refused = running.sealing().is_some().then(|| running.sealing_refused()).flatten();
+            // A notary's outage delays checkpoints, never submissions: it is told, and takes nobody out of service.
+            checks.push(ReadinessCheck {
+                ok: refused.is_none(),
+                detail: refused,
+                name: format!("{}: notary", running.trial),
+            });
+        }
         for (trial, why) in self.closed() {
             checks.push(ReadinessCheck { ok: false, detail: Some(why), name: format!("{trial}: trial") });
         }
-        Ok(Readiness { ready: checks.iter().all(|check| check.ok), checks })
+        let ready = checks.iter().all(|check| check.ok || check.name.ends_with(": notary"));
+        Ok(Readiness { ready, checks })
     }
 
     async fn metrics(&self) -> Result<String, Problem> {
@@ -352,6 +362,12 @@ impl Registry for Deployment {
             set("trialbook_records", running.journal.head().size.0);
             set("trialbook_submissions_waiting", running.registrar.waiting() as u64);
             set("trialbook_registrar_refusing", u64::from(running.registrar.refusal().is_some()));
+            if let Some(status) = running.sealing().map(|watch| watch.status()) {
+                set("trialbook_checkpoint_size", status.signed.map_or(0, |sealed| sealed.size.0));
+                set("trialbook_checkpoint_lag_records", status.lag_records);
+                set("trialbook_notary_stopped", u64::from(running.sealing_refused().is_some()));
+                set("trialbook_witnesses_missing", status.missing.len() as u64);
+            }
             for (name, projector) in running.projectors() {
                 let status = projector.status();
                 metrics::gauge!("trialbook_projector_lag_records", "trial" => trial.clone(), "projector" => name)

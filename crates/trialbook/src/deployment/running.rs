@@ -1,18 +1,20 @@
 //! One trial at work: its journal, its registrar, and its read models.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use archive::Archive;
 use chain::TreeSize;
+use chain::note::VerifierKey;
 use clinical::{EventId, TrialId};
 use journal::sequencer::Limits;
 use journal::{Head, Journal};
 use journal_file::FileJournal;
+use notary::NotaryHandle;
 use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
 use registrar::{Index, IndexError, Known, Registrar, index};
@@ -35,6 +37,8 @@ pub(crate) struct Running {
     pub(crate) journal: Arc<FileJournal>,
     pub(crate) registrar: Registrar,
     pub(crate) archive: Archive,
+    /// `None` until sealing is started.
+    pub(super) notary: Mutex<Option<NotaryHandle>>,
     pub(crate) index: Arc<ProjectorHandle>,
     pub(crate) outcomes: ProjectorHandle,
     pub(crate) safety: ProjectorHandle,
@@ -76,15 +80,36 @@ fn open_store(dir: &Path, schema: u32) -> anyhow::Result<SledStore> {
     Ok(store)
 }
 
+/// The size of the last checkpoint that was signed for the trial here.
+fn sealed_size(data: &Data, trial: &TrialId) -> anyhow::Result<u64> {
+    let path = data.checkpoints(trial);
+    let Ok(log_key) = std::fs::read_to_string(data.trial(trial).join("log.vkey")) else { return Ok(0) };
+    if !path.exists() {
+        return Ok(0);
+    }
+    let log = VerifierKey::from_text(log_key.trim()).context("log.vkey does not hold a verifier key")?;
+    let kept = keep::Checkpoints::open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?
+        .last(log.name(), keep::Purpose::Signed)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(kept.map_or(0, |kept| kept.size))
+}
+
 impl Running {
+    /// How many records are durable.
+    pub(crate) fn journal_head(&self) -> TreeSize {
+        self.journal.head().size
+    }
+
     /// Opens everything of the trial.
     pub(crate) fn open(data: &Data, trial: &TrialId) -> anyhow::Result<Self> {
         let dir = &data.trial(trial);
         let index_store = open_store(&dir.join("index"), index::SCHEMA)?;
         let outcome_store = open_store(&dir.join("outcomes"), OUTCOMES_SCHEMA)?;
         let safety_store = open_store(&dir.join("safety"), SAFETY_SCHEMA)?;
-        // What a read model was made of was durable: a journal that ends before it has lost records.
-        let mut floor = 0;
+        // What a read model was made of, or a checkpoint was signed for, was durable: a journal that ends before it has
+        // lost records.
+        let mut floor = sealed_size(data, trial)?;
         for store in [&index_store, &outcome_store, &safety_store] {
             floor = floor.max(store.mark()?.size);
         }
@@ -131,6 +156,7 @@ impl Running {
             journal,
             registrar,
             archive: Archive::local(&dir.join("archive"))?,
+            notary: Mutex::new(None),
             index,
             outcomes,
             safety,
@@ -170,6 +196,13 @@ impl Drop for Running {
     /// Answers what waits, then closes the read models cleanly, so that they are found again.
     fn drop(&mut self) {
         self.registrar.stop();
+        let notary = self.notary.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(notary) = notary {
+            // Seals what is durable, so that nothing acknowledged waits for the next start to be signed for.
+            if let Some(error) = notary.stop().last_error {
+                tracing::warn!(trial = %self.trial, "not everything durable is sealed: {error}");
+            }
+        }
         for (_, projector) in self.projectors() {
             projector.stop();
         }

@@ -1,0 +1,160 @@
+//! Sealing a trial's log: its notary, and the witnesses it asks.
+
+use std::io::Read as _;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{Evidence, Problem, Sealed, Witnesses};
+use chain::TreeSize;
+use chain::note::{NOTE_BYTES_MAX, Signer, VerifierKey};
+use chain::policy::Policy;
+use chain::witness_request::AddCheckpoint;
+use notary::{Parts, Phase, Settings, Stop, WitnessClient};
+
+use super::running::Running;
+use crate::data::{Data, Service};
+
+/// How long a witness may take to answer.
+const WITNESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a deployment's notaries work by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sealing {
+    /// Which witnesses are asked, and how many have to have cosigned.
+    pub(crate) policy: Option<Policy>,
+}
+
+/// A witness at its address in the policy.
+struct Remote {
+    name: String,
+    url: String,
+    agent: reqwest::Client,
+    runtime: tokio::runtime::Handle,
+}
+
+impl WitnessClient for Remote {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn add_checkpoint(&self, request: &AddCheckpoint) -> Result<(u16, Vec<u8>), String> {
+        let told = |error: reqwest::Error| error.without_url().to_string();
+        self.runtime.block_on(async {
+            let sent = self.agent.post(&self.url).body(request.to_string()).send().await.map_err(told)?;
+            let status = sent.status().as_u16();
+            let mut sent = sent;
+            let mut body = Vec::new();
+            while let Some(part) = sent.chunk().await.map_err(told)? {
+                if body.len() + part.len() > NOTE_BYTES_MAX {
+                    return Err("the answer is too long".to_owned());
+                }
+                body.extend_from_slice(&part);
+            }
+            Ok((status, body))
+        })
+    }
+}
+
+fn witnesses(policy: &Policy) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
+    let runtime = tokio::runtime::Handle::try_current().context("witnesses are asked on a runtime")?;
+    let agent = reqwest::Client::builder().timeout(WITNESS_TIMEOUT).build()?;
+    let mut clients: Vec<Box<dyn WitnessClient>> = Vec::new();
+    for (name, url) in policy.witness_names().iter().zip(policy.witness_urls()) {
+        // A witness without an address hands in its cosignatures by another way.
+        if let Some(url) = url {
+            let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+            let (agent, runtime) = (agent.clone(), runtime.clone());
+            clients.push(Box::new(Remote { name: name.to_string(), url, agent, runtime }));
+        }
+    }
+    Ok(clients)
+}
+
+impl Running {
+    /// Starts the notary of a trial that is open, if the log's key is here. What it does not agree with keeps it from
+    /// signing, and nobody from submitting.
+    pub(crate) fn start_sealing(&self, data: &Data, sealing: &Sealing) -> anyhow::Result<()> {
+        let public = self.registrar.public();
+        let Some(opening) = &public.opening else { return Ok(()) };
+        let mut notary = self.notary.lock().unwrap_or_else(PoisonError::into_inner);
+        if notary.is_some() {
+            return Ok(());
+        }
+        let log = VerifierKey::from_text(&opening.log_key).context("the log's key is not one")?;
+        let secret = data.existing_service_key(&self.trial, Service::Log)?;
+        let Some(secret) = secret.filter(|secret| secret.public() == log.key()) else {
+            tracing::warn!(trial = %self.trial, "the log's key is not here: no checkpoints are signed");
+            return Ok(());
+        };
+        let signer = Signer::new(log.name(), secret).context("the log's key cannot sign")?;
+        let path = data.checkpoints(&self.trial);
+        let checkpoints =
+            keep::Checkpoints::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let clients = sealing.policy.as_ref().map(witnesses).transpose()?.unwrap_or_default();
+        let parts = Parts {
+            journal: Arc::clone(&self.journal) as _,
+            archive: self.archive.clone(),
+            checkpoints: Arc::new(checkpoints),
+            signers: vec![signer],
+            clock: Arc::new(crate::world::now),
+            witnesses: clients,
+            policy: sealing.policy.clone(),
+            settings: Settings::default(),
+        };
+        *notary = Some(notary::start(parts).context("cannot start the notary")?);
+        Ok(())
+    }
+
+    /// The notary, to be looked at; `None` where nothing is sealed.
+    pub(crate) fn sealing(&self) -> Option<notary::Watch> {
+        self.notary.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(notary::NotaryHandle::watch)
+    }
+
+    /// Why no checkpoints are signed, if they are not.
+    pub(crate) fn sealing_refused(&self) -> Option<String> {
+        let Some(watch) = self.sealing() else {
+            return Some("the log's key is not here".to_owned());
+        };
+        match watch.status().phase {
+            Phase::Stopped(Stop::Refused(refusal)) => Some(refusal.to_string()),
+            Phase::Stopped(Stop::Panicked) => Some("the notary failed".to_owned()),
+            Phase::Checking | Phase::Sealing | Phase::Stopped(Stop::Asked) => None,
+        }
+    }
+
+    /// What is signed of the log.
+    pub(crate) fn evidence(&self) -> Result<Evidence, Problem> {
+        let public = self.registrar.public();
+        let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
+        let status = self.sealing().map(|watch| watch.status());
+        let sealed = status.as_ref().and_then(|status| status.signed.clone());
+        let size = self.journal_head();
+        let covered = sealed.as_ref().map_or(TreeSize(0), |sealed| sealed.size);
+        let witnesses = status.as_ref().map_or_else(Witnesses::default, |status| Witnesses {
+            asked: status.witnesses.len() as u64,
+            cosigned: status.witnesses.len().saturating_sub(status.missing.len()) as u64,
+        });
+        Ok(Evidence {
+            checkpoint: sealed.map(|sealed| Sealed {
+                root: sealed.root,
+                signed_at: sealed.at,
+                size: sealed.size,
+            }),
+            lag_records: size.0.saturating_sub(covered.0),
+            log_key: opening.log_key.clone(),
+            receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
+            refused: self.sealing_refused(),
+            witnesses,
+        })
+    }
+}
+
+/// Reads a policy file.
+pub(crate) fn read_policy(path: &std::path::Path) -> anyhow::Result<Policy> {
+    const POLICY_BYTES_MAX: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(POLICY_BYTES_MAX).read_to_end(&mut bytes)?;
+    Policy::parse(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}
