@@ -44,6 +44,15 @@ pub enum ArchiveFault {
     Different,
 }
 
+impl std::fmt::Display for ArchiveFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::Different => "differs from what the journal's records make up",
+        })
+    }
+}
+
 /// Why the notary signs nothing: two of those who must agree do not. It takes a person to find out which is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -73,7 +82,7 @@ pub enum Refusal {
     #[error("the journal is damaged: {0}")]
     Journal(JournalFault),
     /// A checkpoint was given out that this notary has not kept: its state is an older copy, or was lost.
-    #[error("{side} is over {size} records, the checkpoint kept over {}", .kept.map_or("none".to_owned(), |kept| kept.to_string()))]
+    #[error("{side} is over {size} records, {}", kept_words(*kept))]
     StateBehind {
         /// What was kept, if anything.
         kept: Option<TreeSize>,
@@ -93,7 +102,7 @@ pub enum Refusal {
         what: String,
     },
     /// The journal agrees with what was signed, and a file in the archive does not: damage, or an older copy.
-    #[error("{path} in the archive is {}, over the journal's records", match .fault { ArchiveFault::Missing => "missing", ArchiveFault::Different => "different" })]
+    #[error("{path} in the archive {fault}")]
     Archive {
         /// Which file.
         path: TilePath,
@@ -110,7 +119,8 @@ pub enum Refusal {
         /// What does not hold.
         what: String,
     },
-    /// A witness says that a checkpoint does not continue what it has cosigned.
+    /// A witness says that a checkpoint does not continue what it has cosigned. If it is the witness that is wrong,
+    /// the notary goes on once the policy no longer names it.
     #[error("witness {witness} has cosigned a tree that ours of {size} records does not continue")]
     WitnessDisagrees {
         /// Its name.
@@ -118,6 +128,10 @@ pub enum Refusal {
         /// The size it was asked to cosign.
         size: TreeSize,
     },
+}
+
+fn kept_words(kept: Option<TreeSize>) -> String {
+    kept.map_or("and none is kept".to_owned(), |kept| format!("the checkpoint kept is over {kept}"))
 }
 
 /// What may be over when it is tried again.

@@ -70,6 +70,8 @@ struct Sealing {
     round_since: Instant,
     /// Whether partial tiles may be waiting to be removed.
     is_untidy: bool,
+    /// Why they could not be, when that was tried last.
+    untidy: Option<String>,
 }
 
 /// Up to where to seal. If a tile has been filled, its end, and the rest waits for the next time.
@@ -132,8 +134,14 @@ impl Runner {
 
     fn seal(&self, sealer: Sealer) -> Result<(), Stop> {
         let round = sealer.standing();
-        let mut sealing =
-            Sealing { sealer, sealed_at: None, round, round_since: Instant::now(), is_untidy: true };
+        let mut sealing = Sealing {
+            sealer,
+            sealed_at: None,
+            round,
+            round_since: Instant::now(),
+            is_untidy: true,
+            untidy: None,
+        };
         self.shared.change(|state| state.round = Some(sealing.round.clone()));
         self.show(&sealing, None);
         self.shared.wait(self.settings.witness_wait, |state| {
@@ -155,7 +163,7 @@ impl Runner {
                 Ok(()) => {
                     failures = 0;
                     self.shared.change(|state| {
-                        state.last_error = None;
+                        state.last_error.clone_from(&sealing.untidy);
                         state.phase = Phase::Sealing;
                     });
                     if until.is_some_and(|until| sealing.sealer.size() >= until) {
@@ -206,8 +214,12 @@ impl Runner {
             self.publish(sealing)?;
         }
         if sealing.is_untidy {
-            sealing.sealer.tidy()?;
+            // Not worth a delay: it is tried again after the next checkpoint.
             sealing.is_untidy = false;
+            sealing.untidy = match sealing.sealer.tidy() {
+                Ok(()) => None,
+                Err(failure) => Some(words(&failure)),
+            };
         }
         Ok(())
     }

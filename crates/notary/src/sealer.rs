@@ -252,7 +252,7 @@ impl Sealer {
 
     /// Step 9: removes partial tiles and bundles in whose place the served checkpoint has full ones, but for those of
     /// the checkpoint witnessed last.
-    pub(crate) fn tidy(&mut self) -> Result<(), Fault> {
+    pub(crate) fn tidy(&mut self) -> Result<(), Failure> {
         let served = self.served.as_ref().map_or(TreeSize(0), |served| served.claim().size);
         let witnessed = self.witnessed.as_ref().map(|witnessed| witnessed.claim().size);
         let due: Vec<_> = self.partial.iter().copied().filter(|full| is_within(*full, served)).collect();

@@ -186,7 +186,7 @@ pub(crate) fn step(sealer: &mut Sealer, size: u64) -> Result<(), Fault> {
         let signed = sealer.signed().unwrap().clone();
         sealer.publish(&signed)?;
     }
-    sealer.tidy()
+    Ok(sealer.tidy()?)
 }
 
 pub(crate) fn refused<T>(result: Result<T, Fault>) -> Refusal {

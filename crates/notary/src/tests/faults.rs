@@ -4,9 +4,9 @@ use chain::TreeSize;
 use journal::Journal as _;
 use keep::Purpose;
 
-use super::store::{Extent, Mode};
+use super::store::{Deceit, Extent, Mode};
 use super::{World, refused, step};
-use crate::refusal::{Fault, Refusal, Side};
+use crate::refusal::{Failure, Fault, Refusal, Side};
 use crate::sealer::Sealer;
 
 /// Partial tiles, filled ones, two tiles at once; the bundles and tiles of 200 are there in vain.
@@ -82,6 +82,25 @@ fn a_write_that_fails_once_is_made_again_without_a_restart() {
             world.check().unwrap();
         }
     }
+}
+
+#[test]
+fn what_does_not_read_back_as_it_was_written_is_not_signed() {
+    let check = |deceit| {
+        let world = World::sealed(300, &[10]);
+        world.grow(300);
+        let mut sealer = world.check().unwrap();
+        world.store.deceive(deceit);
+        let fault = step(&mut sealer, 300).unwrap_err();
+        assert_eq!(world.keep().last(super::ORIGIN, Purpose::Signed).unwrap().unwrap().size, 10);
+        assert_eq!(world.served().claim().size, TreeSize(10));
+        fault
+    };
+    let garbled = check(Deceit::Garbled);
+    assert!(matches!(garbled, Fault::Refused(Refusal::ReadBack { size: TreeSize(300), .. })), "{garbled:?}");
+    // Not there is not wrong: the store may yet come round.
+    let lost = check(Deceit::Lost);
+    assert!(matches!(lost, Fault::Failed(Failure::Vanished { .. })), "{lost:?}");
 }
 
 #[test]

@@ -157,6 +157,14 @@ fn an_older_state_is_refused() {
     assert_eq!(world.refusal(), behind(Some(TreeSize(300))));
     fs::remove_file(state_path(&world)).unwrap();
     assert_eq!(world.refusal(), behind(None));
+    let texts = [Some(TreeSize(300)), None].map(|kept| behind(kept).to_string());
+    assert_eq!(
+        texts,
+        [
+            "the archive's checkpoint is over 600 records, the checkpoint kept is over 300",
+            "the archive's checkpoint is over 600 records, and none is kept",
+        ]
+    );
     world.restore_state(&newest);
     world.check().unwrap();
 }

@@ -8,8 +8,8 @@ use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 /// How a write goes wrong.
@@ -30,11 +30,22 @@ pub(crate) enum Extent {
     ForGood,
 }
 
+/// What happens to a hash tile whose write is reported done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deceit {
+    /// It is not there.
+    Lost,
+    /// A bit of it is another.
+    Garbled,
+}
+
 #[derive(Debug, Default)]
 struct Plan {
     writes: u64,
     strike: Option<(u64, Mode, Extent)>,
     struck: Option<String>,
+    keeps_all: bool,
+    deceit: Option<Deceit>,
     is_dead: bool,
 }
 
@@ -85,6 +96,16 @@ impl FaultyStore {
         std::mem::take(&mut *self.plan.lock().unwrap()).writes
     }
 
+    /// Does not keep from now on what it says it has written.
+    pub(crate) fn deceive(&self, deceit: Deceit) {
+        self.plan.lock().unwrap().deceit = Some(deceit);
+    }
+
+    /// Refuses from now on to delete anything.
+    pub(crate) fn keep_all(&self) {
+        self.plan.lock().unwrap().keeps_all = true;
+    }
+
     /// What the planned write was, if it was made.
     pub(crate) fn struck(&self) -> Option<String> {
         self.plan.lock().unwrap().struck.clone()
@@ -112,8 +133,18 @@ impl ObjectStore for FaultyStore {
         if strike == Some(Mode::Failed) {
             return Err(injected());
         }
-        let bytes: Vec<u8> = payload.iter().flatten().copied().collect();
-        let put = self.inner.put_opts(location, payload, options).await?;
+        let mut bytes: Vec<u8> = payload.iter().flatten().copied().collect();
+        let deceit = self.plan.lock().unwrap().deceit.filter(|_| location.as_ref().starts_with("tile/0/"));
+        let put = match deceit {
+            Some(Deceit::Lost) => {
+                return Ok(PutResult { e_tag: None, version: None, extensions: Extensions::default() });
+            }
+            Some(Deceit::Garbled) => {
+                bytes[0] ^= 1;
+                self.inner.put_opts(location, PutPayload::from(bytes.clone()), options).await?
+            }
+            None => self.inner.put_opts(location, payload, options).await?,
+        };
         if location.as_ref() == "checkpoint" {
             self.checkpoints.lock().unwrap().push(bytes);
         }
@@ -139,7 +170,13 @@ impl ObjectStore for FaultyStore {
             let (plan, inner) = (Arc::clone(&plan), Arc::clone(&inner));
             async move {
                 let location = location?;
-                let strike = plan.lock().unwrap().write(&location)?;
+                let strike = {
+                    let mut plan = plan.lock().unwrap();
+                    if plan.keeps_all {
+                        return Err(injected());
+                    }
+                    plan.write(&location)?
+                };
                 if strike != Some(Mode::Failed) {
                     let one = futures_util::stream::iter([Ok(location.clone())]).boxed();
                     inner

@@ -1,15 +1,19 @@
 //! The running notary: when it seals, and how it ends.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use archive::Archive;
 use chain::{Instant, TreeSize};
 use journal::Journal as _;
 
 use super::store::{Extent, Mode};
 use super::{ORIGIN, World, signer};
 use crate::{
-    NotaryHandle, Parts, Phase, Refusal, Settings, Side, StartError, Stop, WaitError, WitnessClient, start,
+    ArchiveFault, NotaryHandle, Parts, Phase, Refusal, Settings, Side, StartError, Stop, WaitError,
+    WitnessClient, start,
 };
 
 /// Far longer than anything here takes.
@@ -114,6 +118,53 @@ fn a_store_that_fails_for_a_while_delays_and_is_told() {
     watch.wait_sealed(TreeSize(300), LONG).unwrap();
     assert_eq!(notary.stop().last_error, None);
     world.assert_whole(300);
+}
+
+#[test]
+fn files_that_cannot_be_removed_are_told_and_delay_nothing() {
+    let world = World::new(600);
+    world.store.keep_all();
+    let notary = run(&world);
+    for size in [10, 300, 600] {
+        world.grow(size);
+        notary.watch().wait_sealed(TreeSize(size), LONG).unwrap();
+    }
+    let status = notary.stop();
+    assert_eq!(status.phase, Phase::Stopped(Stop::Asked));
+    assert!(status.last_error.unwrap().starts_with("removing tile/"));
+    world.assert_whole(600);
+    assert!(world.partials().contains("tile/0/000.p/10"));
+    world.store.heal();
+    assert_eq!(run(&world).stop().last_error, None);
+    assert!(!world.partials().contains("tile/0/000.p/10"));
+}
+
+#[test]
+fn a_directory_is_sealed_to_swept_and_checked() {
+    let world = World::new(600);
+    let place = world.dir.path().join("archive");
+    let run = || start(Parts { archive: Archive::local(&place).unwrap(), ..parts(&world) }).unwrap();
+    world.grow(300);
+    assert_eq!(run().stop().signed.unwrap().size, TreeSize(300));
+    let left = place.join("tile/0/001#1");
+    File::create(&left).unwrap();
+    world.grow(600);
+    assert_eq!(run().stop().signed.unwrap().size, TreeSize(600));
+    assert!(!left.exists());
+
+    let path = "tile/entries/000";
+    let mut bundle = File::options().read(true).write(true).open(place.join(path)).unwrap();
+    let mut byte = [0];
+    bundle.seek(SeekFrom::Start(9_000)).unwrap();
+    bundle.read_exact(&mut byte).unwrap();
+    bundle.seek(SeekFrom::Start(9_000)).unwrap();
+    bundle.write_all(&[byte[0] ^ 1]).unwrap();
+    let refusal = Refusal::Archive { path: path.parse().unwrap(), fault: ArchiveFault::Different };
+    assert_eq!(
+        refusal.to_string(),
+        "tile/entries/000 in the archive differs from what the journal's records make up"
+    );
+    assert_eq!(run().watch().wait_stopped(LONG), Ok(Stop::Refused(refusal)));
 }
 
 #[test]
