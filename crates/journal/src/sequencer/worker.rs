@@ -26,7 +26,7 @@ pub(super) struct Worker<D: Decide> {
     open: Batch<D>,
     /// Taken from the queue and not decided yet.
     waiting: VecDeque<Submission<D>>,
-    /// Whether anything came while the last append ran: without it there is nothing to decide during the next one.
+    /// Whether anything came while the last large append ran: else there is nothing to decide during the next one.
     gathered: bool,
 }
 
@@ -47,6 +47,13 @@ impl<D: Decide> Batch<D> {
 
     fn is_full(&self, limits: &Limits) -> bool {
         self.decided.len() >= limits.batch_items_max.max(1) || self.bytes >= limits.batch_bytes_max
+    }
+
+    /// What was decided, the records taken elsewhere; the batch is empty then.
+    fn take_decided(&mut self) -> Vec<Decided<D>> {
+        self.bytes = 0;
+        let room = Vec::with_capacity(self.decided.len());
+        mem::replace(&mut self.decided, room)
     }
 
     fn is_large(&self, limits: &Limits) -> bool {
@@ -79,6 +86,7 @@ impl<D: Decide> Worker<D> {
     fn serve(&mut self) {
         while self.await_work() {
             if let Some(commit) = self.landed() {
+                self.gathered = !self.open.decided.is_empty() || self.anything_waits();
                 self.land(commit);
             }
             self.decide_waiting();
@@ -154,11 +162,12 @@ impl<D: Decide> Worker<D> {
         if self.pays_ahead() {
             return self.launch_ahead();
         }
+        let large = self.open.is_large(&self.shared.limits);
         self.decide.close();
         let commit = commit(&*self.journal, self.head, &self.open.records);
+        self.gathered = large && self.anything_waits();
         self.open.records.clear();
-        self.open.bytes = 0;
-        self.flight = Some(mem::take(&mut self.open.decided));
+        self.flight = Some(self.open.take_decided());
         self.land(commit);
     }
 
@@ -173,18 +182,16 @@ impl<D: Decide> Worker<D> {
 
     fn launch_ahead(&mut self) {
         self.decide.close();
-        // As much room as the last batch took: the next one is most likely like it.
+        // As much room as this one took: the next is most likely like it.
         let room = Vec::with_capacity(self.open.records.len());
         let records = mem::replace(&mut self.open.records, room);
-        self.open.bytes = 0;
         self.appender.hand(self.head, records);
-        self.flight = Some(mem::take(&mut self.open.decided));
+        self.flight = Some(self.open.take_decided());
     }
 
     /// Heeds the end of the append of the batch in flight.
     fn land(&mut self, commit: Commit) {
         let Some(flight) = self.flight.take() else { return };
-        self.gathered = !self.open.decided.is_empty() || self.anything_waits();
         match commit {
             Commit::Durable(head) => {
                 self.head = head;
