@@ -1,11 +1,11 @@
 //! Each write to the archive, failing and failing though it was done, followed by a restart or by another try.
 
-use chain::TreeSize;
+use chain::{Checkpoint, RootHash, SignedCheckpoint, TreeSize};
 use journal::Journal as _;
-use keep::Purpose;
+use keep::{Kept, Purpose};
 
 use super::store::{Deceit, Extent, Mode};
-use super::{World, refused, step};
+use super::{World, refused, signer, step};
 use crate::refusal::{Failure, Fault, Refusal, Side};
 use crate::sealer::Sealer;
 
@@ -53,7 +53,7 @@ fn a_crash_at_any_write_leaves_the_last_checkpoint_whole_and_the_next_start_goes
             drop(sealer);
             world.store.heal();
             if let Some(served) = world.blocking().checkpoint().unwrap() {
-                let served = chain::SignedCheckpoint::parse(&served).unwrap();
+                let served = SignedCheckpoint::parse(&served).unwrap();
                 assert!(served.claim().size.0 <= died);
                 world.assert_whole(served.claim().size.0);
             }
@@ -137,6 +137,32 @@ fn of_two_notaries_on_one_state_one_wins_each_checkpoint_and_the_other_goes_on_f
     step(&mut first, 600).unwrap();
     world.assert_whole(600);
     assert_eq!(world.check().unwrap().size(), TreeSize(600));
+}
+
+#[test]
+fn what_another_notary_has_kept_is_not_gone_on_from_if_the_journal_says_otherwise() {
+    for size in [15, 30] {
+        let world = World::sealed(20, &[10]);
+        world.grow(20);
+        let mut sealer = world.check().unwrap();
+        let (keep, theirs) = (world.keep(), RootHash([7; 32]));
+        let last = keep.last(super::ORIGIN, Purpose::Signed).unwrap().unwrap();
+        let note = Checkpoint::new(super::ORIGIN, TreeSize(size), theirs).unwrap();
+        let note = SignedCheckpoint::sign(note, &[&signer(1)]).unwrap().to_string().into_bytes();
+        let rival = Kept { size, root: theirs.0, note };
+        keep.advance(super::ORIGIN, Purpose::Signed, Some((last.size, last.root)), &rival).unwrap();
+        let refusal = refused(step(&mut sealer, 20));
+        if size == 30 {
+            let (journal, size) = (TreeSize(20), TreeSize(30));
+            assert_eq!(refusal, Refusal::JournalShorter { journal, side: Side::Kept, size });
+        } else {
+            let Refusal::Fork { side: Side::Kept, size: at, theirs: stated, .. } = refusal else {
+                panic!("{refusal}")
+            };
+            assert_eq!((at, stated), (TreeSize(size), theirs));
+        }
+        assert_eq!(world.served().claim().size, TreeSize(10));
+    }
 }
 
 #[test]

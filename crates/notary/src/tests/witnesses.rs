@@ -21,6 +21,8 @@ pub(crate) struct Witness {
     name: String,
     seed: u8,
     pub(crate) last: Arc<Mutex<Cosigned>>,
+    /// Its clock: each cosignature is a second after the one before.
+    time: Arc<Mutex<u64>>,
     /// What it answers instead.
     instead: Arc<Mutex<Option<Answered>>>,
     /// It answers only when this says so.
@@ -33,6 +35,7 @@ impl Witness {
             name: name.to_owned(),
             seed,
             last: Arc::new(Mutex::new(Cosigned::nothing())),
+            time: Arc::new(Mutex::new(1_700_000_000)),
             instead: Arc::default(),
             gate: None,
         }
@@ -75,7 +78,9 @@ impl WitnessClient for Witness {
         let body = match &answer {
             Answer::Cosign { next } => {
                 *last = *next;
-                self.cosigner().cosign(request.checkpoint.claim(), 1_700_000_000).unwrap().to_string()
+                let mut time = self.time.lock().unwrap();
+                *time += 1;
+                self.cosigner().cosign(request.checkpoint.claim(), *time).unwrap().to_string()
             }
             refusal => refusal.to_string(),
         };
