@@ -147,7 +147,13 @@ async fn every_refusal_has_its_status_and_changes_nothing() {
 async fn a_fork_is_refused_and_two_trees_of_one_size_are_kept_with_the_logs_lines_alone() {
     let dir = tempfile::tempdir().unwrap();
     let served = serve(dir.path()).await;
-    served.check(&request(0, 60, 0), 200).await;
+    let with_junk = |mut request: AddCheckpoint| {
+        let junk = Cosigner::new("junk.example", SecretKey::from_bytes(&[7; 32])).unwrap();
+        let line = junk.cosign(request.checkpoint.claim(), 1).unwrap().to_string();
+        request.checkpoint.add_cosignatures(line.as_bytes(), &[junk.verifier_key()]).unwrap();
+        request
+    };
+    served.check(&with_junk(request(0, 60, 0)), 200).await;
     // A longer other tree: its proof does not hold, and that alone is no evidence.
     served.check(&request(60, 70, 1), 422).await;
     let forks = || {
@@ -158,10 +164,7 @@ async fn a_fork_is_refused_and_two_trees_of_one_size_are_kept_with_the_logs_line
     };
     assert_eq!(forks().len(), 0);
 
-    let mut other = request(60, 60, 1);
-    let junk = Cosigner::new("junk.example", SecretKey::from_bytes(&[7; 32])).unwrap();
-    let line = junk.cosign(other.checkpoint.claim(), 1).unwrap().to_string();
-    other.checkpoint.add_cosignatures(line.as_bytes(), &[junk.verifier_key()]).unwrap();
+    let other = with_junk(request(60, 60, 1));
     served.check(&other, 422).await;
     served.check(&other, 422).await;
     let logs = [log().verifier_key()];

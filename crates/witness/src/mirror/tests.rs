@@ -225,6 +225,24 @@ async fn a_checkpoint_by_another_key_or_of_another_log_is_nobodys_fork() {
     assert_eq!(mirror.evidence().unwrap().len(), 0);
 }
 
+#[tokio::test]
+async fn a_first_checkpoint_counts_as_seen_only_if_its_tiles_make_up_its_root() {
+    for size in [0, 1, 300] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::new(Log::honest(300));
+        let claim = chain::Checkpoint::new(log_key(1).name(), TreeSize(size), RootHash([1; 32])).unwrap();
+        let claim = SignedCheckpoint::sign(claim, &[&log_key(1)]).unwrap();
+        server.answer("checkpoint", claim.to_string().into_bytes());
+        let mut mirror = open(dir.path(), Scope::Whole).await;
+        let error = mirror.step(&server).await.unwrap_err();
+        assert!(matches!(error, StepError::WrongTiles(_)), "{error}");
+        assert_eq!((mirror.seen(), mirror.copied()), (None, None));
+        assert_eq!(files(&dir.path().join("log")).len(), 0);
+        server.answer_honestly();
+        mirror.step(&server).await.unwrap();
+    }
+}
+
 /// Lets one answer be something else, at each size; gives the errors.
 async fn tampered(scope: Scope, path: &str, tamper: impl Fn(&mut Vec<u8>)) -> StepError {
     let dir = tempfile::tempdir().unwrap();

@@ -111,6 +111,50 @@ async fn once_seen_a_checkpoint_binds_though_the_copy_was_not_completed() {
     assert!(matches!(error, StepError::RolledBack { seen: TreeSize(600), .. }), "{error}");
 }
 
+/// Cuts a step from 300 to 600 records off before its write of that number, and lets `meanwhile` happen. What the next
+/// step says, and whether it succeeds once the server is honest.
+async fn resumed(writes: usize, meanwhile: impl Fn(&Path, &Server)) -> (StepError, bool) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::new(Log::honest(600));
+    server.serve(300);
+    open(dir.path(), Scope::Whole).await.step(&server).await.unwrap();
+    server.serve(600);
+    open_until(dir.path(), &Scope::Whole, writes).await.unwrap().step(&server).await.unwrap_err();
+    meanwhile(dir.path(), &server);
+    let mut mirror = open(dir.path(), Scope::Whole).await;
+    let error = mirror.step(&server).await.unwrap_err();
+    assert!(!error.accuses_log());
+    assert_eq!(mirror.copied().unwrap().claim().size, TreeSize(300));
+    server.answer_honestly();
+    (error, mirror.step(&server).await.is_ok())
+}
+
+#[tokio::test]
+async fn what_a_step_that_was_cut_off_left_is_believed_no_more_than_what_is_fetched() {
+    let flip = |bytes: &mut Vec<u8>| bytes[40] ^= 1;
+    for edge in ["tile/0/002.p/88", "tile/1/000.p/2"] {
+        let (error, goes_on) = resumed(2, |_, server| {
+            let mut bytes = server.honest(edge).unwrap();
+            flip(&mut bytes);
+            server.answer(edge, bytes);
+        })
+        .await;
+        assert!(matches!(error, StepError::WrongTiles(_)), "{error}");
+        assert!(goes_on);
+    }
+    // Scope, seen, two tiles at the edge and a full one are written; that one is damaged before it is taken up again.
+    let (error, goes_on) = resumed(5, |dir, _| {
+        let path = dir.join("log/tile/0/001");
+        let mut bytes = std::fs::read(&path).unwrap();
+        flip(&mut bytes);
+        crate::files::replace(&path, &bytes).unwrap();
+    })
+    .await;
+    let different = DiskError::Put(archive::PutError::Different { path: "tile/0/001".parse().unwrap() });
+    assert_eq!(error.to_string(), different.to_string());
+    assert!(!goes_on);
+}
+
 #[tokio::test]
 async fn evidence_that_cannot_be_kept_does_not_hide_the_fork() {
     let dir = tempfile::tempdir().unwrap();
