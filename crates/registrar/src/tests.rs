@@ -560,7 +560,7 @@ fn a_list_of_subjects_counts_and_shows_what_the_latest_versions_say() {
     let look = |world: &World| {
         query(&world.index.store, |view, _| {
             let summary = index::subject(view, &"S1".parse().unwrap()).unwrap().unwrap();
-            assert_eq!(index::subjects(view, None, 10).unwrap(), [summary.clone()]);
+            assert_eq!(index::subjects(view, None, 10).unwrap(), std::slice::from_ref(&summary));
             let work: Vec<_> =
                 index::findings(view, None, 1).unwrap().into_iter().map(|(seq, _)| seq).collect();
             (summary.status, summary.records, summary.findings, summary.last_seq, work)

@@ -14,7 +14,9 @@ const EVENTS_KEPT: usize = 4_096;
 
 /// Events decoded lately. The read models of a trial follow its end side by side, and decoding is most of what folding
 /// takes: the first to come by decodes for all. Each is kept under its record's hash, so no other can be mistaken for it.
-pub(crate) struct Events(Vec<Mutex<Option<(RecordHash, Arc<Event>)>>>);
+pub(crate) struct Events(Vec<Mutex<Option<Decoded>>>);
+
+type Decoded = (RecordHash, Arc<Event>);
 
 impl Default for Events {
     fn default() -> Self {

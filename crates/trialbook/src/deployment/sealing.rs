@@ -65,7 +65,7 @@ fn witnesses(policy: &Policy) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
         if let Some(url) = url {
             let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
             let (agent, runtime) = (agent.clone(), runtime.clone());
-            clients.push(Box::new(Remote { name: name.to_string(), url, agent, runtime }));
+            clients.push(Box::new(Remote { name: name.clone(), url, agent, runtime }));
         }
     }
     Ok(clients)
@@ -128,7 +128,7 @@ impl Running {
         let public = self.registrar.public();
         let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
         let status = self.sealing().map(|watch| watch.status());
-        let sealed = status.as_ref().and_then(|status| status.signed.clone());
+        let sealed = status.as_ref().and_then(|status| status.signed);
         let size = self.journal_head();
         let covered = sealed.as_ref().map_or(TreeSize(0), |sealed| sealed.size);
         let witnesses = status.as_ref().map_or_else(Witnesses::default, |status| Witnesses {
