@@ -22,6 +22,8 @@ use crate::files::Files;
 use crate::findings::Findings;
 use crate::fold::Fold;
 use crate::manifest::{LOG, MANIFEST};
+use crate::parse::Parsed;
+use crate::published::Reports;
 use crate::report::{Fork, Place, Report, Sealed};
 use crate::seal::{Judged, Trust};
 use crate::source::{Source, SourceError};
@@ -56,6 +58,23 @@ impl Shape {
         } else {
             None
         })
+    }
+}
+
+/// What is checked around an archive's records while they are folded.
+pub(crate) struct Around<'f> {
+    pub tree: Tree<'f>,
+    pub reports: Reports,
+}
+
+impl Around<'_> {
+    /// Takes in the next record that was folded.
+    pub(crate) fn record(&mut self, parsed: &Parsed, findings: &mut Findings) -> Result<(), SourceError> {
+        let form = parsed.form.as_ref().ok();
+        let event = form.and_then(|form| Some((form.event.as_ref().ok()?, form.recorded_at)));
+        let seq = form.map(|form| form.seq).unwrap_or_default();
+        self.reports.record(seq, event, parsed.hash, findings);
+        self.tree.record(parsed.hash, findings)
     }
 }
 
@@ -123,10 +142,18 @@ pub fn verify_archive(
     let times = judged.iter().flat_map(|judged| judged.times.clone()).collect();
     let fold = Fold::new(anchors, options.check_signatures, findings, times);
     let wanted = known.checkpoints.iter().map(|known| known.claim().size).collect();
-    let mut tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
+    let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
-    let mut fold = run(source, fold, Some(&mut tree), options)?;
+    let reports = match shape {
+        Shape::Archive => Reports::default(),
+        Shape::Bundle => Reports::of(files, &listed)?,
+    };
+    let mut around = Around { tree, reports };
+    let mut fold = run(source, fold, Some(&mut around), options)?;
+    let Around { tree, reports } = around;
     let grown = tree.finish(&mut fold.findings)?;
+    let (reports, reports_tally) = reports.finish(&mut fold.findings);
+    sealed.reports = reports;
     fold.finish();
 
     let root = hold_root(&grown, claim, &checkpoint_path, &mut fold.findings);
@@ -151,6 +178,9 @@ pub fn verify_archive(
     checks.push(grown.leaves.check("records in the tree"));
     checks.push(root.check("root"));
     checks.push(held.tally.check("known checkpoints"));
+    if shape == Shape::Bundle {
+        checks.push(reports_tally.check("reports"));
+    }
     Ok(conclude(fold, strict, checks, Some(sealed)))
 }
 

@@ -71,6 +71,7 @@ codes! {
         ReceiptNotHonoured = "receipt-not-honoured", "A receipt promised a record at a position where the log has another or none.";
         RecordMalformed = "record-malformed", "The bytes are not a record.";
         RecordNotInTree = "record-not-in-tree", "The record's hash is not the one that the tree has at its position.";
+        ReportNotFollowing = "report-not-following", "The report is not what this program makes of the records it covers.";
         ShorterThanKnown = "shorter-than-known", "The log holds fewer records than it is known to have held.";
         SignerNotEntitled = "signer-not-entitled", "The signing key was not entitled to this event when it was recorded.";
         TimeAgainstCosignature = "time-against-cosignature", "The record was recorded after a witness had seen the log with it.";
@@ -96,6 +97,7 @@ codes! {
         QuorumShort = "quorum-short", "Fewer witnesses cosigned the checkpoint than the policy demands.";
         RecordUnavailable = "record-unavailable", "An earlier record that an event names could not be read again.";
         RecordsMissing = "records-missing", "Records that the checkpoint covers are not there.";
+        ReportUnchecked = "report-unchecked", "The report could not be made anew, because records it covers are not there.";
         SignaturesUnchecked = "signatures-unchecked", "Signatures were not checked, by request.";
         TileMissing = "tile-missing", "A tile that the checkpoint's size demands is not there.";
     }

@@ -2,7 +2,7 @@
 //!
 //! It trusts no index, no stored hash and no server: only the anchors that the caller brings from outside the
 //! evidence. It shares with the registrar what an event may say and who may sign it (`clinical`), and nothing else. It
-//! repairs nothing, judges no report's figures, and reads what it judges through two small traits: [`Source`] for
+//! repairs nothing, and reads what it judges through two small traits: [`Source`] for
 //! records, [`Files`] for an archive or a bundle, which is a source of records with a tree around them.
 
 mod archive;
@@ -14,6 +14,7 @@ mod ids;
 pub mod manifest;
 mod parse;
 mod pool;
+mod published;
 mod report;
 mod seal;
 mod source;
@@ -32,7 +33,9 @@ use chain::{Position, RecordHash, SignedCheckpoint, TreeSize};
 pub use archive::{Shape, verify_archive};
 pub use code::{Absence, Class, Code, Evidence};
 pub use files::{DirFiles, Fault, FileDigest, Files, Listed, ZipFiles, ZipWriteError, ZipWriter};
-pub use report::{Check, CheckpointSeen, CosignedBy, Covers, Finding, Fork, Place, Report, Sealed, Verdict};
+pub use report::{
+    Check, CheckpointSeen, CosignedBy, Covers, Finding, Fork, Place, Report, ReportSeen, Sealed, Verdict,
+};
 pub use source::{Damage, Gap, Records, Source, SourceError, Step};
 
 use findings::Findings;
@@ -140,11 +143,11 @@ pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> 
     Ok(conclude(fold, strict, Vec::new(), None))
 }
 
-/// Folds all records of a source, and lets the tree see their hashes.
+/// Folds all records of a source, and lets what is checked around them see each.
 fn run<'a, S: Source>(
     source: S,
     fold: Fold<'a>,
-    tree: Option<&mut tree::Tree<'_>>,
+    around: Option<&mut archive::Around<'_>>,
     options: Options<'_>,
 ) -> Result<Fold<'a>, SourceError> {
     pool::with(options.threads.get(), |pool| {
@@ -153,7 +156,7 @@ fn run<'a, S: Source>(
             ended: false,
             pool,
             fold,
-            tree,
+            around,
             parsing: VecDeque::new(),
             signing: VecDeque::new(),
             progress: options.progress,
@@ -196,7 +199,7 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
     ended: bool,
     pool: &'p Pool,
     fold: Fold<'a>,
-    tree: Option<&'t mut tree::Tree<'f>>,
+    around: Option<&'t mut archive::Around<'f>>,
     parsing: VecDeque<Chunk>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
     progress: Option<&'o mut dyn FnMut(u64, u64)>,
@@ -216,7 +219,12 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
             match chunk.then {
                 Then::Records => {}
                 Then::Damage(damage) => self.fold.damage(damage),
-                Then::Gap(gap) => self.fold.gap(gap),
+                Then::Gap(gap) => {
+                    if let Some(around) = &mut self.around {
+                        around.reports.gap();
+                    }
+                    self.fold.gap(gap);
+                }
             }
             if let Some(progress) = &mut self.progress {
                 progress(self.fold.covers.records, self.fold.covers.bytes);
@@ -264,8 +272,8 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
         let mut due: Vec<SignatureDue> = Vec::with_capacity(piece.len());
         for parsed in &piece {
             due.extend(self.fold.record(parsed, &self.source)?);
-            if let Some(tree) = &mut self.tree {
-                tree.record(parsed.hash, &mut self.fold.findings)?;
+            if let Some(around) = &mut self.around {
+                around.record(parsed, &mut self.fold.findings)?;
             }
         }
         self.signing.push_back(self.pool.submit(move || {

@@ -108,6 +108,23 @@ pub struct Sealed {
     pub checkpoint: Option<CheckpointSeen>,
     /// Contradicting checkpoints, each as it was signed.
     pub forks: Vec<Fork>,
+    /// The reports of a bundle.
+    pub reports: Vec<ReportSeen>,
+}
+
+/// A report that came with a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportSeen {
+    /// Where it stands.
+    pub path: String,
+    /// Which report it says it is.
+    pub report: String,
+    /// What made it, by its own word.
+    pub engine: String,
+    /// How many records it covers.
+    pub records: u64,
+    /// Whether it follows from them; `None` if that is not judged: another engine made it, or records are missing.
+    pub follows: Option<bool>,
 }
 
 /// A checkpoint and who vouches for it.

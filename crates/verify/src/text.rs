@@ -63,6 +63,15 @@ impl Report {
             0 => writeln!(f)?,
             beyond => writeln!(f, ", {beyond} of them beyond the checkpoint and not judged")?,
         }
+        for report in &sealed.reports {
+            let judgement = match report.follows {
+                Some(true) => "follows from",
+                Some(false) => "does not follow from",
+                None => "not judged, by its own word of",
+            };
+            let (path, engine) = (ascii(&report.path), ascii(&report.engine));
+            writeln!(f, "report   {path} by {engine}: {judgement} {} records", report.records)?;
+        }
         let Some(checkpoint) = &sealed.checkpoint else { return Ok(()) };
         writeln!(f, "origin   {}", ascii(&checkpoint.origin))?;
         writeln!(f, "size     {} records under root {}", checkpoint.size, checkpoint.root)?;

@@ -133,7 +133,7 @@ impl Memory {
         }
         bundle.files.insert("README.html".to_owned(), b"<p>".to_vec());
         bundle.files.insert("keys/genesis".to_owned(), b"0\n".to_vec());
-        bundle.files.insert("reports/outcomes.json".to_owned(), b"{}".to_vec());
+        bundle.files.insert("reports/outcomes.html".to_owned(), b"{}".to_vec());
         bundle.with_manifest()
     }
 

@@ -75,6 +75,11 @@ pub(crate) fn cases() -> Vec<(Code, Report)> {
         (A::QuorumShort.into(), check(&signed(checkpoint(&log.records, &log_signer(1))), &trusting)),
         (A::RecordsMissing.into(), check(&copy, &anchors)),
         (A::TileMissing.into(), harmed(|archive| drop(archive.files.remove("tile/0/000.p/17")))),
+        (
+            E::ReportNotFollowing.into(),
+            crate::reports::with_reports(&log, 17, |report| report.replace("17", "16")),
+        ),
+        (A::ReportUnchecked.into(), crate::reports::with_reports(&log, 16, |report| report)),
     ]
 }
 
@@ -436,8 +441,8 @@ fn a_vast_file_where_a_tile_is_due_is_answered_by_its_length() {
         assert!(codes(&report).contains(&(code, path.to_owned())), "{report}");
     }
     let bundled = archive.bundled();
-    let vast = bundled.but(|bundled| bundled.says_long("reports/outcomes.json"));
-    check_codes(&vast, &trusting(&log), 1, &[("file-differs", "reports/outcomes.json")]);
+    let vast = bundled.but(|bundled| bundled.says_long("reports/outcomes.html"));
+    check_codes(&vast, &trusting(&log), 1, &[("file-differs", "reports/outcomes.html")]);
 }
 
 #[test]
@@ -479,8 +484,8 @@ fn a_bundle_is_what_its_manifest_lists() {
     let (log, archive) = small();
     let bundled = archive.bundled();
     let anchors = trusting(&log);
-    let altered = bundled.but(|bundled| bundled.file("reports/outcomes.json")[0] ^= 1);
-    check_codes(&altered, &anchors, 1, &[("file-differs", "reports/outcomes.json")]);
+    let altered = bundled.but(|bundled| bundled.file("reports/outcomes.html")[0] ^= 1);
+    check_codes(&altered, &anchors, 1, &[("file-differs", "reports/outcomes.html")]);
     let missing = bundled.but(|bundled| drop(bundled.files.remove("README.html")));
     check_codes(&missing, &anchors, 3, &[("file-missing", "README.html")]);
     let without = bundled.but(|bundled| drop(bundled.files.remove("MANIFEST")));

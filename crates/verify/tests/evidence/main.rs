@@ -15,4 +15,6 @@ mod codes;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod support;

@@ -108,7 +108,7 @@ impl Log {
         log
     }
 
-    /// A log of 17 records in which each kind that is open in version 1 stands, with a correction, a void, a
+    /// A log of 17 records in which each kind stands that is open to people, with a correction, a void, a
     /// continuation, an import and a revocation.
     pub(crate) fn of_every_kind(seed: u8) -> Self {
         let mut log = Self::running(seed);
@@ -219,6 +219,16 @@ impl Log {
     pub(crate) fn grant(&mut self, by: &Person, person: &Person, sites: &[&str]) -> Position {
         let statement = self.grant_statement(person, sites);
         self.say(by, statement)
+    }
+
+    /// Grants the registry a key for receipts.
+    pub(crate) fn grant_receipts(&mut self) -> Position {
+        let name = chain::receipt::key_name(self.verifier.name());
+        let secret = SecretKey::from_bytes(&[99; 32]);
+        let key = VerifierKey::new(&name, secret.public()).unwrap();
+        let message = chain::key::possession_message(self.genesis, &name, secret.public());
+        let data = json!({"possession": secret.sign(&message).to_text(), "service": "receipts", "verifier_key": key.to_string()});
+        self.say(&self.sponsor.clone(), json!({"kind": "service_key_granted", "data": data}))
     }
 
     /// The anchors an inspector of this log has.

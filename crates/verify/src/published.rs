@@ -1,0 +1,283 @@
+//! Reports that come with a bundle: made anew from the records they cover, and compared byte for byte.
+//!
+//! Only reports of this program's own version are judged: another may count or round otherwise, and for good reason.
+//! Their rows are kept in memory while records are folded, some hundred bytes for each; without reports there are none.
+
+use std::collections::BTreeMap;
+
+use chain::{Instant, Position, RecordHash};
+use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters};
+use clinical::rows::RowChange;
+use clinical::{Event, PartialDate};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::archive::at_file;
+use crate::code::{Absence, Evidence};
+use crate::files::{Files, Listed, read};
+use crate::findings::Findings;
+use crate::report::ReportSeen;
+use crate::source::SourceError;
+use crate::tally::Tally;
+
+/// Where reports stand in a bundle.
+const REPORTS: &str = "reports/";
+
+/// Longest report read, in bytes: the safety report lists about 300 bytes for each subject with a serious event.
+const REPORT_BYTES_MAX: usize = 64 << 20;
+
+/// Reports to be made anew.
+#[derive(Default)]
+pub(crate) struct Reports {
+    published: Vec<Published>,
+    /// Files that are no report.
+    malformed: Vec<(String, String)>,
+    outcomes: Option<Sheet<outcomes::Folder>>,
+    safety: Option<Sheet<safety::Folder>>,
+    /// Records folded without a gap before them, and the last one's hash.
+    covered: Option<Covered>,
+    seen: Vec<ReportSeen>,
+    pub tally: Tally,
+}
+
+/// A report as it was published.
+struct Published {
+    path: String,
+    bytes: Vec<u8>,
+    stated: Stated,
+}
+
+/// What of a report says how it is made.
+#[derive(Debug, Deserialize)]
+struct Stated {
+    report: String,
+    engine: Engine,
+    covers: Covers,
+    cutoff: Cutoff,
+}
+
+/// A fold and the rows it made so far.
+struct Sheet<F> {
+    folder: F,
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<F> Sheet<F> {
+    fn take(&mut self, fold: impl FnOnce(&mut F, &mut Vec<RowChange>)) {
+        let mut changes = Vec::new();
+        fold(&mut self.folder, &mut changes);
+        for RowChange { key, value } in changes {
+            match value {
+                Some(value) => drop(self.rows.insert(key, value)),
+                None => drop(self.rows.remove(&key)),
+            }
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        self.rows.iter().map(|(key, value)| (key.clone(), value.clone()))
+    }
+}
+
+impl Reports {
+    /// Reads the reports of a bundle.
+    pub(crate) fn of(files: &dyn Files, listed: &[Listed]) -> Result<Self, SourceError> {
+        let mut reports =
+            Self { covered: Some(Covered { records: 0, head: RecordHash::ZERO }), ..Self::default() };
+        let is_report = |file: &&Listed| {
+            file.path.starts_with(REPORTS)
+                && file.path.strip_suffix(".json").is_some()
+                && file.length.is_some()
+        };
+        for file in listed.iter().filter(is_report) {
+            let Some(bytes) = read(files, &file.path, REPORT_BYTES_MAX)? else { continue };
+            if bytes.len() > REPORT_BYTES_MAX {
+                reports
+                    .malformed
+                    .push((file.path.clone(), format!("has more than {REPORT_BYTES_MAX} bytes")));
+                continue;
+            }
+            match serde_json::from_slice(&bytes) {
+                Ok(stated) => reports.published.push(Published { path: file.path.clone(), bytes, stated }),
+                // What exactly is wrong may quote the report.
+                Err(_) => reports.malformed.push((file.path.clone(), "is no report".to_owned())),
+            }
+        }
+        let due = |name: &str| reports.published.iter().any(|published| published.is_judged_as(name));
+        let (outcomes, safety) = (due(OUTCOMES), due(SAFETY));
+        reports.outcomes = outcomes.then(|| Sheet { folder: outcomes::Folder::new(), rows: BTreeMap::new() });
+        reports.safety = safety.then(|| Sheet { folder: safety::Folder::new(), rows: BTreeMap::new() });
+        Ok(reports)
+    }
+
+    /// Records are missing: what covers them cannot be made anew.
+    pub(crate) fn gap(&mut self) {
+        self.covered = None;
+    }
+
+    /// Takes in the next record; `None` for its event if that cannot be read.
+    pub(crate) fn record(
+        &mut self,
+        seq: Position,
+        event: Option<(&Event, Instant)>,
+        hash: RecordHash,
+        findings: &mut Findings,
+    ) {
+        let Some(covered) = &mut self.covered else { return };
+        covered.records += 1;
+        covered.head = hash;
+        if let Some((event, recorded_at)) = event {
+            if let Some(outcomes) = &mut self.outcomes {
+                outcomes.take(|folder, out| folder.fold(event, seq, recorded_at, out));
+            }
+            if let Some(safety) = &mut self.safety {
+                safety.take(|folder, out| folder.fold(event, seq, recorded_at, out));
+            }
+        }
+        let covered = *covered;
+        let (due, later) = std::mem::take(&mut self.published)
+            .into_iter()
+            .partition(|published| published.stated.covers.records == covered.records);
+        self.published = later;
+        for published in due {
+            self.judge(published, covered, findings);
+        }
+    }
+
+    fn judge(&mut self, published: Published, covered: Covered, findings: &mut Findings) {
+        let parameters = published.parameters();
+        let made = match (published.stated.report.as_str(), &self.outcomes, &self.safety) {
+            _ if !published.is_of_this_engine() => None,
+            (OUTCOMES, Some(sheet), _) => Some(
+                outcomes::report(sheet.rows(), &parameters, covered)
+                    .map(|report| report.to_canonical_json())
+                    .map_err(|error| error.to_string()),
+            ),
+            (SAFETY, _, Some(sheet)) => Some(
+                safety::report(sheet.rows(), &parameters, covered)
+                    .map(|report| report.to_canonical_json())
+                    .map_err(|error| error.to_string()),
+            ),
+            _ => None,
+        };
+        let follows = made.as_ref().map(|made| made.as_ref().is_ok_and(|made| *made == published.bytes));
+        if let Some(follows) = follows {
+            self.tally.add(follows);
+        }
+        if let (Some(false), Some(made)) = (follows, made) {
+            let detail = match made {
+                Ok(made) => difference(&published.bytes, &made),
+                Err(error) => format!("from these records no such report can be made: {error}"),
+            };
+            at_file(findings, Evidence::ReportNotFollowing, &published.path, &detail);
+        }
+        self.seen.push(published.seen(follows));
+    }
+
+    /// What is said of each report, after the last record.
+    pub(crate) fn finish(mut self, findings: &mut Findings) -> (Vec<ReportSeen>, Tally) {
+        for (path, detail) in std::mem::take(&mut self.malformed) {
+            self.tally.add(false);
+            at_file(findings, Evidence::ReportNotFollowing, &path, &detail);
+        }
+        for published in std::mem::take(&mut self.published) {
+            if published.is_of_this_engine() {
+                let records = published.stated.covers.records;
+                let detail = format!("it covers {records} records, and not all of these are here");
+                at_file(findings, Absence::ReportUnchecked, &published.path, &detail);
+            }
+            self.seen.push(published.seen(None));
+        }
+        self.seen.sort_by(|a, b| a.path.cmp(&b.path));
+        (self.seen, self.tally)
+    }
+}
+
+/// The reports that this program can make.
+const OUTCOMES: &str = "outcomes";
+const SAFETY: &str = "safety";
+
+impl Published {
+    fn is_of_this_engine(&self) -> bool {
+        self.stated.engine == Engine::this()
+    }
+
+    fn is_judged_as(&self, name: &str) -> bool {
+        self.stated.report == name && self.is_of_this_engine()
+    }
+
+    fn parameters(&self) -> Parameters {
+        let given = match self.stated.cutoff.basis {
+            CutoffBasis::Given => self.stated.cutoff.date.parse().ok(),
+            CutoffBasis::LastRecord => None,
+        };
+        let cutoff = given.and_then(|date| match date {
+            PartialDate::Day(day) => Some(day),
+            _ => None,
+        });
+        Parameters { cutoff }
+    }
+
+    fn seen(self, follows: Option<bool>) -> ReportSeen {
+        let Engine { name, version } = self.stated.engine;
+        ReportSeen {
+            path: self.path,
+            report: self.stated.report,
+            engine: format!("{name} {version}"),
+            records: self.stated.covers.records,
+            follows,
+        }
+    }
+}
+
+/// Where two reports differ first; never what stands there, which may name a subject.
+fn difference(published: &[u8], made: &[u8]) -> String {
+    let values = (serde_json::from_slice::<Value>(published), serde_json::from_slice::<Value>(made));
+    let pointer = match values {
+        (Ok(published), Ok(made)) => first_difference(&published, &made),
+        _ => None,
+    };
+    match pointer {
+        Some(pointer) => format!("made anew from the records it differs, first at {pointer}"),
+        None => "made anew from the records it is written otherwise".to_owned(),
+    }
+}
+
+/// JSON pointer of the first value that differs, in the order of keys.
+fn first_difference(a: &Value, b: &Value) -> Option<String> {
+    let within = |key: &str, a: Option<&Value>, b: Option<&Value>| match (a, b) {
+        (Some(a), Some(b)) => first_difference(a, b).map(|rest| format!("/{key}{rest}")),
+        _ => Some(format!("/{key}")),
+    };
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| within(key, a.get(key), b.get(key)))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            (0..a.len().max(b.len())).find_map(|at| within(&at.to_string(), a.get(at), b.get(at)))
+        }
+        _ => (a != b).then(String::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named_by_its_pointer() {
+        let a = json!({"a": [1, {"b": "x"}], "c": 0});
+        for (b, pointer) in [
+            (json!({"a": [1, {"b": "y"}], "c": 1}), Some("/a/1/b")),
+            (json!({"a": [1], "c": 0}), Some("/a/1")),
+            (json!({"a": [1, {"b": "x"}], "c": 0, "d": 0}), Some("/d")),
+            (json!([]), Some("")),
+            (a.clone(), None),
+        ] {
+            assert_eq!(first_difference(&a, &b).as_deref(), pointer);
+        }
+    }
+}
