@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chain::RecordHash;
+use chain::note::VerifierKey;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clinical::{ActorId, PartialDate, SubjectId, TrialId, Zone};
 
@@ -163,9 +164,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Hand out the log in files.
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
+    },
+    /// Prove that a record is in the log: ask for the proof, or check one without the registry.
+    ///
+    /// Of a check: status 0 if the record is in the log, 1 if the proof does not hold, 2 if the file is no proof.
+    Prove(Box<ProveOptions>),
     /// Verify a log from its files, trusting nothing but what is given here.
     Verify {
-        /// A data directory, a trial's directory in it, or a journal directory.
+        /// A data directory, a trial's directory in it, a journal directory; or an archive's directory, a bundle, or the
+        /// directory it was unpacked into.
         dir: PathBuf,
         /// The trial's genesis, as it was printed when the trial was opened and kept elsewhere.
         #[arg(long, value_name = "HEX")]
@@ -235,6 +246,59 @@ fn role(text: &str) -> Result<clinical::Role, String> {
         let names: Vec<_> = clinical::Role::ALL.iter().map(|role| role.as_str()).collect();
         format!("one of {}", names.join(", "))
     })
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Write one zip file with the whole log, its latest checkpoint, and both reports, for an inspector to check offline.
+    Bundle {
+        /// Where to write it; never overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which proof to ask for, or to check.
+#[derive(Args)]
+pub(crate) struct ProveOptions {
+    /// The record's position, to ask for its proof.
+    #[arg(required_unless_present = "check", conflicts_with = "check")]
+    pub(crate) seq: Option<u64>,
+    /// Write the proof to this new file instead of printing it.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) check: Option<ProofCheck>,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// A proof to check, and what it is to prove.
+#[derive(Args)]
+#[group(multiple = true, requires_all = ["check", "key"])]
+pub(crate) struct ProofCheck {
+    /// Check the proof in this file; `-` reads standard input.
+    #[arg(long, value_name = "FILE", required = false)]
+    pub(crate) check: PathBuf,
+    /// The log's verifier key.
+    #[arg(long, value_name = "VKEY", value_parser = log_key, required = false)]
+    pub(crate) key: VerifierKey,
+    /// The record's bytes; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "hash")]
+    pub(crate) record: Option<PathBuf>,
+    /// The record's hash.
+    #[arg(long, value_name = "HEX", required_unless_present_any = ["record", "seq"])]
+    pub(crate) hash: Option<RecordHash>,
+}
+
+fn log_key(text: &str) -> Result<VerifierKey, String> {
+    VerifierKey::from_text(text).map_err(|error| error.to_string())
 }
 
 #[derive(Subcommand)]

@@ -1,13 +1,17 @@
 //! The commands, one a file.
 
+mod bundle_readme;
 mod demo;
 mod doctor;
+mod export;
 mod findings;
 mod import;
 mod keys;
 mod open;
+mod prove;
 mod report;
 mod report_text;
+mod sealed;
 mod serve;
 mod show;
 mod submit;
@@ -15,12 +19,13 @@ mod table;
 mod trail;
 mod verify;
 
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
-use crate::cli::Command;
+use crate::cli::{Command, ProofCheck, ProveOptions};
 
 pub(crate) use keys::statement;
 pub(crate) use table::Table;
@@ -46,12 +51,28 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::Trail { subject, json, which, place } => trail::run(&subject, json, &which, &place).await,
         Command::Findings { json, which, place } => findings::run(json, &which, &place).await,
+        Command::Export { command } => export::run(command).await,
+        Command::Prove(options) => prove(*options).await,
         Command::Verify { dir, genesis, key, known, strict, json, which } => {
             let asked = verify::Asked { genesis, key, known, strict, json };
             tokio::task::spawn_blocking(move || verify::run(&dir, &which, &asked)).await?
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,
     }
+}
+
+async fn prove(options: ProveOptions) -> anyhow::Result<u8> {
+    let ProveOptions { seq, out, check, which, place } = options;
+    let Some(ProofCheck { check, key, record, hash }) = check else {
+        let seq = seq.context("give the record's position")?;
+        return prove::ask(seq, out.as_deref(), &which, &place).await;
+    };
+    let leaf = match (record, hash) {
+        (Some(record), _) => prove::Leaf::Record(record),
+        (None, Some(hash)) => prove::Leaf::Hash(hash),
+        (None, None) => anyhow::bail!("give the record, or its hash"),
+    };
+    prove::check(&check, &key, &leaf)
 }
 
 /// Writes to standard output; a closed pipe is an error that ends the command quietly.
@@ -71,4 +92,28 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
         return std::io::read_to_string(std::io::stdin()).context("cannot read standard input");
     }
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The bytes of a file, or of standard input for `-`: at most `bytes_max`.
+pub(crate) fn read_bytes(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = bytes_max as u64 + 1;
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(limit).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(bytes.len() <= bytes_max, "{} has more than {bytes_max} bytes", path.display());
+    Ok(bytes)
+}
+
+/// Writes a file that must not exist yet, and syncs it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -20,9 +20,10 @@ use clap::Parser as _;
 
 use cli::{Cli, Command};
 
-/// Exit statuses beyond 0 (done) and 2 (usage, clap's own); docs/guide and `--help` state them all.
+/// Exit statuses beyond 0 (done); 2 is clap's own, too; docs/guide and `--help` state them all.
 pub(crate) mod status {
     pub(crate) const BROKEN: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
     pub(crate) const REJECTED: u8 = 4;
     pub(crate) const NOT_PERMITTED: u8 = 5;
     pub(crate) const CONFLICT: u8 = 6;

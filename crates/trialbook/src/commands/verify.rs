@@ -1,12 +1,13 @@
 //! `verify`: a log from its files.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use chain::note::VerifierKey;
 use chain::{RecordHash, TreeSize};
 use indicatif::{ProgressBar, ProgressStyle};
-use verify::{Anchors, KnownHead, Options};
+use verify::{Anchors, DirFiles, Files, KnownHead, Options, Report, Shape, ZipFiles, verify_archive};
 
 use super::print;
 use crate::cli::WhichTrial;
@@ -23,12 +24,9 @@ pub(super) struct Asked {
 }
 
 pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
-    let journal = journal_in(dir, which)?;
     let log_key = asked.key.as_deref().map(VerifierKey::from_text).transpose()?;
     let known_heads = asked.known.iter().map(|text| known_head(text)).collect::<Result<_>>()?;
     let anchors = Anchors { genesis: asked.genesis, log_key, known_heads, ..Anchors::default() };
-    let source = JournalRecords::open(&journal)?;
-    let end = source.end();
     // Hidden by itself where standard error is no terminal.
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
@@ -37,9 +35,11 @@ pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         bar.tick();
     };
     let options = Options { strict: asked.strict, progress: Some(&mut progress), ..Options::default() };
-    let report = verify::verify(source, &anchors, options)?;
+    let (report, after) = match evidence_in(dir)? {
+        Some((files, shape)) => (verify_archive(&*files, shape, &anchors, options)?, None),
+        None => journal(dir, which, &anchors, options)?,
+    };
     bar.finish_and_clear();
-    let after = end.get().and_then(after_the_end);
     if asked.json {
         let mut answer = serde_json::to_value(&report)?;
         if let (Some(after), Some(object)) = (after, answer.as_object_mut()) {
@@ -53,6 +53,34 @@ pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         }
     }
     Ok(report.status())
+}
+
+/// Verifies a journal; what stands after its end.
+fn journal(
+    dir: &Path,
+    which: &WhichTrial,
+    anchors: &Anchors,
+    options: Options<'_>,
+) -> Result<(Report, Option<String>)> {
+    let source = JournalRecords::open(&journal_in(dir, which)?)?;
+    let end = source.end();
+    let report = verify::verify(source, anchors, options)?;
+    let after = end.get().and_then(after_the_end);
+    Ok((report, after))
+}
+
+/// The bundle or archive at `path`, if there is one.
+fn evidence_in(path: &Path) -> Result<Option<(Box<dyn Files>, Shape)>> {
+    if path.is_file() {
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        return Ok(Some((Box::new(ZipFiles::open(file)?), Shape::Bundle)));
+    }
+    // A data directory or a trial's, which may hold an archive beside its journal, means the journal.
+    if path.join("trials").is_dir() || path.join("journal").is_dir() || !path.is_dir() {
+        return Ok(None);
+    }
+    let files = DirFiles::new(path);
+    Ok(Shape::of(&files)?.map(|shape| -> (Box<dyn Files>, Shape) { (Box::new(files), shape) }))
 }
 
 /// What stands after the last record and is none.

@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 18] = [
         &["demo"],
         &["serve"],
         &["keys"],
@@ -20,6 +20,9 @@ fn every_command_explains_itself() {
         &["show"],
         &["trail"],
         &["findings"],
+        &["export"],
+        &["export", "bundle"],
+        &["prove"],
         &["verify"],
         &["doctor"],
     ];

@@ -5,6 +5,7 @@
 mod amendments;
 mod beside;
 mod demo;
+mod evidence;
 mod help;
 mod http;
 mod import;

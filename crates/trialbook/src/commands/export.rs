@@ -1,0 +1,183 @@
+//! `export bundle`: one file that an inspector checks without us.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::BufWriter;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use api::{LogFile, Problem, Registry, ReportKind, TrialView};
+use chain::note::VerifierKey;
+use chain::tile::{TilePath, bundles, tiles};
+use chain::{SignedCheckpoint, TreeSize};
+use clinical::TrialId;
+use verify::manifest::{LOG, MANIFEST, Manifest};
+use verify::{FileDigest, ZipWriter};
+
+use super::bundle_readme::{Readme, readme};
+use super::sealed::{self, Until};
+use super::{print, report};
+use crate::access::Access;
+use crate::cli::{ExportCommand, Place, WhichTrial};
+
+/// How often a bundle is begun anew because the log went on while its last files were read.
+const ATTEMPTS: usize = 5;
+
+pub(super) async fn run(command: ExportCommand) -> Result<u8> {
+    let ExportCommand::Bundle { out, which, place } = command;
+    bundle(&out, &which, &place).await
+}
+
+/// Where a file of a bundle comes from.
+enum Content {
+    /// Here already: small, or gone from the registry once the log goes on.
+    Held(Vec<u8>),
+    /// A full tile or bundle of records: it never changes, so it is fetched again when it is written.
+    Tile(TilePath),
+}
+
+/// A registry's trial, as its files are fetched.
+struct Log<'a> {
+    registry: &'a dyn Registry,
+    trial: &'a TrialId,
+}
+
+impl Log<'_> {
+    async fn tile(&self, path: TilePath) -> Result<Vec<u8>, Problem> {
+        self.registry.log_file(self.trial, LogFile::Tile(path)).await
+    }
+}
+
+async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
+    ensure!(!out.exists(), "{} is there already; a bundle is written to a new file", out.display());
+    let access = Access::open(place, false, true)?;
+    let trial = access.trial(which).await?;
+    access.settle(&trial);
+    let log = Log { registry: &*access.registry, trial: &trial };
+    let view = log.registry.trial(&trial).await?.trial;
+    let key = VerifierKey::from_text(&view.log_key).context("the log's key is not one")?;
+    let mut files = BTreeMap::new();
+    let mut said = Vec::new();
+    let mut covered = TreeSize(view.covers.records);
+    for kind in [ReportKind::Outcomes, ReportKind::Safety] {
+        let made = log.registry.report(&trial, kind, None).await?;
+        said.push(format!("{} report: {}", kind.as_str(), report::covers(&made.covers)));
+        covered = covered.max(TreeSize(made.covers.records));
+        let bytes = made.report.get().as_bytes().to_vec();
+        files.insert(format!("reports/{}.json", kind.as_str()), Content::Held(bytes));
+    }
+    // A report on records that no checkpoint covers could not be checked.
+    sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
+    let checkpoint = seal(&log, &key, &mut files).await?;
+    let page = readme(&Readme { view: &view, checkpoint: checkpoint.claim(), reports: &said });
+    files.insert("README.html".to_owned(), Content::Held(page.into_bytes()));
+    files.insert("keys/genesis".to_owned(), Content::Held(format!("{}\n", view.genesis).into_bytes()));
+    files.insert("keys/log.vkey".to_owned(), Content::Held(format!("{}\n", view.log_key).into_bytes()));
+    let manifest = manifest(&log, &files).await?;
+    write(out, &log, &manifest, &files).await?;
+    print(&told(out, &view, &checkpoint, &said))?;
+    Ok(0)
+}
+
+/// Takes in what the archive is under its latest checkpoint.
+async fn seal(
+    log: &Log<'_>,
+    key: &VerifierKey,
+    files: &mut BTreeMap<String, Content>,
+) -> Result<SignedCheckpoint> {
+    for _ in 0..ATTEMPTS {
+        let checkpoint = sealed::checkpoint(log.registry, log.trial, key).await?;
+        let size = checkpoint.claim().size;
+        match partials(log, size).await {
+            Ok(partials) => {
+                files.extend(partials);
+                let full = tiles(size).chain(bundles(size)).filter(|path| path.is_full());
+                files.extend(full.map(|path| (format!("{LOG}{path}"), Content::Tile(path))));
+                let bytes = checkpoint.to_string().into_bytes();
+                files.insert(format!("{LOG}checkpoint"), Content::Held(bytes));
+                return Ok(checkpoint);
+            }
+            // A later checkpoint has replaced them.
+            Err(problem) if problem.status == 404 => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    bail!("the log grows faster than its last files can be read; try again when less is submitted")
+}
+
+/// The tiles that are not full, which are gone when the log goes on: one a level, and one bundle of records.
+async fn partials(log: &Log<'_>, size: TreeSize) -> Result<Vec<(String, Content)>, Problem> {
+    let mut found = Vec::new();
+    for path in tiles(size).chain(bundles(size)).filter(|path| !path.is_full()) {
+        found.push((format!("{LOG}{path}"), Content::Held(log.tile(path).await?)));
+    }
+    Ok(found)
+}
+
+async fn manifest(log: &Log<'_>, files: &BTreeMap<String, Content>) -> Result<Manifest> {
+    let mut manifest = Manifest::default();
+    for (path, content) in files {
+        let digest = match content {
+            Content::Held(bytes) => FileDigest::of(bytes),
+            Content::Tile(tile) => FileDigest::of(&log.tile(*tile).await?),
+        };
+        manifest.insert(path, digest)?;
+    }
+    Ok(manifest)
+}
+
+async fn write(
+    out: &Path,
+    log: &Log<'_>,
+    manifest: &Manifest,
+    files: &BTreeMap<String, Content>,
+) -> Result<()> {
+    let cannot = || format!("cannot write {}", out.display());
+    let file = OpenOptions::new().write(true).create_new(true).open(out).with_context(cannot)?;
+    let written = write_into(file, log, manifest, files).await.with_context(cannot);
+    if written.is_err() {
+        // Half a bundle would be taken for a damaged one. If it stays, it is one that says so.
+        let _ = std::fs::remove_file(out);
+    }
+    written
+}
+
+async fn write_into(
+    file: File,
+    log: &Log<'_>,
+    manifest: &Manifest,
+    files: &BTreeMap<String, Content>,
+) -> Result<()> {
+    let mut zip = ZipWriter::new(BufWriter::new(file));
+    zip.add(MANIFEST, manifest.to_string().as_bytes())?;
+    for (path, content) in files {
+        match content {
+            Content::Held(bytes) => zip.add(path, bytes)?,
+            Content::Tile(tile) => {
+                let bytes = log.tile(*tile).await?;
+                let same = manifest.get(path) == Some(FileDigest::of(&bytes));
+                ensure!(same, "{path} was read twice and is not the same: it is never to change");
+                zip.add(path, &bytes)?;
+            }
+        }
+    }
+    let out = zip.finish()?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(())
+}
+
+fn told(out: &Path, view: &TrialView, checkpoint: &SignedCheckpoint, reports: &[String]) -> String {
+    let claim = checkpoint.claim();
+    format!(
+        "wrote {out}: {size} records of {origin} under root {root}\n{reports}\n\n\
+         the inspector checks it with\n  trialbook-verify {out} --key VKEY --genesis HEX\n\
+         and needs, by another way than this file,\n  key      {key}\n  genesis  {genesis}",
+        out = out.display(),
+        size = claim.size,
+        origin = claim.origin(),
+        root = claim.root,
+        reports = reports.join("\n"),
+        key = view.log_key,
+        genesis = view.genesis,
+    )
+}
