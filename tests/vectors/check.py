@@ -1,0 +1,1765 @@
+#!/usr/bin/env python3
+"""Checks a Trialbook archive or bundle, by Python's standard library alone.
+
+Written from docs/format.md, not from Trialbook's code: two programs that share nothing and agree say more than one.
+It shares no file with the other verifier and needs no network. What it does not judge, it says with every verdict.
+
+    check.py PATH [--key VKEY] [--genesis HEX] [--policy FILE] [--known SIZE:HASH]... [--receipt FILE]...
+                  [--known-checkpoint FILE]...
+    check.py --proof FILE --key VKEY (--hash HEX | --record FILE) [--policy FILE]
+    check.py --vectors DIR
+
+PATH is an archive's directory, a bundle's zip, or a bundle unpacked. Anchors (the log's verifier key, the genesis)
+come from elsewhere than PATH. Status: 0 intact, 1 broken, 2 wrong usage, 3 undecided, 7 cannot be read.
+
+Python 3.9 or later. One signature takes about a millisecond: 50,000 records take about a minute.
+"""
+
+import argparse
+import base64
+import binascii
+import calendar
+import hashlib
+import json
+import mmap
+import os
+import re
+import stat
+import struct
+import sys
+import unicodedata
+import zlib
+
+ZERO_HASH = "0" * 64
+NOTE_BYTES_MAX = 1_048_576
+RECORD_BYTES_MAX = 65_535
+EVENT_BYTES_MAX = 64_000
+MANIFEST_BYTES_MAX = 67_108_864
+INTEGER_MAX = 2**53 - 1
+
+
+class Refused(Exception):
+    """Bytes or values that the format does not allow."""
+
+
+# Ed25519 (section 3) ------------------------------------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+SQRT_M1 = pow(2, (P - 1) // 4, P)
+IDENTITY = (0, 1, 1, 0)
+
+
+def point_add(a, b):
+    """The sum of two points in extended coordinates; complete, so it doubles too."""
+    s, t = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    u, v = 2 * D * a[3] * b[3] % P, 2 * a[2] * b[2] % P
+    e, f, g, h = t - s, v - u, v + u, t + s
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def point_encode(a):
+    z = pow(a[2], -1, P)
+    x, y = a[0] * z % P, a[1] * z % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def point_decode(data):
+    """The point that 32 bytes encode canonically."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if len(data) != 32 or y >= P:
+        raise Refused("not a canonical encoding")
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
+    if v * x * x % P != u:
+        x = x * SQRT_M1 % P
+    if v * x * x % P != u:
+        raise Refused("not a point of the curve")
+    if x == 0 and sign:
+        raise Refused("not a canonical encoding")
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def small_order(a):
+    for _ in range(3):
+        a = point_add(a, a)
+    return a[0] == 0 and a[1] == a[2]
+
+
+class Multiples:
+    """A point's multiples by j·16^i, so that a multiplication is 64 additions."""
+
+    def __init__(self, base):
+        self.rows = []
+        for _ in range(64):
+            row = [IDENTITY]
+            for _ in range(15):
+                row.append(point_add(row[-1], base))
+            self.rows.append(row)
+            base = point_add(row[15], base)
+
+    def times(self, scalar):
+        total = IDENTITY
+        for row in self.rows:
+            if scalar & 15:
+                total = point_add(total, row[scalar & 15])
+            scalar >>= 4
+        return total
+
+
+_y = 4 * pow(5, -1, P) % P
+BASE = Multiples(point_decode(_y.to_bytes(32, "little")))
+
+
+class PublicKey:
+    def __init__(self, data):
+        point = point_decode(data)
+        if small_order(point):
+            raise Refused("of small order")
+        self.data = data
+        self.id = hashlib.sha256(data).hexdigest()
+        self.negated = (P - point[0], point[1], 1, P - point[3])
+        self.multiples = None
+
+    def verifies(self, message, signature):
+        if len(signature) != 64:
+            return False
+        r, s = signature[:32], int.from_bytes(signature[32:], "little")
+        if s >= L:
+            return False
+        if self.multiples is None:
+            self.multiples = Multiples(self.negated)
+        k = int.from_bytes(hashlib.sha512(r + self.data + message).digest(), "little") % L
+        due = point_add(BASE.times(s), self.multiples.times(k))
+        # Equal bytes say that R is canonical and a point, since what is encoded here is.
+        return not small_order(due) and point_encode(due) == r
+
+
+def secret_scalar(seed):
+    digest = hashlib.sha512(seed).digest()
+    low = int.from_bytes(digest[:32], "little") & (2**254 - 8) | 2**254
+    return low, digest[32:]
+
+
+def public_of(seed):
+    return point_encode(BASE.times(secret_scalar(seed)[0]))
+
+
+def sign(seed, message):
+    """A signature, as RFC 8032 makes it: only to remake vectors, since its time depends on the key."""
+    a, prefix = secret_scalar(seed)
+    r = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % L
+    big_r = point_encode(BASE.times(r))
+    k = int.from_bytes(hashlib.sha512(big_r + public_of(seed) + message).digest(), "little") % L
+    return big_r + ((r + k * a) % L).to_bytes(32, "little")
+
+
+# Canonical JSON (section 1) -----------------------------------------------------------------------------------------
+
+FORBIDDEN = "\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+STRING = re.compile('"((?:[^"\\\\\n%s]|\\\\["\\\\n])*)"' % FORBIDDEN)
+KEY = re.compile(r'"([a-z][a-z0-9_]{0,63})":')
+INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+ESCAPE = re.compile(r"\\(.)")
+
+
+class Scanner:
+    def __init__(self, text):
+        self.text = text
+        self.at = 0
+        self.spans = {}
+
+    def take(self, literal):
+        if not self.text.startswith(literal, self.at):
+            return False
+        self.at += len(literal)
+        return True
+
+    def value(self, depth):
+        if self.take("{"):
+            return self.object(depth + 1)
+        if self.take("["):
+            return self.array(depth + 1)
+        found = STRING.match(self.text, self.at)
+        if found:
+            self.at = found.end()
+            body = found.group(1)
+            if not body.isascii() and not unicodedata.is_normalized("NFC", body):
+                raise Refused("a string is not in Normalization Form C")
+            if "\\" in body:
+                body = ESCAPE.sub(lambda m: "\n" if m.group(1) == "n" else m.group(1), body)
+            return body
+        if self.take("true"):
+            return True
+        if self.take("false"):
+            return False
+        found = INTEGER.match(self.text, self.at)
+        if found:
+            self.at = found.end()
+            digits = found.group()
+            if digits == "-0" or len(digits) > 17 or abs(int(digits)) > INTEGER_MAX:
+                raise Refused("an integer out of range")
+            return int(digits)
+        raise Refused("no value at character %d" % self.at)
+
+    def object(self, depth):
+        if depth > 16:
+            raise Refused("nested too deep")
+        members, last = {}, ""
+        if self.take("}"):
+            return members
+        while True:
+            found = KEY.match(self.text, self.at)
+            if not found:
+                raise Refused("no key at character %d" % self.at)
+            key, self.at = found.group(1), found.end()
+            if key <= last:
+                raise Refused("keys out of order or repeated")
+            last, start = key, self.at
+            members[key] = self.value(depth)
+            if depth == 1:
+                self.spans[key] = (start, self.at)
+            if self.take("}"):
+                return members
+            if not self.take(","):
+                raise Refused("no comma at character %d" % self.at)
+
+    def array(self, depth):
+        if depth > 16:
+            raise Refused("nested too deep")
+        items = []
+        if self.take("]"):
+            return items
+        while True:
+            items.append(self.value(depth))
+            if self.take("]"):
+                return items
+            if not self.take(","):
+                raise Refused("no comma at character %d" % self.at)
+
+
+def canonical(data):
+    """The object that canonical bytes are, and the bytes of its members' values."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("not UTF-8") from None
+    scanner = Scanner(text)
+    if not scanner.take("{"):
+        raise Refused("not an object")
+    value = scanner.object(1)
+    if scanner.at != len(text):
+        raise Refused("bytes behind the object")
+    return value, {key: text[a:b].encode() for key, (a, b) in scanner.spans.items()}
+
+
+# Values (section 2) -------------------------------------------------------------------------------------------------
+
+GRAMMARS = {
+    "trial": r"[a-z0-9][a-z0-9-]{0,62}",
+    "site": r"[A-Z0-9][A-Z0-9-]{0,31}",
+    "subject": r"[A-Z0-9][A-Z0-9-]{0,31}",
+    "actor": r"[a-z0-9][a-z0-9.-]{0,63}",
+    "zone": r"[A-Za-z][A-Za-z0-9/_+-]{0,63}",
+    "event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    "hash": r"[0-9a-f]{64}",
+}
+GRAMMARS = {name: re.compile(pattern) for name, pattern in GRAMMARS.items()}
+
+
+def need(condition, what):
+    if not condition:
+        raise Refused(what)
+
+
+def identifier(grammar, text):
+    need(isinstance(text, str) and GRAMMARS[grammar].fullmatch(text), "no " + grammar)
+    return text
+
+
+def real_date(year, month, day):
+    # The proleptic calendar repeats after 400 years; the library's own begins with the year 1.
+    need(1 <= month <= 12 and 1 <= day <= calendar.monthrange(year % 400 + 400, month)[1], "no date")
+
+
+def instant(text):
+    """Checks an instant's form. Instants of this form are in the order of their texts."""
+    found = isinstance(text, str) and re.fullmatch(
+        r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", text)
+    need(found, "no instant")
+    real_date(*map(int, found.group(1, 2, 3)))
+    return text
+
+
+def days_of(year, month, day):
+    """Days since 1970-01-01 in the proleptic Gregorian calendar."""
+    year -= month <= 2
+    era, yoe = divmod(year, 400)
+    doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
+
+
+def instant_micros(text):
+    instant(text)
+    day = days_of(int(text[:4]), int(text[5:7]), int(text[8:10]))
+    seconds = day * 86400 + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+    return seconds * 1_000_000 + int(text[20:26])
+
+
+def partial_date(text):
+    """The first and the last day that a date can mean."""
+    found = isinstance(text, str) and re.fullmatch(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", text)
+    need(found, "no date")
+    year, month, day = found.groups()
+    real_date(int(year), int(month or 1), int(day or 1))
+    last_month = int(month or 12)
+    last = int(day or calendar.monthrange(int(year) % 400 + 400, last_month)[1])
+    return "%s-%s-%s" % (year, month or "01", day or "01"), "%s-%02d-%02d" % (year, last_month, last)
+
+
+def from_base64(text, length=None):
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (AttributeError, UnicodeEncodeError, binascii.Error):
+        raise Refused("no base64") from None
+    need(base64.b64encode(data).decode() == text and length in (None, len(data)), "no base64 of its one writing")
+    return data
+
+
+def in_base64(data):
+    return base64.b64encode(data).decode()
+
+
+def number(text, below=2**64):
+    need(re.fullmatch("0|[1-9][0-9]{0,19}", text) and int(text) < below, "no number")
+    return int(text)
+
+
+# Tree, tiles, bundles (section 17) ----------------------------------------------------------------------------------
+
+EMPTY_ROOT = hashlib.sha256().digest()
+
+
+def record_hash(data):
+    return hashlib.sha256(b"\0" + data).digest()
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def subtree_roots(leaves):
+    """Roots of the complete subtrees that a tree consists of, largest first."""
+    stack = []
+    for index, leaf in enumerate(leaves):
+        while index & 1:
+            leaf = node(stack.pop(), leaf)
+            index >>= 1
+        stack.append(leaf)
+    return stack
+
+
+def fold(subtrees):
+    """The root over subtrees, largest first."""
+    if not subtrees:
+        return EMPTY_ROOT
+    root = subtrees[-1]
+    for left in reversed(subtrees[:-1]):
+        root = node(left, root)
+    return root
+
+
+def tree_root(leaves):
+    return fold(subtree_roots(leaves))
+
+
+def inclusion_holds(leaf, position, size, proof, root):
+    """RFC 9162 section 2.1.3.2."""
+    if position >= size:
+        return False
+    fn, sn, r = position, size - 1, leaf
+    for p in proof:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = node(p, r)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def consistency_holds(old, old_root, new, new_root, proof):
+    """RFC 9162 section 2.1.4.2, and what section 17 fixes for size 0 and equal sizes."""
+    if old > new:
+        return False
+    if old == 0:
+        return not proof and old_root == EMPTY_ROOT and (new > 0 or new_root == EMPTY_ROOT)
+    if old == new:
+        return not proof and old_root == new_root
+    proof = list(proof)
+    if old & (old - 1) == 0:
+        proof.insert(0, old_root)
+    if not proof:
+        return False
+    fn, sn = old - 1, new - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = proof[0]
+    for c in proof[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == old_root and sr == new_root
+
+
+TILE_PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*)([0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+
+
+def tile_place(path):
+    """(level or "entries", index, width) of a path in its one spelling."""
+    found = TILE_PATH.fullmatch(path)
+    need(found, "no tile's path")
+    level, above, last, width = found.groups()
+    groups = [group[1:] for group in above.split("/") if group] + [last]
+    index, width = int("".join(groups)), int(width or 256)
+    need(len(groups) == 1 or groups[0] != "000", "an index with leading zeros")
+    need(index < 2**64 and (width < 256 or "." not in path) and width <= 256, "no tile's path")
+    if level != "entries":
+        level = int(level)
+        need(level <= 63, "no level")
+    return level, index, width
+
+
+def tile_path(level, index, width):
+    digits = str(index)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[i:i + 3] for i in range(0, len(digits), 3)]
+    path = "tile/%s/%s" % (level, "/".join(["x" + group for group in groups[:-1]] + groups[-1:]))
+    return path if width == 256 else "%s.p/%d" % (path, width)
+
+
+def read_bundle(data, count):
+    """The records of an entry bundle; None for one that a copy leaves out."""
+    records, at = [], 0
+    for _ in range(count):
+        need(at + 2 <= len(data), "a length that is cut off")
+        length = int.from_bytes(data[at:at + 2], "big")
+        need(at + 2 + length <= len(data), "a length that leads out")
+        records.append(data[at + 2:at + 2 + length] if length else None)
+        at += 2 + length
+    need(at == len(data), "bytes behind the last record")
+    return records
+
+
+# Notes, checkpoints, receipts, proofs, policies (sections 3, 18 to 20) ----------------------------------------------
+
+LOG, WITNESS = 1, 4
+
+
+def name_is_good(name):
+    return name and not any(c == "+" or c.isspace() or unicodedata.category(c) == "Cc" for c in name)
+
+
+class VerifierKey:
+    def __init__(self, text, kind=None):
+        parts = text.split("+", 2)
+        need(len(parts) == 3 and name_is_good(parts[0]), "no verifier key")
+        self.text, self.name = text, parts[0]
+        data = from_base64(parts[2])
+        need(len(data) == 33 and data[0] in (LOG, WITNESS), "no verifier key of a known type")
+        self.kind = data[0]
+        need(kind in (None, self.kind), "a verifier key of the other type")
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
+        need(parts[1] == self.id.hex(), "an id that is not the key's")
+        self.public = PublicKey(data[1:])
+
+
+def read_note(data):
+    """The text of a note, and its signature lines as (name, key id, signature)."""
+    need(len(data) <= NOTE_BYTES_MAX, "a note too long")
+    try:
+        note = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("not UTF-8") from None
+    need(not any(c < " " and c != "\n" for c in note), "a control character in a note")
+    at = note.rfind("\n\n")
+    need(at >= 0 and note.endswith("\n"), "no blank line in a note")
+    text, lines = note[:at + 1], note[at + 2:].split("\n")[:-1]
+    need(1 <= len(lines) <= 100, "no signature lines, or too many")
+    signatures = []
+    for line in lines:
+        found = re.fullmatch("\u2014 ([^ ]+) ([^ ]+)", line)
+        need(found and name_is_good(found.group(1)), "no signature line")
+        blob = from_base64(found.group(2))
+        need(len(blob) >= 5, "a signature cut off")
+        signatures.append((found.group(1), blob[:4], blob[4:]))
+    return text, signatures
+
+
+class BadSignature(Refused):
+    """A line by a known key that does not hold."""
+
+
+def signers(data, keys):
+    """(text, [(key, time or None)]): who of the known keys signed. Raises if one of them signed badly."""
+    text, signatures = read_note(data)
+    found = []
+    for name, key_id, signature in signatures:
+        for key in keys:
+            if (key.name, key.id) != (name, key_id):
+                continue
+            if key.kind == LOG:
+                holds, time = key.public.verifies(text.encode(), signature), None
+            else:
+                time = int.from_bytes(signature[:8], "big")
+                message = ("cosignature/v1\ntime %d\n" % time + text).encode()
+                holds = len(signature) == 72 and time < 2**63 and key.public.verifies(message, signature[8:])
+            if not holds:
+                raise BadSignature("the line of %s does not hold" % name)
+            found.append((key, time))
+    return text, found
+
+
+def read_checkpoint(text):
+    """(origin, size, root) of a checkpoint's text."""
+    lines = text.split("\n")
+    need(len(lines) == 4 and lines[3] == "" and name_is_good(lines[0]), "no checkpoint")
+    return lines[0], number(lines[1]), from_base64(lines[2], 32)
+
+
+def read_receipt_note(text):
+    """(origin, first, count, root) of a receipt note's text."""
+    lines = text.split("\n")
+    need(len(lines) == 6 and lines[5] == "" and lines[0] == "trialbook receipt v1" and name_is_good(lines[1]),
+         "no receipt note")
+    count = number(lines[3])
+    need(count >= 1, "a receipt note of no record")
+    return lines[1], number(lines[2]), count, from_base64(lines[4], 32)
+
+
+def read_proof(data):
+    """(position, hashes, checkpoint's bytes) of the proof of one record."""
+    head, blank, checkpoint = data.partition(b"\n\n")
+    need(blank, "no blank line in a proof")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Refused("no proof") from None
+    need(lines[0] == "c2sp.org/tlog-proof@v1" and len(lines) >= 2 and lines[1].startswith("index "), "no proof")
+    hashes = [from_base64(line, 32) for line in lines[2:]]
+    need(len(hashes) <= 64, "too many hashes")
+    return number(lines[1][6:]), hashes, checkpoint
+
+
+class Policy:
+    def __init__(self, data):
+        need(len(data) <= NOTE_BYTES_MAX, "a policy too long")
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("not UTF-8") from None
+        need(not any(unicodedata.category(c) == "Cc" and c not in "\t\n" for c in text), "a control character")
+        self.logs, self.witnesses, self.groups, self.quorum = [], {}, {}, None
+        member_of = set()
+        for line in text.split("\n"):
+            words = [word for word in re.split("[ \t]+", line) if word]
+            if not words or words[0].startswith("#"):
+                continue
+            if words[0] == "log" and len(words) in (2, 3):
+                key = VerifierKey(words[1], LOG)
+                need(key.public.data not in [known.public.data for known in self.logs], "a log key twice")
+                self.logs.append(key)
+            elif words[0] == "witness" and len(words) in (3, 4):
+                key = VerifierKey(words[2], WITNESS)
+                need(key.public.data not in [w.public.data for w in self.witnesses.values()], "a witness key twice")
+                self.define(words[1])
+                self.witnesses[words[1]] = key
+            elif words[0] == "group" and len(words) >= 4:
+                members = words[3:]
+                self.define(words[1])
+                for name in members:
+                    need((name in self.witnesses or name in self.groups) and name not in member_of, "no free member")
+                    member_of.add(name)
+                k = {"any": 1, "all": len(members)}.get(words[2])
+                k = number(words[2]) if k is None else k
+                need(1 <= k <= len(members), "a threshold out of range")
+                self.groups[words[1]] = (k, members)
+            elif words[0] == "quorum" and len(words) == 2 and self.quorum is None:
+                name = words[1]
+                need(name == "none" or name in self.witnesses or name in self.groups, "a quorum of nobody")
+                self.quorum = name
+            else:
+                raise Refused("no line of a policy")
+        need(self.quorum is not None, "no quorum")
+
+    def define(self, name):
+        need(name != "none" and name not in self.witnesses and name not in self.groups, "a name twice")
+
+    def met(self, cosigned, name=None):
+        """Whether the quorum has witnessed, given the names of the witnesses that cosigned."""
+        name = name or self.quorum
+        if name == "none":
+            return True
+        if name in self.witnesses:
+            return name in cosigned
+        k, members = self.groups[name]
+        return sum(self.met(cosigned, member) for member in members) >= k
+
+    def names_of(self, keys):
+        texts = {key.text for key in keys}
+        return {name for name, key in self.witnesses.items() if key.text in texts}
+
+
+# Findings (sections 12, 15, 21, 22) ---------------------------------------------------------------------------------
+
+ABSENCE = {
+    "authority-undecided", "authority-underivable", "beyond-this-version", "checkpoint-key-unknown",
+    "checkpoint-missing", "file-missing", "known-checkpoint-unusable", "log-empty", "manifest-missing", "quorum-short",
+    "records-missing", "tile-missing",
+}
+
+
+class Report:
+    def __init__(self):
+        self.findings, self.counts = [], {}
+
+    def find(self, code, place, detail=""):
+        self.findings.append((code, place, detail))
+
+    def count(self, what, n=1):
+        self.counts[what] = self.counts.get(what, 0) + n
+
+    def status(self, genesis):
+        if any(code not in ABSENCE for code, _, _ in self.findings):
+            return 1
+        return 3 if self.findings or not genesis else 0
+
+
+# Events (section 4) and what the kinds about the trial say (section 7) ----------------------------------------------
+
+SUBJECT_KINDS = {"enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"}
+TRIAL_KINDS = {"trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted"}
+RESERVED = set(
+    "screening consent product_lot ae_assessment safety_report_sent adjudication allocation unblinding "
+    "protocol_deviation protocol_amended data_cut report_published signature query verification lock unlock "
+    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed log_key_changed".split())
+ROLES = set("sponsor principal_investigator investigator coordinator cell_lab monitor data_manager sponsor_safety "
+            "committee statistician inspector auditor".split())
+SITE_ROLES = {"principal_investigator", "investigator", "coordinator"}
+
+# Section 8: what a role may sign, and where.
+_SEEN = "screening consent enrollment infusion visit adverse_event disposition contact".split()
+_TREATED = _SEEN + "protocol_deviation subject_transferred signature".split()
+ROLE_TABLE = {
+    "sponsor": {"trial": "trial_opened site_activated site_closed protocol_amended log_key_changed "
+                         "service_key_granted key_granted key_revoked".split()},
+    "principal_investigator": {"own_sites": _TREATED + ["key_granted", "key_revoked"]},
+    "investigator": {"own_sites": _TREATED},
+    "coordinator": {"own_sites": _SEEN},
+    "cell_lab": {"trial": ["product_lot"]},
+    "monitor": {"trial": ["query", "verification"]},
+    "data_manager": {"trial": "query lock unlock data_cut subjects_linked".split(), "imports": sorted(SUBJECT_KINDS)},
+    "sponsor_safety": {"trial": ["ae_assessment", "safety_report_sent"]},
+    "committee": {"trial": ["adjudication"]},
+    "statistician": {"trial": ["data_cut", "report_published"]},
+    "inspector": {},
+    "auditor": {},
+}
+ENTITLED = {role: {kind: where for where, kinds in cells.items() for kind in kinds}
+            for role, cells in ROLE_TABLE.items()}
+
+
+def members(value, needed, optional=()):
+    need(isinstance(value, dict), "no object where one is due")
+    need(set(needed) <= set(value) <= set(needed) | set(optional), "a member missing or unknown")
+
+
+def text(value):
+    need(isinstance(value, str), "no text")
+
+
+def integer(value, low=0, high=INTEGER_MAX):
+    need(type(value) is int and low <= value <= high, "no integer in range")
+
+
+def role_name(value):
+    text(value)
+    need(value in ROLES, "no role")
+
+
+def sealed_text(value):
+    members(value, ("alg", "ciphertext", "commitment", "nonce", "wrapped_key"))
+    need(value["alg"] == "xchacha20poly1305", "no known cipher")
+    need(len(from_base64(value["ciphertext"])) >= 48, "a ciphertext too short")
+    identifier("hash", value["commitment"])
+    from_base64(value["nonce"], 24)
+    from_base64(value["wrapped_key"], 72)
+
+
+def opening_data(data):
+    members(data, "definitions log_key profile rule_set schedule sponsor_keys synthetic title zone".split())
+    members(data["definitions"], "evaluable imputation related relapse remission".split())
+    for value in list(data["definitions"].values()) + [data["log_key"], data["title"]]:
+        text(value)
+    members(data["profile"], ["mandatory"])
+    need(isinstance(data["profile"]["mandatory"], dict), "no object where one is due")
+    for pointers in data["profile"]["mandatory"].values():
+        need(isinstance(pointers, list), "no list where one is due")
+        for pointer in pointers:
+            text(pointer)
+    integer(data["rule_set"], 0, 2**32 - 1)
+    need(isinstance(data["schedule"], list) and isinstance(data["sponsor_keys"], list), "no list where one is due")
+    for visit in data["schedule"]:
+        members(visit, ("day", "name", "window_after", "window_before"))
+        integer(visit["day"], -2**31, 2**31 - 1)
+        text(visit["name"])
+        integer(visit["window_after"], 0, 2**32 - 1)
+        integer(visit["window_before"], 0, 2**32 - 1)
+    for key in data["sponsor_keys"]:
+        members(key, ("holder", "organisation", "public_key"))
+        identifier("actor", key["holder"])
+        text(key["organisation"])
+        text(key["public_key"])
+    need(type(data["synthetic"]) is bool, "no boolean")
+    identifier("zone", data["zone"])
+
+
+def trial_data(kind, data):
+    """The contents of the kinds about the trial: all authority follows from them."""
+    if kind == "trial_opened":
+        opening_data(data)
+    elif kind == "site_activated":
+        members(data, ("country", "name", "zone"))
+        text(data["country"])
+        text(data["name"])
+        identifier("zone", data["zone"])
+    elif kind == "key_granted":
+        members(data, ("holder", "organisation", "possession", "public_key", "role", "sites"),
+                ("valid_from", "valid_until"))
+        identifier("actor", data["holder"])
+        for member in ("organisation", "possession", "public_key"):
+            text(data[member])
+        role_name(data["role"])
+        need(isinstance(data["sites"], list), "no list of sites")
+        for site in data["sites"]:
+            identifier("site", site)
+        for member in ("valid_from", "valid_until"):
+            if member in data:
+                instant(data[member])
+    elif kind == "key_revoked":
+        members(data, ("key", "reason"), ("suspected_since",))
+        identifier("hash", data["key"])
+        need(data["reason"] in ("left", "replaced", "lost", "compromised"), "no reason")
+        if "suspected_since" in data:
+            partial_date(data["suspected_since"])
+    else:
+        members(data, ("possession", "service", "verifier_key"))
+        text(data["possession"])
+        text(data["verifier_key"])
+        need(data["service"] == "receipts", "no service")
+
+
+class BeyondThisVersion(Refused):
+    """A reserved kind, or a schema number that this version does not have."""
+
+
+def check_event(event, size):
+    """The envelope of an event, and the contents of those about the trial."""
+    need(size <= EVENT_BYTES_MAX, "an event too long")
+    kind = event.get("kind")
+    text(kind)
+    if kind in RESERVED:
+        raise BeyondThisVersion("the kind " + kind)
+    need(kind in SUBJECT_KINDS | TRIAL_KINDS, "no kind")
+    if type(event.get("schema")) is int and event["schema"] != 1:
+        raise BeyondThisVersion("schema %d" % event["schema"])
+    needed = {"actor", "data", "id", "key", "kind", "log", "schema", "signed_at", "trial", "zone"}
+    optional = set()
+    if kind in SUBJECT_KINDS:
+        needed |= {"site", "subject", "occurred_on"}
+        optional = {"amends", "follows"}
+        if kind == "adverse_event":
+            needed.remove("occurred_on")
+            optional.add("occurred_on")
+    elif kind == "site_activated":
+        needed.add("site")
+    members(event, needed, optional)
+    need(not ("amends" in event and "follows" in event), "both amends and follows")
+    integer(event["schema"], 1, 1)
+    members(event["actor"], ("id", "organisation", "role"))
+    identifier("actor", event["actor"]["id"])
+    text(event["actor"]["organisation"])
+    role_name(event["actor"]["role"])
+    for member, grammar in (("id", "event"), ("key", "hash"), ("log", "hash"), ("trial", "trial"), ("zone", "zone"),
+                            ("site", "site"), ("subject", "subject")):
+        if member in event:
+            identifier(grammar, event[member])
+    instant(event["signed_at"])
+    if "occurred_on" in event:
+        partial_date(event["occurred_on"])
+    if "follows" in event:
+        members(event["follows"], ("hash", "seq"))
+        identifier("hash", event["follows"]["hash"])
+        integer(event["follows"]["seq"])
+    if "amends" in event:
+        amends = event["amends"]
+        members(amends, ("effect", "hash", "reason", "seq"), ("comment",))
+        need(amends["effect"] in ("replace", "void"), "no effect")
+        need(amends["reason"] in ("transcription", "source_corrected", "coding", "late_information", "wrong_subject",
+                                  "other"), "no reason")
+        identifier("hash", amends["hash"])
+        integer(amends["seq"])
+        if "comment" in amends:
+            sealed_text(amends["comment"])
+    need(isinstance(event["data"], dict), "no object where one is due")
+    if voids(event):
+        need(event["data"] == {}, "contents in an event that voids")
+    elif kind in TRIAL_KINDS:
+        trial_data(kind, event["data"])
+
+
+def voids(event):
+    return event.get("amends", {}).get("effect") == "void"
+
+
+# Authority and corrections (sections 8 and 9) -----------------------------------------------------------------------
+
+class Refusal(Exception):
+    """A refusal of section 11: its code. What rests on an earlier record may be undecided where records are missing."""
+
+
+FINDING_OF = {
+    "key-unknown": "signer-not-entitled", "trial-differs": "event-of-another-log",
+    "log-differs": "event-of-another-log", "actor-differs": "actor-not-holder",
+    "key-not-in-force": "signer-not-entitled", "key-revoked": "signer-not-entitled",
+    "role-not-entitled": "signer-not-entitled", "site-not-entitled": "signer-not-entitled",
+    "import-unmarked": "signer-not-entitled", "amended-unknown": "amendment-not-of-latest",
+    "amended-differs": "amendment-not-of-latest", "stale-amendment": "amendment-not-of-latest",
+    "already-void": "amendment-not-of-latest", "other-organisation": "signer-not-entitled",
+    "grant-without-possession": "bad-signature", "grant-not-entitled": "signer-not-entitled",
+    "revokes-itself": "signer-not-entitled",
+}
+UNDECIDED_WITH_GAPS = {
+    "key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled",
+    "revoked-unknown", "amended-unknown", "stale-amendment", "already-void",
+}
+
+
+def insist(condition, code):
+    if not condition:
+        raise Refusal(code)
+
+
+class Grant:
+    def __init__(self, public, holder, organisation, role, sites, granted_by, seq, window=(None, None)):
+        self.public, self.holder, self.organisation, self.role = public, holder, organisation, role
+        self.sites, self.granted_by, self.seq, self.window, self.revoked_at = set(sites), granted_by, seq, window, None
+
+    def in_force(self, at):
+        start, end = self.window
+        return self.revoked_at is None and (start is None or start <= at) and (end is None or at < end)
+
+
+def possession_message(genesis, holder, public):
+    return ("trialbook key v1\n%s\n%s\n%s" % (genesis, holder, in_base64(public))).encode()
+
+
+class Trial:
+    """Who is entitled to what, and what the log holds, after the records so far."""
+
+    def __init__(self, event, genesis):
+        data = event["data"]
+        self.trial, self.genesis = event["trial"], genesis
+        self.keys, self.services, self.sites, self.subjects, self.records = {}, {}, set(), {}, {}
+        try:
+            self.log_key = VerifierKey(data["log_key"], LOG)
+            for stated in data["sponsor_keys"]:
+                public = PublicKey(from_base64(stated["public_key"], 32))
+                insist(public.id not in self.keys, "opening-malformed")
+                self.keys[public.id] = Grant(public, stated["holder"], stated["organisation"], "sponsor", [], None, 0)
+        except Refused:
+            raise Refusal("opening-malformed") from None
+        insist(data["rule_set"] == 1, "opening-malformed")
+        insist(event["log"] == ZERO_HASH, "log-differs")
+        insist(event["key"] in self.keys, "key-unknown")
+        grant = self.keys[event["key"]]
+        insist(event["actor"] == {"id": grant.holder, "organisation": grant.organisation, "role": "sponsor"},
+               "actor-differs")
+
+    def judge(self, event, at):
+        """Raises the refusal that admission would have given."""
+        kind, data = event["kind"], event["data"]
+        insist(event["trial"] == self.trial, "trial-differs")
+        insist(kind != "trial_opened", "trial-already-open")
+        insist(event["log"] == self.genesis, "log-differs")
+        insist(event["key"] in self.keys, "key-unknown")
+        grant = self.keys[event["key"]]
+        insist(event["actor"] == {"id": grant.holder, "organisation": grant.organisation, "role": grant.role},
+               "actor-differs")
+        insist(grant.revoked_at is None, "key-revoked")
+        insist(grant.in_force(at), "key-not-in-force")
+        where = ENTITLED[grant.role].get(kind)
+        insist(where, "role-not-entitled")
+        insist(where != "imports" or voids(event) or "import" in data, "import-unmarked")
+        if "site" in event:
+            insist(where != "own_sites" or event["site"] in grant.sites, "site-not-entitled")
+            if kind == "site_activated":
+                insist(event["site"] not in self.sites, "site-already-active")
+            else:
+                insist(event["site"] in self.sites, "site-unknown")
+        if kind == "key_granted":
+            self.judge_grant(grant, data, at)
+        elif kind == "service_key_granted":
+            self.judge_service(data)
+        elif kind == "key_revoked":
+            self.judge_revocation(event["key"], grant, data["key"])
+        elif kind in SUBJECT_KINDS:
+            self.judge_subject(event, where)
+
+    def granted_before(self, key_id):
+        return key_id in self.keys or key_id in self.services
+
+    def judge_grant(self, signer, data, at):
+        try:
+            public = PublicKey(from_base64(data["public_key"], 32))
+        except Refused:
+            raise Refusal("grant-malformed") from None
+        insist(not self.granted_before(public.id), "grant-key-repeated")
+        sites, role = set(data["sites"]), data["role"]
+        insist(bool(sites) == (role in SITE_ROLES), "grant-malformed")
+        insist(sites <= self.sites, "site-unknown")
+        if "valid_from" in data and "valid_until" in data:
+            insist(data["valid_from"] < data["valid_until"], "grant-malformed")
+        if signer.role == "sponsor":
+            insist(role not in SITE_ROLES or role == "principal_investigator", "grant-not-entitled")
+            if role == "principal_investigator":
+                insist(not any(known.role == role and known.sites & sites and known.in_force(at)
+                               for known in self.keys.values()), "grant-not-entitled")
+        else:
+            insist(role in SITE_ROLES and sites <= signer.sites, "grant-not-entitled")
+            insist(data["organisation"] == signer.organisation, "grant-not-entitled")
+        self.judge_possession(public, data["holder"], data["possession"])
+
+    def judge_service(self, data):
+        try:
+            key = VerifierKey(data["verifier_key"], LOG)
+        except Refused:
+            raise Refusal("grant-malformed") from None
+        insist(key.name == self.log_key.name + "/receipts", "grant-malformed")
+        insist(not self.granted_before(key.public.id) and key.public.data != self.log_key.public.data,
+               "grant-key-repeated")
+        self.judge_possession(key.public, key.name, data["possession"])
+
+    def judge_possession(self, public, holder, possession):
+        try:
+            signature = from_base64(possession, 64)
+        except Refused:
+            raise Refusal("grant-without-possession") from None
+        insist(public.verifies(possession_message(self.genesis, holder, public.data), signature),
+               "grant-without-possession")
+
+    def judge_revocation(self, signer_id, signer, key_id):
+        insist(self.granted_before(key_id), "revoked-unknown")
+        revoked = self.keys.get(key_id) or self.services[key_id]
+        insist(revoked.revoked_at is None, "revoked-already")
+        if signer.role == "sponsor":
+            insist(key_id != signer_id, "revokes-itself")
+            insist(revoked.role not in SITE_ROLES
+                   or (revoked.role == "principal_investigator" and revoked.granted_by == "sponsor"),
+                   "grant-not-entitled")
+        else:
+            insist(revoked.role in SITE_ROLES and revoked.sites <= signer.sites, "grant-not-entitled")
+
+    def judge_subject(self, event, where):
+        known = self.subjects.get(event["subject"])
+        makes = event["kind"] == "enrollment" or (
+            event["kind"] == "disposition" and event["data"].get("reason") == "screen_failure")
+        insist(known is not None or (makes and "amends" not in event), "subject-unknown")
+        insist(known in (None, event["site"]), "subject-of-another-site")
+        named = event.get("amends") or event.get("follows")
+        if not named:
+            return
+        # A `follows` that does not hold is `admission-contradicted`: it corrects nothing.
+        unknown, differs = ("amended-unknown", "amended-differs") if "amends" in event else (
+            "followed-unknown", "followed-differs")
+        target = self.records.get(named["seq"])
+        insist(target, unknown)
+        insist(all(target[member] == event.get(member) for member in ("kind", "site", "subject"))
+               and target["hash"] == named["hash"], differs)
+        if "amends" in event:
+            insist(where != "imports" or target["imported"], "import-unmarked")
+            insist(target["organisation"] == event["actor"]["organisation"], "other-organisation")
+            insist(target["amended_by"] is None, "stale-amendment")
+            insist(not (voids(event) and target["voids"]), "already-void")
+
+    def take(self, event, seq, digest, at, entitled):
+        """The state goes on. What was refused about keys and sites, or badly signed, has no effect."""
+        kind, data = event["kind"], event["data"]
+        grant = self.keys.get(event["key"])
+        role = grant.role if grant else None
+        self.records[seq] = {
+            "kind": kind, "site": event.get("site"), "subject": event.get("subject"), "hash": digest,
+            "organisation": event["actor"]["organisation"], "amended_by": None, "voids": voids(event),
+            "imported": "import" in data or (voids(event) and role == "data_manager"),
+        }
+        if kind in SUBJECT_KINDS:
+            self.subjects.setdefault(event["subject"], event["site"])
+        if not entitled:
+            return
+        if "amends" in event and event["amends"]["seq"] in self.records:
+            self.records[event["amends"]["seq"]]["amended_by"] = seq
+        if kind == "site_activated":
+            self.sites.add(event["site"])
+        elif kind == "key_granted":
+            public = PublicKey(from_base64(data["public_key"], 32))
+            self.keys[public.id] = Grant(public, data["holder"], data["organisation"], data["role"], data["sites"],
+                                         role, seq, (data.get("valid_from"), data.get("valid_until")))
+        elif kind == "service_key_granted":
+            key = VerifierKey(data["verifier_key"], LOG)
+            self.services[key.public.id] = Grant(key, key.name, None, "service", [], role, seq)
+        elif kind == "key_revoked":
+            (self.keys.get(data["key"]) or self.services[data["key"]]).revoked_at = seq
+
+
+# The records (sections 13 and 15) -----------------------------------------------------------------------------------
+
+class Records:
+    """Reads records in their order; `None` is one that is not there, whose hash the tree may know."""
+
+    def __init__(self, report, genesis=None, log_key=None, known_hashes=()):
+        self.report, self.genesis, self.log_key = report, genesis, log_key
+        self.known, self.due, self.head, self.last_at = dict(known_hashes), 0, bytes(32), None
+        self.trial, self.opened, self.gaps, self.ids, self.times = None, False, False, {}, []
+
+    def missing(self, tree_hash):
+        self.report.find("records-missing", self.due)
+        self.gaps, self.head, self.due = True, tree_hash, self.due + 1
+        self.times.append(None)
+
+    def take(self, data):
+        seq, digest = self.due, record_hash(data)
+        self.report.count("records hashed")
+        try:
+            record, event_bytes, signature = self.form(data)
+        except Refused as fault:
+            self.report.find("record-malformed", seq, str(fault))
+            record = None
+        if record:
+            if record["seq"] != seq:
+                code = "position-missing" if record["seq"] > seq else "position-repeated"
+                self.report.find(code, seq, "it says %d" % record["seq"])
+            if self.head is not None:
+                self.report.count("links checked")
+                if record["prev"] != self.head.hex():
+                    self.report.find("broken-link", seq)
+            if self.last_at is not None and record["recorded_at"] < self.last_at:
+                self.report.find("time-going-back", seq)
+            self.last_at = record["recorded_at"]
+        self.times.append(record and record["recorded_at"])
+        if seq == 0 and self.genesis and digest.hex() != self.genesis:
+            self.report.find("genesis-differs", seq, digest.hex())
+        for code, known in self.known.get(seq, ()):
+            self.report.count("known heads and receipts compared")
+            if digest.hex() != known:
+                self.report.find(code, seq)
+        self.head, self.due = digest, seq + 1
+        if record:
+            self.event(record, event_bytes, signature, seq, digest.hex())
+        elif seq == 0:
+            self.report.find("authority-underivable", seq)
+
+    def form(self, data):
+        need(len(data) <= RECORD_BYTES_MAX, "a record too long")
+        record, spans = canonical(data)
+        members(record, ("event", "prev", "recorded_at", "seq", "signature"))
+        need(isinstance(record["event"], dict), "no event")
+        identifier("hash", record["prev"])
+        instant(record["recorded_at"])
+        integer(record["seq"])
+        return record, spans["event"], from_base64(record["signature"], 64)
+
+    def event(self, record, event_bytes, signature, seq, digest):
+        event, at = record["event"], record["recorded_at"]
+        self.report.count("events read")
+        try:
+            check_event(event, len(event_bytes))
+        except BeyondThisVersion as fault:
+            self.report.find("beyond-this-version", seq, str(fault))
+            event = None
+        except Refused as fault:
+            self.report.find("event-malformed", seq, str(fault))
+            event = None
+        if event is None:
+            if seq == 0:
+                self.report.find("authority-underivable", seq)
+            return
+        if self.ids.setdefault(event["id"], seq) != seq:
+            self.report.find("id-repeated", seq, "as at %d" % self.ids[event["id"]])
+        entitled = True
+        try:
+            if seq == 0:
+                insist(event["kind"] == "trial_opened", "trial-not-open")
+                self.trial = Trial(event, digest)
+                if self.log_key and self.trial.log_key.text != self.log_key.text:
+                    self.report.find("log-key-differs", seq)
+            elif self.trial:
+                self.trial.judge(event, at)
+        except Refusal as refusal:
+            entitled = False
+            code = str(refusal)
+            if self.gaps and code in UNDECIDED_WITH_GAPS | {"followed-unknown"}:
+                self.report.find("authority-undecided", seq, code)
+            else:
+                self.report.find(FINDING_OF.get(code, "admission-contradicted"), seq, code)
+        if self.trial is None:
+            if seq == 0:
+                self.report.find("authority-underivable", seq)
+            return
+        grant = self.trial.keys.get(event["key"])
+        if grant:
+            self.report.count("signatures of events checked")
+            if not grant.public.verifies(b"trialbook event v1\n" + event_bytes, signature):
+                self.report.find("bad-signature", seq)
+                entitled = False
+        if seq > 0 and event["kind"] != "trial_opened":
+            self.trial.take(event, seq, digest, at, entitled)
+
+    def finish(self, size, shortest):
+        if self.due == 0 and not shortest:
+            self.report.find("log-empty", "")
+        if self.due < shortest:
+            self.report.find("shorter-than-known", self.due, "known to have held %d" % shortest)
+        for seq in sorted(self.known):
+            if seq >= self.due:
+                for code, _ in self.known[seq]:
+                    self.report.find(code if code == "receipt-not-honoured" else "shorter-than-known", seq,
+                                     "the log ends at %d" % size)
+
+
+# Files: a directory, or a bundle's zip (section 22) -----------------------------------------------------------------
+
+class File:
+    def __init__(self, length, read):
+        self.length, self.read = length, read
+
+
+def open_directory(root, report):
+    """Every regular file below a directory, by its path; whatever else is there is unexpected."""
+    files = {}
+
+    def walk(directory, prefix):
+        for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+            path = prefix + entry.name
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                walk(entry.path, path + "/")
+            elif stat.S_ISREG(mode):
+                files[path] = File(entry.stat(follow_symlinks=False).st_size, reader(entry.path))
+            else:
+                report.find("file-unexpected", path, "no regular file")
+
+    def reader(path):
+        def read():
+            with open(path, "rb") as file:
+                return file.read()
+        return read
+
+    walk(root, "")
+    return files
+
+
+PART = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def bundle_path(path):
+    parts = path.split("/")
+    need(len(path) <= 255 and all(PART.fullmatch(part) and part not in (".", "..") for part in parts), "no path")
+    return path
+
+
+def path_order(path):
+    return path.encode()
+
+
+LOCAL = struct.Struct("<4sHHHHHIIIHH")
+
+
+def local_header(name, crc, length):
+    return LOCAL.pack(b"PK\3\4", 20, 2048, 0, 0, 33, crc, length, length, len(name), 0) + name
+
+
+def directory_line(name, crc, length, place):
+    beyond = place >= 2**32 - 1
+    extra = struct.pack("<HHQ", 1, 8, place) if beyond else b""
+    versions = (813, 45) if beyond else (788, 20)
+    head = struct.pack("<4sHH", b"PK\1\2", *versions) + local_header(name, crc, length)[6:28]
+    return head + struct.pack("<HHHHII", len(extra), 0, 0, 0, 2175008768, min(place, 2**32 - 1)) + name + extra
+
+
+def zip_end(count, length, place):
+    end = b""
+    if count >= 65535 or place >= 2**32 - 1 or length >= 2**32 - 1:
+        end += struct.pack("<4sQHHQQQQQ", b"PK\6\6", 44, 813, 45, 0, count, count, length, place)
+        end += struct.pack("<4sIQI", b"PK\6\7", 0, place + length, 1)
+    count = min(count, 65535)
+    return end + struct.pack("<4sIHHIIH", b"PK\5\6", 0, count, count, min(length, 2**32 - 1), min(place, 2**32 - 1), 0)
+
+
+def open_zip(data, report):
+    """The files of a zip in its one writing: every header is made anew and compared."""
+    files, directory, at, last = {}, [], 0, None
+
+    def slice_of(start, end):
+        return lambda: bytes(data[start:end])
+
+    try:
+        while bytes(data[at:at + 4]) == b"PK\3\4":
+            need(len(data) >= at + 30, "cut off")
+            fields = LOCAL.unpack(data[at:at + 30])
+            crc, length, name_length = fields[6], fields[7], fields[9]
+            name = bytes(data[at + 30:at + 30 + name_length])
+            start = at + 30 + name_length
+            need(bytes(data[at:start]) == local_header(name, crc, length), "a header at byte %d" % at)
+            need(length <= 4_294_967_294 and start + length <= len(data), "a length at byte %d" % at)
+            try:
+                path = bundle_path(name.decode("ascii"))
+            except UnicodeDecodeError:
+                raise Refused("a path at byte %d" % at) from None
+            order = (path != "MANIFEST", name)
+            need(last is None or last < order, "a path out of order or repeated at byte %d" % at)
+            last = order
+            if zlib.crc32(data[start:start + length]) != crc:
+                report.find("zip-malformed", path, "its data are not those of its checksum")
+            files[path] = File(length, slice_of(start, start + length))
+            directory.append(directory_line(name, crc, length, at))
+            at = start + length
+        due = b"".join(directory)
+        due += zip_end(len(files), len(due), at)
+        need(bytes(data[at:at + len(due) + 1]) == due, "the directory at byte %d" % at)
+    except Refused as fault:
+        report.find("zip-malformed", "", str(fault))
+    return files
+
+
+def check_manifest(files, report):
+    """Holds every file against MANIFEST, which guards against accidents: nobody signed it."""
+    manifest = files.get("MANIFEST")
+    if manifest is None:
+        report.find("manifest-missing", "MANIFEST")
+        return
+    listed = {}
+    try:
+        need(manifest.length <= MANIFEST_BYTES_MAX, "too long")
+        try:
+            text = manifest.read().decode("ascii")
+        except UnicodeDecodeError:
+            raise Refused("not ASCII") from None
+        need(text == "" or text.endswith("\n"), "a line cut off")
+        last = ""
+        for line in text.split("\n")[:-1]:
+            found = re.fullmatch("([0-9a-f]{64}) (0|[1-9][0-9]{0,19}) (.+)", line)
+            need(found, "no line of a MANIFEST")
+            path = bundle_path(found.group(3))
+            need(path != "MANIFEST" and last < path, "a path out of order, repeated or its own")
+            last = path
+            listed[path] = (found.group(1), int(found.group(2)))
+    except Refused as fault:
+        report.find("manifest-malformed", "MANIFEST", str(fault))
+        return
+    for path, (digest, length) in listed.items():
+        file = files.get(path)
+        report.count("files held against the MANIFEST")
+        if file is None:
+            report.find("file-missing", path)
+        elif file.length != length or hashlib.sha256(file.read()).hexdigest() != digest:
+            report.find("file-differs", path)
+    for path in files:
+        placed = path == "README.html" or path.split("/")[0] in ("keys", "log", "reports") and "/" in path
+        if path != "MANIFEST" and (path not in listed or not placed):
+            report.find("file-unexpected", path)
+
+
+# The archive (section 21) -------------------------------------------------------------------------------------------
+
+class Archive:
+    def __init__(self, files, report, whole_only, prefix=""):
+        self.files, self.report, self.whole_only, self.prefix = files, report, whole_only, prefix
+        self.differing, self.log_keys, self.cosigned_at = {}, [], None
+
+    def find(self, code, path, detail=""):
+        self.report.find(code, self.prefix + path, detail)
+
+    def checkpoint(self, log_key, policy, genesis):
+        """The checkpoint's (origin, size, root), or None if nothing can be held against it."""
+        file = self.files.get("checkpoint")
+        if file is None:
+            self.find("checkpoint-missing", "checkpoint")
+            return None
+        self.note = b"" if file.length > NOTE_BYTES_MAX else file.read()
+        try:
+            found = read_checkpoint(read_note(self.note)[0])
+        except Refused as fault:
+            self.find("checkpoint-malformed", "checkpoint", str(fault))
+            return None
+        origin = found[0]
+        self.log_keys = [log_key] if log_key else policy.logs if policy else []
+        self.log_keys = self.log_keys or self.keys_of_opening(genesis)
+        if not self.log_keys:
+            self.find("checkpoint-key-unknown", "checkpoint")
+            return found
+        named = [key for key in self.log_keys if key.name == origin]
+        if not named:
+            self.find("checkpoint-of-another-log", "checkpoint", origin)
+            return found
+        witnesses = list(policy.witnesses.values()) if policy else []
+        try:
+            _, signed = signers(self.note, named + witnesses)
+        except Refused as fault:
+            self.find("checkpoint-bad-signature", "checkpoint", str(fault))
+            return found
+        self.report.count("signatures of the checkpoint held", len(signed))
+        if not any(key.kind == LOG for key, _ in signed):
+            self.find("checkpoint-not-signed", "checkpoint")
+        times = [time for key, time in signed if key.kind == WITNESS]
+        self.cosigned_at = min(times) if times else None
+        if policy and not policy.met(policy.names_of(key for key, _ in signed if key.kind == WITNESS)):
+            self.find("quorum-short", "checkpoint")
+        return found
+
+    def keys_of_opening(self, genesis):
+        for width in range(256, 0, -1):
+            file = self.files.get(tile_path("entries", 0, width))
+            if not file or file.length > 65_537 * width:
+                continue
+            try:
+                first = read_bundle(file.read(), width)[0]
+                if first is None or (genesis and record_hash(first).hex() != genesis):
+                    continue
+                return [VerifierKey(canonical(first)[0]["event"]["data"]["log_key"], LOG)]
+            except (Refused, KeyError, TypeError, AttributeError):
+                continue
+        return []
+
+    def sort_files(self, size):
+        """By place, the widths of the tiles and bundles within the tree."""
+        self.places = {}
+        for path in self.files:
+            if path == "checkpoint":
+                continue
+            try:
+                level, index, width = tile_place(path)
+            except Refused:
+                if self.whole_only or not re.search("#[0-9]+$", path):
+                    self.find("file-unexpected", path)
+                continue
+            unit = 256 ** (0 if level == "entries" else level)
+            if 256 * index * unit >= size - size % unit:
+                if self.whole_only:
+                    self.find("file-unexpected", path)
+                continue
+            if self.whole_only and index * 256 + width > size // unit:
+                self.find("file-unexpected", path)
+            self.places.setdefault((level, index), []).append(width)
+
+    def tile(self, level, index, width):
+        """The hashes of one file; None if it is not as long as its width demands."""
+        path = tile_path(level, index, width)
+        self.report.count("hash tiles read")
+        file = self.files[path]
+        data = file.read() if file.length == 32 * width else b""
+        if len(data) != 32 * width:
+            self.find("wrong-tile", path, "its length")
+            return None
+        return [data[i:i + 32] for i in range(0, len(data), 32)]
+
+    def bundle(self, index, width):
+        path = tile_path("entries", index, width)
+        self.report.count("entry bundles read")
+        file = self.files[path]
+        try:
+            need(2 * width <= file.length <= 65_537 * width, "its length")
+            return read_bundle(file.read(), width)
+        except Refused as fault:
+            self.find("entry-bundle-malformed", path, str(fault))
+            return None
+
+    def at_place(self, level, index, due, read):
+        """What stands at a place, as (items, width): of the width due if there is such, else of a greater one."""
+        widths = self.places.get((level, index), [])
+        chosen, others = (None, None), []
+        for width in sorted(widths, key=lambda width: (width < due, width)):
+            items = read(index, width) if level == "entries" else read(level, index, width)
+            if items is None:
+                continue
+            if chosen[0] is None and width >= due:
+                chosen = (items[:due], width)
+            else:
+                others.append((items[:due], width))
+        return chosen[0], chosen[1], others
+
+    def check_tree(self, size, root):
+        """Records and hashes of the tree, by position; and the root made anew, unless hashes are missing."""
+        self.records, self.leaves = [None] * size, [None] * size
+        for index in range(-(-size // 256)):
+            self.records_at(index, min(256, size - 256 * index))
+        hashes, level, edge = self.leaves, 0, []
+        while hashes:
+            count, above = len(hashes), []
+            stored = self.stored(level + 1, count // 256)
+            for index in range(-(-count // 256)):
+                due = min(256, count - 256 * index)
+                anew = hashes[256 * index:256 * index + due]
+                if due == 256:
+                    made = None if None in anew else tree_root(anew)
+                    there = stored[index]
+                    if level == 0 and index in self.differing:
+                        anew, made = self.settle(index, anew, there)
+                        self.leaves[256 * index:256 * index + due] = anew
+                    if made is not None and there is not None and made != there:
+                        self.find("wrong-tile", self.stored_path(level + 1, index), "hash %d of it" % (index % 256))
+                    above.append(made if made is not None else there)
+                else:
+                    edge.append(anew)
+            hashes, level = above, level + 1
+        self.check_root(size, root, edge)
+
+    def check_root(self, size, root, edge):
+        """The last partial tile of each level, lowest first, makes up the root."""
+        def made():
+            subtrees = []
+            for level, hashes in enumerate(edge):
+                part = []
+                at = 0
+                for bit in range(7, -1, -1):
+                    if len(hashes) >> bit & 1:
+                        part.append(tree_root(hashes[at:at + (1 << bit)]))
+                        at += 1 << bit
+                subtrees = part + subtrees
+            return fold(subtrees)
+
+        self.report.count("leaves of the tree", size)
+        last = (size - 1) // 256 if size else 0
+        if any(None in hashes for hashes in edge):
+            return
+        if last in self.differing and size % 256:
+            records = self.differing[last]
+            candidate = [record or leaf for record, leaf in zip(records, edge[0])]
+            stored, edge[0] = edge[0], candidate
+            if made() == root:
+                self.find("wrong-tile", self.stored_path(0, last), "a record's hash is another, and the root's")
+                self.leaves[256 * last:] = candidate
+                return
+            edge[0] = stored
+            self.blame_records(last, records, stored)
+        if root is None:
+            return
+        self.report.count("roots made anew")
+        if made() != root:
+            self.find("wrong-root", "checkpoint")
+
+    def reach(self):
+        """How many records the files hold that stand at the first places, without a gap."""
+        widths = {}
+        for path in self.files:
+            try:
+                level, index, width = tile_place(path)
+            except Refused:
+                continue
+            if level in (0, "entries"):
+                widths[index] = max(width, widths.get(index, 0))
+        size = 0
+        while size % 256 == 0 and size // 256 in widths:
+            size += widths[size // 256]
+        return size
+
+    def records_at(self, index, due):
+        records, width, others = self.at_place("entries", index, due, self.bundle)
+        hashes, _, copies = self.at_place(0, index, due, self.tile)
+        base = 256 * index
+        if hashes is None and not any(width >= due for width in self.places.get((0, index), [])):
+            self.find("tile-missing", tile_path(0, index, due))
+        if records:
+            self.records[base:base + due] = records
+        digests = [record_hash(record) if record is not None else None for record in records or [None] * due]
+        leaves = hashes or digests
+        self.leaves[base:base + due] = leaves
+        if any(digest and leaf != digest for digest, leaf in zip(digests, leaves)):
+            self.differing[index] = digests
+        for copy, copy_width in copies:
+            if copy != leaves[:len(copy)] and None not in leaves[:len(copy)]:
+                self.find("wrong-tile", tile_path(0, index, copy_width), "a copy that differs")
+        for copy, copy_width in others:
+            for offset, record in enumerate(copy):
+                leaf = leaves[offset]
+                if record is None or leaf is None:
+                    continue
+                if record_hash(record) != leaf:
+                    place = tile_path("entries", index, copy_width)
+                    self.find("record-not-in-tree", place, "record %d" % (base + offset))
+
+    def settle(self, index, leaves, above):
+        """Of a full tile and records that differ from it: which of them the level above bears out."""
+        records = self.differing[index]
+        candidate = [record or leaf for record, leaf in zip(records, leaves)]
+        if above is not None and None not in candidate and tree_root(candidate) == above:
+            self.find("wrong-tile", self.stored_path(0, index), "a record's hash is another, and the one above it")
+            return candidate, above
+        self.blame_records(index, records, leaves)
+        return leaves, tree_root(leaves)
+
+    def blame_records(self, index, records, leaves):
+        for offset, (record, leaf) in enumerate(zip(records, leaves)):
+            if record and record != leaf:
+                self.find("record-not-in-tree", "record %d" % (256 * index + offset))
+
+    def stored_path(self, level, index):
+        if level == 0:
+            return tile_path(0, index, max(self.places[(0, index)]))
+        return tile_path(level, index // 256, max(self.places[(level, index // 256)]))
+
+    def stored(self, level, count):
+        """The hashes stored at a level above 0."""
+        hashes = [None] * count
+        for index in range(-(-count // 256)):
+            due = min(256, count - 256 * index)
+            found, _, copies = self.at_place(level, index, due, self.tile)
+            if found is None:
+                if not any(width >= due for width in self.places.get((level, index), [])):
+                    self.find("tile-missing", tile_path(level, index, due))
+                continue
+            hashes[256 * index:256 * index + due] = found
+            for copy, copy_width in copies:
+                if copy != found[:len(copy)]:
+                    self.find("wrong-tile", tile_path(level, index, copy_width), "a copy that differs")
+        return hashes
+
+    def known_checkpoint(self, place, note, size, root):
+        try:
+            origin, known_size, known_root = read_checkpoint(read_note(note)[0])
+            named = [key for key in self.log_keys if key.name == origin]
+            _, signed = signers(note, named)
+            need(signed, "not signed")
+        except Refused as fault:
+            self.report.find("known-checkpoint-unusable", place, str(fault))
+            return
+        self.report.count("known checkpoints compared")
+        if known_size > size:
+            self.report.find("shorter-than-known", place, "known to have held %d" % known_size)
+        elif None not in self.leaves[:known_size]:
+            if tree_root(self.leaves[:known_size]) != known_root:
+                self.report.find("fork" if self.sound else "wrong-root", place)
+
+
+def check_archive(files, report, options, whole_only, prefix):
+    archive = Archive(files, report, whole_only, prefix)
+    found = archive.checkpoint(options.key, options.policy, options.genesis)
+    signed = not any(code.startswith("checkpoint-") for code, _, _ in report.findings)
+    _, size, root = found or (None, archive.reach(), None)
+    # Nobody makes this program count to a size that no files bear out: what is there is checked all the same.
+    if size > archive.reach() + 65_536:
+        report.find("records-missing", "", "the checkpoint says %d records" % size)
+        report.find("tile-missing", prefix, "the checkpoint says %d records" % size)
+        size, root = archive.reach(), None
+    archive.sort_files(size)
+    archive.check_tree(size, root)
+    archive.sound = signed and not any(code == "wrong-root" for code, _, _ in report.findings)
+    for place, note in options.known_checkpoints:
+        archive.known_checkpoint(place, note, size, root)
+    known = {}
+    for known_size, digest in options.known:
+        if known_size:
+            known.setdefault(known_size - 1, []).append(("known-head-differs", digest))
+    for receipt in options.receipts:
+        known.setdefault(receipt["seq"], []).append(("receipt-not-honoured", receipt["hash"]))
+    records = Records(report, options.genesis, options.key, known)
+    for seq, data in enumerate(archive.records):
+        if data is None:
+            for code, digest in known.get(seq, ()):
+                report.count("known heads and receipts compared")
+                if archive.leaves[seq] is not None and archive.leaves[seq].hex() != digest:
+                    report.find(code, seq)
+            records.missing(archive.leaves[seq])
+        else:
+            records.take(data)
+    records.finish(size, 1 if options.genesis else 0)
+    if archive.cosigned_at is not None:
+        limit = (archive.cosigned_at + 60) * 1_000_000
+        for seq, at in enumerate(records.times):
+            if at and instant_micros(at) > limit + 999_999:
+                report.find("time-against-cosignature", seq)
+    check_receipt_notes(options.receipts, records.trial, report)
+    return size
+
+
+def check_receipt_notes(receipts, trial, report):
+    """A receipt binds the registry if its note is signed by a key in force at its position (section 8)."""
+    for receipt in receipts:
+        if "note" not in receipt or trial is None:
+            continue
+        note = receipt["note"].encode()
+        keys = [grant.public for grant in trial.services.values()
+                if grant.seq <= receipt["seq"] and (grant.revoked_at is None or receipt["seq"] <= grant.revoked_at)]
+        try:
+            text, signed = signers(note, keys)
+            origin, first, count, root = read_receipt_note(text)
+            need(signed and origin == trial.log_key.name, "no receipt of this log")
+            path = [bytes.fromhex(identifier("hash", item)) for item in receipt["path"]]
+            need(receipt["seq"] >= first
+                 and inclusion_holds(bytes.fromhex(receipt["hash"]), receipt["seq"] - first, count, path, root),
+                 "its path does not lead to its root")
+            report.count("receipts that bind the registry")
+        except (Refused, ValueError, KeyError) as fault:
+            report.count("receipts that do not bind the registry (%s)" % fault)
+
+
+# The command --------------------------------------------------------------------------------------------------------
+
+NOT_JUDGED = """Not judged here: what the kinds about subjects may say in `data` (their envelopes are), findings of conduct,
+and whether a report follows from the records. For these use trialbook-verify."""
+
+
+def verdict(report, options, size):
+    status = report.status(options.genesis)
+    if status == 0:
+        return "Intact, as far as this program judges: all %d records hold, back to the known genesis." % size
+    if status == 1:
+        return "Broken: the evidence contradicts itself or what is known from elsewhere."
+    if report.findings:
+        return "Undecided: nothing contradicts itself, but something needed for a verdict is not there."
+    return "Consistent, not authenticated: %d records agree with each other; no genesis was given." % size
+
+
+def check_path(options):
+    report = Report()
+    path = options.path
+    if os.path.isdir(path):
+        files = open_directory(path, report)
+        bundle = "MANIFEST" in files or (
+            "checkpoint" not in files and any(name.startswith("log/") for name in files))
+    else:
+        with open(path, "rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
+        files, bundle = open_zip(data, report), True
+    if bundle:
+        check_manifest(files, report)
+        archive = {name[4:]: file for name, file in files.items() if name.startswith("log/")}
+    else:
+        archive = files
+    size = check_archive(archive, report, options, bundle, "log/" if bundle else "")
+    print(verdict(report, options, size))
+    print()
+    for what, count in report.counts.items():
+        print("%10d  %s" % (count, what))
+    if report.findings:
+        print()
+    for code, place, detail in report.findings:
+        place = "record %d" % place if isinstance(place, int) else place
+        print("%s at %s%s" % (code, place or "the whole", ": " + detail if detail else ""))
+    print()
+    print(NOT_JUDGED)
+    return report.status(options.genesis)
+
+
+def check_proof(options):
+    """The proof of one record, under the log's key."""
+    try:
+        position, hashes, note = read_proof(read_file(options.proof))
+        witnesses = list(options.policy.witnesses.values()) if options.policy else []
+        text, signed = signers(note, [options.key] + witnesses)
+        origin, size, root = read_checkpoint(text)
+        need(origin == options.key.name and any(key.kind == LOG for key, _ in signed), "not signed by the log's key")
+        need(inclusion_holds(options.hash, position, size, hashes, root), "the hashes do not lead to the root")
+    except Refused as fault:
+        print("Broken: the proof does not hold: %s." % fault)
+        return 1
+    if options.policy and not options.policy.met(options.policy.names_of(k for k, _ in signed if k.kind == WITNESS)):
+        print("Undecided: the record is at %d, but too few witnesses cosigned." % position)
+        return 3
+    print("The record is number %d of the %d that %s signed for." % (position, size, origin))
+    return 0
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def head(text):
+    size, colon, digest = text.partition(":")
+    need(colon, "no SIZE:HASH")
+    return number(size), identifier("hash", digest)
+
+
+def receipt(data):
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise Refused("no JSON") from None
+    need(isinstance(value, dict), "no receipt")
+    value = value.get("receipt", value)
+    need(isinstance(value, dict) and "seq" in value and "hash" in value, "no receipt")
+    integer(value["seq"])
+    identifier("hash", value["hash"])
+    need(isinstance(value.get("note", ""), str) and isinstance(value.get("path", []), list)
+         and all(isinstance(item, str) for item in value.get("path", [])), "no receipt")
+    return value
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", nargs="?")
+    for name in ("key", "genesis", "policy", "proof", "hash", "record", "vectors"):
+        parser.add_argument("--" + name)
+    for name in ("known", "receipt", "known-checkpoint"):
+        parser.add_argument("--" + name, action="append", default=[])
+    options = parser.parse_args(argv)
+    if [options.path, options.proof, options.vectors].count(None) != 2:
+        parser.error("one of PATH, --proof and --vectors")
+    try:
+        options.key = VerifierKey(options.key.strip(), LOG) if options.key else None
+        options.genesis = identifier("hash", options.genesis) if options.genesis else None
+        options.policy = Policy(read_file(options.policy)) if options.policy else None
+        options.known = [head(text) for text in options.known]
+        options.receipts = [receipt(read_file(path)) for path in options.receipt]
+        options.known_checkpoints = [(path, read_file(path)) for path in options.known_checkpoint]
+        if options.proof:
+            need(options.key and (options.hash is None) != (options.record is None),
+                 "a proof needs --key, and --hash or --record")
+            options.hash = (bytes.fromhex(identifier("hash", options.hash)) if options.hash
+                            else record_hash(read_file(options.record).rstrip(b"\n")))
+    except Refused as fault:
+        parser.error(str(fault))
+    return options
+
+
+def main(argv):
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        options = arguments(argv)
+        if options.vectors:
+            sys.dont_write_bytecode = True
+            import check_vectors
+            return check_vectors.main(options.vectors)
+        if options.proof:
+            return check_proof(options)
+        return check_path(options)
+    except OSError as fault:
+        print("cannot read: %s" % fault, file=sys.stderr)
+        return 7
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
