@@ -173,10 +173,32 @@ pub(crate) enum Command {
     ///
     /// Of a check: status 0 if the record is in the log, 1 if the proof does not hold, 2 if the file is no proof.
     Prove(Box<ProveOptions>),
+    /// Keep a copy of a log that follows it, and say so when the log no longer continues what was copied.
+    ///
+    /// Ends with status 1, and keeps both signed sides under DIR, when the log contradicts itself.
+    Mirror(Box<MirrorOptions>),
+    /// Cosign the checkpoints of logs for whoever asks (C2SP tlog-witness).
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Witness {
+        #[command(subcommand)]
+        command: Option<WitnessCommand>,
+        /// The witness's key file, made with `witness new-key`.
+        #[arg(long, value_name = "FILE", required = true)]
+        key: Option<PathBuf>,
+        /// Where the last checkpoint of each log is kept. Must never be restored from a backup.
+        #[arg(long, value_name = "FILE", required = true)]
+        state: Option<PathBuf>,
+        /// The verifier key of a log to witness; may be given several times.
+        #[arg(long = "log", value_name = "VKEY", value_parser = log_key, required = true)]
+        logs: Vec<VerifierKey>,
+        /// Where to listen; loopback only.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
+        listen: SocketAddr,
+    },
     /// Verify a log from its files, trusting nothing but what is given here.
     Verify {
         /// A data directory, a trial's directory in it, a journal directory; or an archive's directory, a bundle, or the
-        /// directory it was unpacked into.
+        /// directory it was unpacked into; or a log's address, of which a copy is fetched and verified.
         dir: PathBuf,
         /// The trial's genesis, as it was printed when the trial was opened and kept elsewhere.
         #[arg(long, value_name = "HEX")]
@@ -295,6 +317,52 @@ pub(crate) struct ProofCheck {
     /// The record's hash.
     #[arg(long, value_name = "HEX", required_unless_present_any = ["record", "seq"])]
     pub(crate) hash: Option<RecordHash>,
+}
+
+/// What to mirror, and how.
+#[derive(Args)]
+pub(crate) struct MirrorOptions {
+    /// The log's address, such as `http://127.0.0.1:7878/v1/trials/TRIAL/log`.
+    pub(crate) url: String,
+    /// Where to keep the copy; made where it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The log's verifier key, as it came to you by another way than the server.
+    #[arg(long, value_name = "VKEY", value_parser = log_key)]
+    pub(crate) key: VerifierKey,
+    /// The trial's genesis, likewise.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) genesis: Option<RecordHash>,
+    /// Copy the records that this site may read, too.
+    #[arg(long, value_name = "SITE", conflicts_with = "whole")]
+    pub(crate) site: Option<witness::Site>,
+    /// Copy all records, too.
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Cosign what is copied with this witness's key file.
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub(crate) cosign_key: Option<PathBuf>,
+    /// The witness's state file; one for a mirror and a witness with the same key.
+    #[arg(long, value_name = "FILE", requires = "cosign_key")]
+    pub(crate) state: Option<PathBuf>,
+    /// Go on until stopped.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// With --watch: look so often.
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub(crate) every: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Make a witness's key file and print its verifier key, for the policies that name it.
+    NewKey {
+        /// The witness's name, such as `witness.cn-nj.example`.
+        name: String,
+        /// Where to write it; never overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 fn log_key(text: &str) -> Result<VerifierKey, String> {

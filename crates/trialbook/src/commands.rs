@@ -7,6 +7,7 @@ mod export;
 mod findings;
 mod import;
 mod keys;
+mod mirror;
 mod open;
 mod prove;
 mod report;
@@ -18,6 +19,7 @@ mod submit;
 mod table;
 mod trail;
 mod verify;
+mod witness;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -25,7 +27,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use crate::cli::{Command, ProofCheck, ProveOptions};
+use crate::cli::{Command, MirrorOptions, ProofCheck, ProveOptions, WitnessCommand};
 
 pub(crate) use keys::statement;
 pub(crate) use table::Table;
@@ -53,9 +55,18 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Findings { json, which, place } => findings::run(json, &which, &place).await,
         Command::Export { command } => export::run(command).await,
         Command::Prove(options) => prove(*options).await,
+        Command::Mirror(options) => mirror::run(asked(*options)?).await,
+        Command::Witness { command: Some(WitnessCommand::NewKey { name, out }), .. } => {
+            witness::new_key(&name, &out)
+        }
+        Command::Witness { key, state, logs, listen, .. } => {
+            let key = key.context("give the witness's key file")?;
+            let state = state.context("give the witness's state file")?;
+            witness::run(&key, &state, logs, listen).await
+        }
         Command::Verify { dir, genesis, key, known, strict, json, which } => {
             let asked = verify::Asked { genesis, key, known, strict, json };
-            tokio::task::spawn_blocking(move || verify::run(&dir, &which, &asked)).await?
+            verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,
     }
@@ -73,6 +84,24 @@ async fn prove(options: ProveOptions) -> anyhow::Result<u8> {
         (None, None) => anyhow::bail!("give the record, or its hash"),
     };
     prove::check(&check, &key, &leaf)
+}
+
+fn asked(options: MirrorOptions) -> anyhow::Result<mirror::Asked> {
+    let scope = match options.site {
+        Some(site) => ::witness::Scope::Site(site),
+        None if options.whole => ::witness::Scope::Whole,
+        None => ::witness::Scope::Hashes,
+    };
+    ensure!(options.every > 0, "a watch looks every second at most");
+    Ok(mirror::Asked {
+        url: options.url,
+        dir: options.dir,
+        key: options.key,
+        genesis: options.genesis,
+        scope,
+        cosigner: options.cosign_key.zip(options.state),
+        every: options.watch.then(|| std::time::Duration::from_secs(options.every)),
+    })
 }
 
 /// Writes to standard output; a closed pipe is an error that ends the command quietly.

@@ -82,7 +82,7 @@ fn names_loopback(authority: &str) -> bool {
 }
 
 /// Ctrl-C or SIGTERM.
-async fn stop_asked() {
+pub(super) async fn stop_asked() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         // Without a handler the signal ends the process at once, which loses nothing acknowledged.

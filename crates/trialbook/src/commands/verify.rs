@@ -23,7 +23,23 @@ pub(super) struct Asked {
     pub(super) json: bool,
 }
 
-pub(super) fn run(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
+/// Verifies what is at `dir`: a path, or a log's URL, which is copied first.
+pub(super) async fn run(dir: &Path, which: WhichTrial, asked: Asked) -> Result<u8> {
+    let url = dir.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
+    let Some(url) = url else {
+        let dir = dir.to_owned();
+        return tokio::task::spawn_blocking(move || at(&dir, &which, &asked)).await?;
+    };
+    let key = asked.key.as_deref().context("of a URL the log's verifier key has to be given, --key VKEY")?;
+    let key = VerifierKey::from_text(key)?;
+    let copy = tempfile::tempdir().context("there is no room for a copy")?;
+    if let Some(status) = super::mirror::copy(url, copy.path(), key).await? {
+        return Ok(status);
+    }
+    tokio::task::spawn_blocking(move || at(&copy.path().join("log"), &which, &asked)).await?
+}
+
+fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let log_key = asked.key.as_deref().map(VerifierKey::from_text).transpose()?;
     let known_heads = asked.known.iter().map(|text| known_head(text)).collect::<Result<_>>()?;
     let anchors = Anchors { genesis: asked.genesis, log_key, known_heads, ..Anchors::default() };

@@ -1,8 +1,11 @@
 //! What a log hands out for others to hold against it: bundles, proofs, copies, cosignatures, receipts.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use e2e::{Server, SmallTrial, run, write};
+use e2e::{DEADLINE, Http, Run, Server, SmallTrial, copy_dir, files_under, holds, run, write};
 
 use crate::statements::{contact, with_subject};
 
@@ -107,4 +110,180 @@ fn a_proof_holds_for_its_record_alone_and_without_the_registry() {
     run(["prove"]).ends_with(2);
     write(&proof, "c2sp.org/tlog-proof@v1\nindex ten\n\n");
     check(&["--key", &key, "--hash", &hash]).ends_with(2);
+}
+
+/// A command that runs until it is dropped, and the address that it said it listens at.
+struct Running {
+    child: Child,
+    said: String,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(e2e::trialbook())
+            .args(arguments)
+            .env("TRIALBOOK_LOG", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        Self { child, said }
+    }
+
+    fn address(&self) -> &str {
+        self.said.split_whitespace().find(|word| word.starts_with("http://")).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_url(server: &str) -> String {
+    format!("{server}/v1/trials/small/log")
+}
+
+/// Mirrors a log into `dir` with both anchors.
+fn mirror(trial: &SmallTrial, url: &str, dir: &Path, options: &[&str]) -> Run {
+    let key = log_key(trial);
+    let arguments = ["mirror", url, "--dir", text(dir), "--key", &key, "--genesis", &trial.genesis];
+    run([&arguments[..], options].concat())
+}
+
+/// Waits until a checkpoint covers `size` records.
+fn sealed(http: &Http, size: u64) {
+    let begun = Instant::now();
+    while http.get("/v1/trials/small/log").json()["checkpoint"]["size"].as_u64().unwrap_or(0) < size {
+        assert!(begun.elapsed() < DEADLINE, "{size} records are not sealed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_copy_follows_the_log_and_a_sites_own_leaves_out_the_others_subjects() {
+    let trial = with_subject();
+    let server = Server::start(&trial.data());
+    sealed(&server, 12);
+    let url = log_url(&server.address);
+    let (whole, site, other) =
+        (trial.beside().join("whole"), trial.beside().join("S01"), trial.beside().join("S02"));
+    let said = mirror(&trial, &url, &whole, &["--whole"]).ends_with(0).out;
+    assert!(said.starts_with("copied 0 to 12 records") && said.contains(" 12 records written"), "{said}");
+    let said = verified(&trial, &whole.join("log"), 0);
+    assert!(said.starts_with("Intact: all 12 records hold"), "{said}");
+    mirror(&trial, &url, &site, &["--site", "S01"]).ends_with(0);
+    verified(&trial, &site.join("log"), 0);
+    // The records of P1 are none of S02's: it has the eight of the trial as a whole.
+    let said = mirror(&trial, &url, &other, &["--site", "S02"]).ends_with(0).out;
+    assert!(said.contains(" 8 records written"), "{said}");
+    let said = verified(&trial, &other.join("log"), 3);
+    assert!(said.contains("records-missing") && said.contains("missing  4 records"), "{said}");
+    assert!(!files_under(&other).iter().any(|file| holds(file, b"\"P1\"")));
+    assert!(files_under(&site).iter().any(|file| holds(file, b"\"P1\"")));
+
+    trial.submit("bo.wang", &contact("P1", "2022-01-01").to_string()).ends_with(0);
+    sealed(&server, 13);
+    let said = mirror(&trial, &url, &whole, &["--whole"]).ends_with(0).out;
+    assert!(said.starts_with("copied 12 to 13 records"), "{said}");
+    assert!(verified(&trial, &whole.join("log"), 0).starts_with("Intact: all 13 records hold"));
+    // A directory keeps what it is a copy of, and an address can be verified at once.
+    mirror(&trial, &url, &whole, &[]).ends_with(7);
+    assert!(verified(&trial, Path::new(&url), 0).starts_with("Intact: all 13 records hold"));
+    run(["verify", &url, "--genesis", &trial.genesis]).ends_with(7);
+}
+
+#[test]
+fn a_log_that_was_set_back_or_rewritten_is_refused_and_both_sides_are_kept() {
+    let trial = with_subject();
+    let backup = trial.beside().join("backup");
+    copy_dir(&trial.data(), &backup);
+    let dir = trial.beside().join("copy");
+    {
+        let server = Server::start(&trial.data());
+        trial.submit("bo.wang", &contact("P1", "2022-01-01").to_string()).ends_with(0);
+        sealed(&server, 13);
+        mirror(&trial, &log_url(&server.address), &dir, &["--site", "S01"]).ends_with(0);
+    }
+    let server = Server::start(&backup);
+    sealed(&server, 12);
+    let url = log_url(&server.address);
+    let back = mirror(&trial, &url, &dir, &["--site", "S01"]).ends_with(1);
+    assert!(back.err.contains("seen with 13 records and is served with 12"), "{}", back.err);
+    assert_eq!(files_under(&dir.join("forks")).len(), 2);
+    // Whoever restored it goes on, with other records: the same key now stands under two trees.
+    let rest = [contact("P1", "2022-02-01"), contact("P1", "2022-03-01")].map(|one| one.to_string());
+    let arguments = ["submit", "-", "--server", &server.address, "--key"];
+    let key = trial.key("bo.wang");
+    e2e::run_with_input([&arguments[..], &[text(&key)]].concat(), rest.join("\n").as_bytes()).ends_with(0);
+    sealed(&server, 14);
+    let forked = mirror(&trial, &url, &dir, &["--site", "S01"]).ends_with(1);
+    assert!(forked.err.contains("do not go together") && forked.err.contains("forks/14-"), "{}", forked.err);
+    // What had been copied is still whole, and each side is the log's own word.
+    assert!(verified(&trial, &dir.join("log"), 0).starts_with("Intact: all 13 records hold"));
+    let sides: Vec<_> = files_under(&dir.join("forks"));
+    assert_eq!(sides.len(), 3, "{sides:?}");
+}
+
+#[test]
+fn a_tile_altered_at_the_server_does_not_enter_a_copy() {
+    let trial = with_subject();
+    let server = Server::start(&trial.data());
+    sealed(&server, 12);
+    let tile = trial.trial_dir().join("archive/tile/0/000.p/12");
+    let mut bytes = std::fs::read(&tile).unwrap();
+    bytes[40] ^= 1;
+    write(&tile, &bytes);
+    let dir = trial.beside().join("copy");
+    let refused = mirror(&trial, &log_url(&server.address), &dir, &["--whole"]).ends_with(1);
+    assert!(refused.err.starts_with("not copied: "), "{}", refused.err);
+    assert!(!dir.join("log/checkpoint").exists());
+    bytes[40] ^= 1;
+    write(&tile, &bytes);
+    mirror(&trial, &log_url(&server.address), &dir, &["--whole"]).ends_with(0);
+    verified(&trial, &dir.join("log"), 0);
+}
+
+#[test]
+fn a_witness_is_asked_and_its_cosignature_stands_under_the_checkpoint() {
+    let trial = with_subject();
+    let key = trial.beside().join("witness.key");
+    let made = run(["witness", "new-key", "witness.example/one", "--out", text(&key)]).ends_with(0).out;
+    let witness_key = made.lines().find_map(|line| line.strip_prefix("verifier key  ")).unwrap().to_owned();
+    run(["witness", "new-key", "witness.example/one", "--out", text(&key)]).ends_with(7);
+    let (state, log) = (trial.beside().join("witness.state"), log_key(&trial));
+    let of_witness = ["--key", text(&key), "--state", text(&state), "--log", &log];
+    let witness = Running::start(&[&["witness", "--listen", "127.0.0.1:0"], &of_witness[..]].concat());
+    assert!(witness.said.contains(&witness_key), "{}", witness.said);
+    let policy = trial.beside().join("policy");
+    write(&policy, format!("log {log}\nwitness one {witness_key} {}\nquorum one\n", witness.address()));
+    let data = trial.data();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", text(&data), "--policy", text(&policy)];
+    let server = Running::start(&serve);
+    let http = Http::new(server.address());
+    let begun = Instant::now();
+    loop {
+        let evidence = http.get("/v1/trials/small/log").json();
+        if evidence["witnesses"]["cosigned"] == 1 && evidence["checkpoint"]["size"] == 12 {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{evidence}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let checkpoint = http.get("/v1/trials/small/log/checkpoint");
+    assert!(checkpoint.text().contains("\n\u{2014} witness.example/one "), "{}", checkpoint.text());
+
+    // A mirror with the witness's key and state cosigns what it has copied, as the same witness.
+    let dir = trial.beside().join("copy");
+    let options = ["--cosign-key", text(&key), "--state", text(&state)];
+    let said = mirror(&trial, &log_url(server.address()), &dir, &options).ends_with(0).out;
+    assert!(said.contains("cosigned 12 records"), "{said}");
+    let cosigned = std::fs::read_to_string(dir.join("cosignatures/12")).unwrap();
+    assert!(cosigned.contains("\u{2014} witness.example/one "), "{cosigned}");
+    let open_to_all = [&["witness", "--listen", "0.0.0.0:0"], &of_witness[..]].concat();
+    assert!(run(open_to_all).ends_with(7).err.contains("loopback"));
 }

@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 21] = [
         &["demo"],
         &["serve"],
         &["keys"],
@@ -23,6 +23,9 @@ fn every_command_explains_itself() {
         &["export"],
         &["export", "bundle"],
         &["prove"],
+        &["mirror"],
+        &["witness"],
+        &["witness", "new-key"],
         &["verify"],
         &["doctor"],
     ];

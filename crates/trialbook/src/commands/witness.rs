@@ -1,0 +1,101 @@
+//! `witness`: cosigns the checkpoints of logs, for whoever asks.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use chain::SecretKey;
+use chain::checkpoint::Cosigner;
+use chain::note::VerifierKey;
+use serde::{Deserialize, Serialize};
+use witness::{Evidence, Witness};
+
+use super::serve::stop_asked;
+use super::{print, read_bytes};
+use crate::data::write_secret;
+
+/// What a witness's key file begins with.
+const FORMAT: &str = "trialbook witness key 1";
+
+/// Longest key file read.
+const KEY_BYTES_MAX: usize = 4096;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    format: String,
+    name: String,
+    secret_key: String,
+    verifier_key: String,
+}
+
+/// Makes a witness's key.
+pub(super) fn new_key(name: &str, out: &Path) -> Result<u8> {
+    let secret = SecretKey::from_bytes(&crate::world::random());
+    let secret_key = chain::key::to_base64(&secret.to_bytes());
+    let cosigner = Cosigner::new(name, secret).with_context(|| format!("{name} is no name for a key"))?;
+    let verifier_key = cosigner.verifier_key().to_string();
+    let file = KeyFile {
+        format: FORMAT.to_owned(),
+        name: name.to_owned(),
+        secret_key,
+        verifier_key: verifier_key.clone(),
+    };
+    let mut text = serde_json::to_string_pretty(&file)?;
+    text.push('\n');
+    write_secret(out, text.as_bytes())?;
+    print(&format!(
+        "wrote {} (readable by you alone: keep it so; it serves this witness and nothing else)\nverifier key  {verifier_key}",
+        out.display()
+    ))?;
+    Ok(0)
+}
+
+fn read_key(path: &Path) -> Result<Cosigner> {
+    let not_a_key = || format!("{} is not a key file of the form `{FORMAT}`", path.display());
+    let bytes = read_bytes(path, KEY_BYTES_MAX)?;
+    // The error of the parser could quote the secret; it is left out.
+    let file: KeyFile = serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!(not_a_key()))?;
+    ensure!(file.format == FORMAT, not_a_key());
+    let seed = chain::key::from_base64(&file.secret_key).and_then(|bytes| bytes.try_into().ok());
+    let seed: [u8; 32] = seed.with_context(not_a_key)?;
+    let cosigner = Cosigner::new(&file.name, SecretKey::from_bytes(&seed)).with_context(not_a_key)?;
+    let halves = cosigner.verifier_key().to_string() == file.verifier_key;
+    ensure!(halves, "the two halves of the key in {} do not belong together", path.display());
+    Ok(cosigner)
+}
+
+/// The witness with this key file, whose last checkpoints stand in `state`.
+pub(super) fn open(key: &Path, state: &Path, logs: Vec<VerifierKey>) -> Result<Witness> {
+    let cosigner = read_key(key)?;
+    let last = keep::Checkpoints::open(state).with_context(|| format!("cannot open {}", state.display()))?;
+    let clock = || u64::try_from(crate::world::now().microseconds() / 1_000_000).unwrap_or(0);
+    Ok(Witness::new(cosigner, logs, Arc::new(last), Arc::new(clock)))
+}
+
+/// Where a witness keeps both sides of a fork: beside its state.
+fn forks(state: &Path) -> PathBuf {
+    let mut name = state.file_name().unwrap_or_default().to_owned();
+    name.push(".forks");
+    state.with_file_name(name)
+}
+
+/// Serves until told to stop.
+pub(super) async fn run(key: &Path, state: &Path, logs: Vec<VerifierKey>, listen: SocketAddr) -> Result<u8> {
+    ensure!(
+        listen.ip().is_loopback(),
+        "{listen} is not a loopback address: let a server that speaks TLS pass requests on to this witness"
+    );
+    let forks = forks(state);
+    let evidence = Evidence::open(&forks).with_context(|| format!("cannot open {}", forks.display()))?;
+    let witness = open(key, state, logs)?.with_evidence(evidence);
+    let verifier_key = witness.verifier_key();
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    print(&format!("witnessing as {verifier_key} at http://{address} (Ctrl-C stops)"))?;
+    let routes = witness::router(Arc::new(witness));
+    axum::serve(listener, routes).with_graceful_shutdown(stop_asked()).await.context("serving failed")?;
+    Ok(0)
+}
