@@ -1297,7 +1297,7 @@ def check_manifest(files, report):
 class Archive:
     def __init__(self, files, report, whole_only, prefix=""):
         self.files, self.report, self.whole_only, self.prefix = files, report, whole_only, prefix
-        self.differing, self.log_keys, self.cosigned_at = {}, [], None
+        self.differing, self.log_keys, self.witnesses, self.seen = {}, [], [], []
 
     def find(self, code, path, detail=""):
         self.report.find(code, self.prefix + path, detail)
@@ -1324,17 +1324,16 @@ class Archive:
         if not named:
             self.find("checkpoint-of-another-log", "checkpoint", origin)
             return found
-        witnesses = list(policy.witnesses.values()) if policy else []
+        self.witnesses = list(policy.witnesses.values()) if policy else []
         try:
-            _, signed = signers(self.note, named + witnesses)
+            _, signed = signers(self.note, named + self.witnesses)
         except Refused as fault:
             self.find("checkpoint-bad-signature", "checkpoint", str(fault))
             return found
         self.report.count("signatures of the checkpoint held", len(signed))
         if not any(key.kind == LOG for key, _ in signed):
             self.find("checkpoint-not-signed", "checkpoint")
-        times = [time for key, time in signed if key.kind == WITNESS]
-        self.cosigned_at = min(times) if times else None
+        self.seen += [(found[1], time) for key, time in signed if key.kind == WITNESS]
         if policy and not policy.met(policy.names_of(key for key, _ in signed if key.kind == WITNESS)):
             self.find("quorum-short", "checkpoint")
         return found
@@ -1550,12 +1549,13 @@ class Archive:
         try:
             origin, known_size, known_root = read_checkpoint(read_note(note)[0])
             named = [key for key in self.log_keys if key.name == origin]
-            _, signed = signers(note, named)
-            need(signed, "not signed")
+            _, signed = signers(note, named + self.witnesses)
+            need(any(key.kind == LOG for key, _ in signed), "not signed by the log")
         except Refused as fault:
             self.report.find("known-checkpoint-unusable", place, str(fault))
             return
         self.report.count("known checkpoints compared")
+        self.seen += [(known_size, time) for key, time in signed if key.kind == WITNESS]
         if known_size > size:
             self.report.find("shorter-than-known", place, "known to have held %d" % known_size)
         elif None not in self.leaves[:known_size]:
@@ -1595,11 +1595,10 @@ def check_archive(files, report, options, whole_only, prefix):
         else:
             records.take(data)
     records.finish(size, 1 if options.genesis else 0)
-    if archive.cosigned_at is not None:
-        limit = (archive.cosigned_at + 60) * 1_000_000
-        for seq, at in enumerate(records.times):
-            if at and instant_micros(at) > limit + 999_999:
-                report.find("time-against-cosignature", seq)
+    for seen_size, time in archive.seen:
+        for seq, at in enumerate(records.times[:seen_size]):
+            if at and instant_micros(at) > (time + 60) * 1_000_000:
+                report.find("time-against-cosignature", seq, "cosigned %d s after 1970" % time)
     check_receipt_notes(options.receipts, records.trial, report)
     return size
 
