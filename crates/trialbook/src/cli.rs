@@ -101,6 +101,12 @@ pub(crate) enum Command {
         /// Show exactly what would be signed, with texts in clear beside; submit nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Wait until what was recorded is under a signed checkpoint, or until all witnesses that are asked have cosigned it.
+        #[arg(long, value_name = "UNTIL", conflicts_with = "dry_run")]
+        wait: Option<WaitUntil>,
+        /// Keep each receipt in a file in this directory.
+        #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
+        receipts: Option<PathBuf>,
         #[command(flatten)]
         which: WhichTrial,
         #[command(flatten)]
@@ -194,6 +200,11 @@ pub(crate) enum Command {
         /// Where to listen; loopback only.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
         listen: SocketAddr,
+    },
+    /// Hold receipts against the log.
+    Receipts {
+        #[command(subcommand)]
+        command: ReceiptsCommand,
     },
     /// Verify a log from its files, trusting nothing but what is given here.
     Verify {
@@ -317,6 +328,33 @@ pub(crate) struct ProofCheck {
     /// The record's hash.
     #[arg(long, value_name = "HEX", required_unless_present_any = ["record", "seq"])]
     pub(crate) hash: Option<RecordHash>,
+}
+
+/// What `submit` waits for.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum WaitUntil {
+    /// The log has signed a checkpoint that covers it.
+    Sealed,
+    /// And all witnesses that are asked have cosigned it.
+    Witnessed,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ReceiptsCommand {
+    /// Check that the log kept each promise: a receipt key that the log grants has signed it, and the log's signed tree has
+    /// that record at that position.
+    ///
+    /// Status 0: all kept. 1: one is broken, or is no receipt of this log. 3: one cannot be decided.
+    Check {
+        /// The directory of receipts, as `submit --receipts` makes it.
+        dir: PathBuf,
+        /// The log: an archive's directory, a trial's, a mirror's; or its address, of which a copy is fetched first.
+        #[arg(long, value_name = "PATH")]
+        log: PathBuf,
+        /// The log's verifier key.
+        #[arg(long, value_name = "VKEY", value_parser = log_key)]
+        key: VerifierKey,
+    },
 }
 
 /// What to mirror, and how.

@@ -10,6 +10,7 @@ mod keys;
 mod mirror;
 mod open;
 mod prove;
+mod receipts;
 mod report;
 mod report_text;
 mod sealed;
@@ -27,7 +28,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use crate::cli::{Command, MirrorOptions, ProofCheck, ProveOptions, WitnessCommand};
+use crate::cli::{Command, MirrorOptions, ProofCheck, ProveOptions, ReceiptsCommand, WitnessCommand};
 
 pub(crate) use keys::statement;
 pub(crate) use table::Table;
@@ -41,8 +42,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Open { file, key, trial, origin, place } => {
             open::run(&file, &key, &trial, &origin, &place).await
         }
-        Command::Submit { file, key, dry_run, which, place } => {
-            submit::run(&file, &key, dry_run, &which, &place).await
+        Command::Submit { file, key, dry_run, wait, receipts, which, place } => {
+            let after = submit::After { wait, receipts };
+            submit::run(&file, &key, dry_run, &after, &which, &place).await
         }
         Command::Import { command } => import::run(command).await,
         Command::Report { kind, cutoff, json, which, place } => {
@@ -63,6 +65,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             let key = key.context("give the witness's key file")?;
             let state = state.context("give the witness's state file")?;
             witness::run(&key, &state, logs, listen).await
+        }
+        Command::Receipts { command: ReceiptsCommand::Check { dir, log, key } } => {
+            receipts::check(&dir, &log, key).await
         }
         Command::Verify { dir, genesis, key, known, strict, json, which } => {
             let asked = verify::Asked { genesis, key, known, strict, json };

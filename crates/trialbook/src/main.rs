@@ -24,6 +24,7 @@ use cli::{Cli, Command};
 pub(crate) mod status {
     pub(crate) const BROKEN: u8 = 1;
     pub(crate) const USAGE: u8 = 2;
+    pub(crate) const UNDECIDED: u8 = 3;
     pub(crate) const REJECTED: u8 = 4;
     pub(crate) const NOT_PERMITTED: u8 = 5;
     pub(crate) const CONFLICT: u8 = 6;

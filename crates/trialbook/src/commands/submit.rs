@@ -1,15 +1,16 @@
 //! `submit`: sign, encrypt, submit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use api::Answer;
-use chain::RecordHash;
+use chain::{RecordHash, TreeSize};
 use clinical::Statement;
 
-use super::{print, read_text};
+use super::sealed::{self, Until};
+use super::{print, read_text, receipts};
 use crate::access::Access;
-use crate::cli::{Place, WhichTrial};
+use crate::cli::{Place, WaitUntil, WhichTrial};
 use crate::keyfile::KeyFile;
 use crate::signing::{Signer, submit_settled};
 use crate::{status, status_of};
@@ -17,10 +18,18 @@ use crate::{status, status_of};
 /// How many events go into one request: their receipts come back within a second on a slow line.
 const BATCH: usize = 500;
 
+/// What is done once events are recorded.
+pub(super) struct After {
+    pub(super) wait: Option<WaitUntil>,
+    /// Where receipts are kept.
+    pub(super) receipts: Option<PathBuf>,
+}
+
 pub(super) async fn run(
     file: &Path,
     key: &Path,
     dry_run: bool,
+    after: &After,
     which: &WhichTrial,
     place: &Place,
 ) -> Result<u8> {
@@ -43,7 +52,7 @@ pub(super) async fn run(
         }
         return Ok(0);
     }
-    let mut worst = 0;
+    let (mut worst, mut recorded) = (0, TreeSize(0));
     for (batch_index, batch) in statements.chunks(BATCH).enumerate() {
         let mut submissions = Vec::with_capacity(batch.len());
         for (index, statement) in batch.iter().enumerate() {
@@ -54,6 +63,23 @@ pub(super) async fn run(
         let answers = submit_settled(&*access.registry, &trial, submissions).await?;
         for (index, answer) in answers.iter().enumerate() {
             worst = worst.max(show(answer, batch_index * BATCH + index, statements.len())?);
+            let Some(receipt) = answer.receipt() else { continue };
+            recorded = recorded.max(TreeSize(receipt.seq.0 + 1));
+            if let Some(dir) = &after.receipts {
+                receipts::keep(dir, receipt).context("recorded, but the receipt could not be kept")?;
+            }
+        }
+    }
+    if let Some(wait) = after.wait.filter(|_| recorded > TreeSize(0)) {
+        let until = match wait {
+            WaitUntil::Sealed => Until::Sealed,
+            WaitUntil::Witnessed => Until::Witnessed,
+        };
+        let waited = sealed::wait(&*access.registry, &trial, recorded, until).await;
+        let evidence = waited.context("recorded, and durable, but not waited for to the end")?;
+        if let Some(checkpoint) = evidence.checkpoint {
+            let by = evidence.witnesses.cosigned;
+            print(&format!("sealed under the checkpoint of {} records, cosigned by {by}", checkpoint.size))?;
         }
     }
     Ok(worst)

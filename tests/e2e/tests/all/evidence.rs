@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{DEADLINE, Http, Run, Server, SmallTrial, copy_dir, files_under, holds, run, write};
 
-use crate::statements::{contact, with_subject};
+use crate::statements::{contact, lines, with_subject};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -286,4 +286,52 @@ fn a_witness_is_asked_and_its_cosignature_stands_under_the_checkpoint() {
     assert!(cosigned.contains("\u{2014} witness.example/one "), "{cosigned}");
     let open_to_all = [&["witness", "--listen", "0.0.0.0:0"], &of_witness[..]].concat();
     assert!(run(open_to_all).ends_with(7).err.contains("loopback"));
+}
+
+#[test]
+fn receipts_are_kept_by_the_log_that_gave_them_and_by_no_other() {
+    let trial = with_subject();
+    let backup = trial.beside().join("backup");
+    copy_dir(&trial.data(), &backup);
+    let (receipts, key) = (trial.beside().join("receipts"), log_key(&trial));
+    let options = ["--wait", "sealed", "--receipts", text(&receipts)];
+    let both = lines(&[contact("P1", "2022-01-01"), contact("P1", "2022-02-01")]);
+    let said = trial.submit_with("bo.wang", &both, &options).ends_with(0).out;
+    assert!(said.contains("sealed under the checkpoint of 14 records"), "{said}");
+    let names: Vec<_> = files_under(&receipts);
+    assert_eq!(names, [receipts.join("small-12.json"), receipts.join("small-13.json")]);
+    let check = |log: &Path| run(["receipts", "check", text(&receipts), "--log", text(log), "--key", &key]);
+    let said = check(&trial.trial_dir()).ends_with(0).out;
+    assert!(said.starts_with("2 of 2 receipts are kept by localhost/small with 14 records"), "{said}");
+    {
+        let server = Server::start(&trial.data());
+        check(Path::new(&log_url(&server.address))).ends_with(0);
+        // A site that holds none of the subject's records can check them all the same.
+        let copy = trial.beside().join("S02");
+        mirror(&trial, &log_url(&server.address), &copy, &["--site", "S02"]).ends_with(0);
+        check(&copy).ends_with(0);
+    }
+    // A log set back does not reach them; one that went on with other records has broken them.
+    let data = text(&backup);
+    let signer = trial.key("bo.wang");
+    let submit = ["submit", "-", "--wait", "sealed", "--data", data, "--key", text(&signer)];
+    let other = |on: &str| e2e::run_with_input(submit, contact("P1", on).to_string().as_bytes()).ends_with(0);
+    run(["export", "bundle", "--data", data, "--out", text(&trial.beside().join("b.zip"))]).ends_with(0);
+    let said = check(&backup.join("trials/small")).ends_with(3).out;
+    assert!(said.contains("2 undecided") && said.contains("does not reach position 12"), "{said}");
+    other("2022-03-01");
+    let said = check(&backup.join("trials/small")).ends_with(1).out;
+    assert!(
+        said.contains("1 broken, 1 undecided") && said.contains("another record at position 12"),
+        "{said}"
+    );
+    // A receipt that somebody made up.
+    let forged = std::fs::read_to_string(&names[0]).unwrap().replacen("\"seq\":12", "\"seq\":11", 1);
+    write(&receipts.join("forged.json"), forged);
+    let said = check(&trial.trial_dir()).ends_with(1).out;
+    assert!(said.contains("1 broken") && said.contains("forged.json"), "{said}");
+    // Nobody was asked to witness.
+    let waited = ["--wait", "witnessed"];
+    let run = trial.submit_with("bo.wang", &contact("P1", "2022-04-01").to_string(), &waited).ends_with(7);
+    assert!(run.err.contains("no witnesses are asked"), "{}", run.err);
 }

@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
         &["demo"],
         &["serve"],
         &["keys"],
@@ -23,6 +23,8 @@ fn every_command_explains_itself() {
         &["export"],
         &["export", "bundle"],
         &["prove"],
+        &["receipts"],
+        &["receipts", "check"],
         &["mirror"],
         &["witness"],
         &["witness", "new-key"],

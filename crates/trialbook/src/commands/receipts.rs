@@ -1,0 +1,219 @@
+//! `receipts`: what the registry promised, kept in files, and held against the log.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use chain::bundle::{BUNDLE_BYTES_MAX, entries};
+use chain::note::{NOTE_BYTES_MAX, VerifierKey, VerifyError};
+use chain::receipt::{self, ReceiptError};
+use chain::tile::{TILE_BYTES_MAX, TileHashes, TilePath, bundles};
+use chain::tree::{HashReader as _, Node};
+use chain::{NodeHash, Record, RecordHash, SignedCheckpoint};
+use clinical::data::Data;
+use clinical::{Event, Receipt};
+use verify::{DirFiles, Files as _};
+
+use super::{print, read_bytes, write_new};
+use crate::status;
+
+/// Longest receipt read: a note of at most 1 MiB, and as much again for escapes, path and findings.
+const RECEIPT_BYTES_MAX: usize = 2 << 20;
+
+/// Keeps a receipt in a file of its own. The file of one that was given before stays as it is.
+pub(super) fn keep(dir: &Path, receipt: &Receipt) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let path = dir.join(format!("{}-{}.json", receipt.trial, receipt.seq));
+    if path.exists() {
+        let kept: Receipt = serde_json::from_slice(&read_bytes(&path, RECEIPT_BYTES_MAX)?)
+            .with_context(|| format!("{} is no receipt", path.display()))?;
+        ensure!(kept.hash == receipt.hash, "{} is a receipt of another record", path.display());
+        return Ok(());
+    }
+    let mut text = serde_json::to_string(receipt)?;
+    text.push('\n');
+    write_new(&path, text.as_bytes())
+}
+
+/// Holds every receipt in `dir` against a log.
+pub(super) async fn check(dir: &Path, log: &Path, key: VerifierKey) -> Result<u8> {
+    let url = log.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
+    let copy = tempfile::tempdir().context("there is no room for a copy")?;
+    let archive = match url {
+        None => archive_in(log)?,
+        Some(url) => {
+            if let Some(status) = super::mirror::copy(url, copy.path(), key.clone()).await? {
+                return Ok(status);
+            }
+            copy.path().join("log")
+        }
+    };
+    let (dir, held) = (dir.to_owned(), copy);
+    tokio::task::spawn_blocking(move || {
+        let status = check_at(&dir, &archive, &key);
+        drop(held);
+        status
+    })
+    .await?
+}
+
+/// The archive at `path`: itself, that of a trial's directory, or that of a mirror.
+fn archive_in(path: &Path) -> Result<PathBuf> {
+    let places = [path.to_owned(), path.join("archive"), path.join("log")];
+    let found = places.into_iter().find(|place| place.join("checkpoint").is_file());
+    found.with_context(|| format!("there is no archive at {}", path.display()))
+}
+
+/// What became of a promise.
+enum Kept {
+    Yes,
+    No(String),
+    Undecided(String),
+}
+
+fn check_at(dir: &Path, archive: &Path, key: &VerifierKey) -> Result<u8> {
+    let log = Log::open(archive, key)?;
+    let mut receipts = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            receipts.insert(path.clone(), read_bytes(&path, RECEIPT_BYTES_MAX)?);
+        }
+    }
+    if receipts.is_empty() {
+        bail!("there are no receipts in {}", dir.display());
+    }
+    let (mut kept, mut broken, mut undecided) = (0_u64, 0_u64, 0_u64);
+    let mut lines = String::new();
+    for (path, bytes) in &receipts {
+        let judged = match serde_json::from_slice::<Receipt>(bytes) {
+            Ok(receipt) => log.judge(&receipt)?,
+            Err(error) => Kept::No(format!("is no receipt: {error}")),
+        };
+        let (count, said) = match judged {
+            Kept::Yes => {
+                kept += 1;
+                continue;
+            }
+            Kept::No(why) => (&mut broken, format!("BROKEN     {}: {why}", path.display())),
+            Kept::Undecided(why) => (&mut undecided, format!("undecided  {}: {why}", path.display())),
+        };
+        *count += 1;
+        lines.push_str(&said);
+        lines.push('\n');
+    }
+    let claim = log.checkpoint.claim();
+    print(&format!(
+        "{kept} of {} receipts are kept by {} with {} records; {broken} broken, {undecided} undecided\n{lines}",
+        receipts.len(),
+        claim.origin(),
+        claim.size,
+    ))?;
+    Ok(match (broken, undecided) {
+        (0, 0) => 0,
+        (0, _) => status::UNDECIDED,
+        _ => status::BROKEN,
+    })
+}
+
+/// A log as its archive holds it, under a checkpoint that its key has signed.
+struct Log {
+    files: DirFiles,
+    checkpoint: SignedCheckpoint,
+    /// Receipt keys that its records grant.
+    keys: Vec<VerifierKey>,
+    /// Whether records are left out, so that there may be other receipt keys.
+    partial: bool,
+}
+
+impl Log {
+    fn open(archive: &Path, key: &VerifierKey) -> Result<Self> {
+        let files = DirFiles::new(archive);
+        let bytes = read(&files, "checkpoint", NOTE_BYTES_MAX)?.context("the archive has no checkpoint")?;
+        let checkpoint = SignedCheckpoint::parse(&bytes).context("the archive's checkpoint is none")?;
+        let trusted = checkpoint.verify(std::slice::from_ref(key), &[]);
+        ensure!(trusted.is_ok(), "the archive's checkpoint is not signed by the key given");
+        let mut log = Self { files, checkpoint, keys: Vec::new(), partial: false };
+        log.find_keys()?;
+        Ok(log)
+    }
+
+    /// The hash that the signed tree has at each of these leaves.
+    fn leaves(&self, nodes: &[Node]) -> Result<Vec<NodeHash>> {
+        let (size, root) = (self.checkpoint.claim().size, self.checkpoint.claim().root);
+        let source = |path: TilePath| -> Result<Vec<u8>> {
+            let found = read(&self.files, &path.to_string(), TILE_BYTES_MAX)?;
+            found.with_context(|| format!("the archive has no {path}"))
+        };
+        let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the archive's tiles: {error}");
+        let mut hashes = TileHashes::open(source, size, root).map_err(|error| wrong(&error))?;
+        hashes.read_hashes(nodes).map_err(|error| wrong(&error))
+    }
+
+    /// Finds the receipt keys in records that are those of the signed tree.
+    fn find_keys(&mut self) -> Result<()> {
+        for path in bundles(self.checkpoint.claim().size) {
+            let (Some(first), Some(bytes)) =
+                (path.first_position(), read(&self.files, &path.to_string(), BUNDLE_BYTES_MAX)?)
+            else {
+                self.partial = true;
+                continue;
+            };
+            for (seq, entry) in (first.0..).zip(entries(&bytes, path.width())) {
+                let entry = entry.with_context(|| path.to_string())?;
+                self.partial |= entry.is_empty();
+                let Some(granted) = granted(entry) else { continue };
+                let leaf = self.leaves(&[Node::leaf(chain::Position(seq))])?;
+                let stands = leaf.first() == Some(&NodeHash::from(RecordHash::of(entry)));
+                ensure!(stands, "record {seq} of the archive is not the one in the signed tree");
+                self.keys.push(granted);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, receipt: &Receipt) -> Result<Kept> {
+        let claim = self.checkpoint.claim();
+        let seq = receipt.seq;
+        let (Some(note), Some(path)) = (&receipt.note, &receipt.path) else {
+            return Ok(Kept::Undecided("it is not signed".to_owned()));
+        };
+        let stated = receipt::Receipt { seq, hash: receipt.hash, note: note.as_bytes(), path };
+        match receipt::verify(&stated, claim.origin(), &self.keys) {
+            Ok(_) => {}
+            Err(ReceiptError::Signature(VerifyError::NoKnownKey)) if self.partial => {
+                let why = "the copy holds no record that grants the key it is signed with";
+                return Ok(Kept::Undecided(why.to_owned()));
+            }
+            Err(error) => return Ok(Kept::No(format!("it does not bind the registry: {error}"))),
+        }
+        if seq.0 >= claim.size.0 {
+            return Ok(Kept::Undecided(format!("the checkpoint does not reach position {seq}")));
+        }
+        let leaf = self.leaves(&[Node::leaf(seq)])?;
+        if leaf.first() == Some(&NodeHash::from(receipt.hash)) {
+            return Ok(Kept::Yes);
+        }
+        Ok(Kept::No(format!(
+            "the log has another record at position {seq}, against the registry's signature"
+        )))
+    }
+}
+
+/// The receipt key that a record grants, if it grants one. Whether its signer was entitled to, `verify` tells.
+fn granted(record: &[u8]) -> Option<VerifierKey> {
+    let record = Record::parse(record).ok()?;
+    match Event::decode(record.event).ok()?.data {
+        Data::ServiceKeyGranted(granted) => VerifierKey::from_text(&granted.verifier_key).ok(),
+        _ => None,
+    }
+}
+
+fn read(files: &DirFiles, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>> {
+    let Some(file) = files.open(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).with_context(|| path.to_owned())?;
+    ensure!(bytes.len() <= bytes_max, "{path} has more than {bytes_max} bytes");
+    Ok(Some(bytes))
+}
