@@ -24,8 +24,8 @@ fn every_command_says_the_same_beside_a_server_as_without_one() {
     let read = || READS.map(|arguments| trial.run(arguments.iter().copied()).ends_with(0).out);
     let alone = read();
     let server = Server::start(&trial.data());
-    covering(&server, "/v1/trials/small/reports/outcomes", 11);
-    covering(&server, "/v1/trials/small/reports/safety", 11);
+    covering(&server, "/v1/trials/small/reports/outcomes", 12);
+    covering(&server, "/v1/trials/small/reports/safety", 12);
     covering(&server, "/v1/trials/small/findings", 12);
     // The server tells of its own verification; the rest is equal to the byte.
     let without_verification = |texts: [String; 8]| texts.map(|text| drop_member(&text, "verified"));
@@ -110,7 +110,7 @@ fn a_dry_run_shows_what_would_be_signed_and_records_nothing() {
 fn a_proxy_of_the_network_is_not_asked_for_the_server_on_this_machine() {
     let trial = with_subject();
     let server = Server::start(&trial.data());
-    covering(&server, "/v1/trials/small/reports/outcomes", 11);
+    covering(&server, "/v1/trials/small/reports/outcomes", 12);
     let report = std::process::Command::new(e2e::trialbook())
         .args(["report", "outcomes", "--data"])
         .arg(trial.data())
