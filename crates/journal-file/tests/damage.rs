@@ -141,9 +141,13 @@ fn a_missing_segment_is_named_unless_it_is_the_last() {
     for missing in 0..count {
         let directory = tempfile::tempdir().unwrap();
         journal(directory.path(), &counts);
+        // Space is made ahead on another thread: there may be one segment more or less than in the other directory.
         let segments = segments(directory.path());
+        if missing >= segments.len() {
+            continue;
+        }
         fs::remove_file(&segments[missing]).unwrap();
-        if missing + 1 < count {
+        if missing + 1 < segments.len() {
             let damage = damage(directory.path());
             assert_eq!((&damage.file, damage.what), (&segments[missing], Contradiction::SegmentMissing));
             let (given, damages) = scan(directory.path());
