@@ -20,7 +20,7 @@ pub(crate) use store::{Read, Store, bundle_at, hashes_at};
 use crate::code::{Absence, Code, Evidence};
 use crate::files::Files;
 use crate::findings::Findings;
-use crate::fold::Fold;
+use crate::fold::{Fold, Seen};
 use crate::manifest::{LOG, MANIFEST};
 use crate::parse::Parsed;
 use crate::published::Reports;
@@ -44,14 +44,15 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The shape that these files have, by where a checkpoint or a MANIFEST stands; `None` if there is neither.
+    /// The shape that these files have, by whether a MANIFEST, a checkpoint or a tile stands at the top; `None` if
+    /// there is none of them.
     ///
     /// # Errors
     /// The files cannot be listed.
     pub fn of(files: &dyn Files) -> Result<Option<Self>, SourceError> {
         let listed = files.list()?;
         let has = |path: &str| listed.iter().any(|file| file.path == path);
-        Ok(if has(MANIFEST) || has(&format!("{LOG}{CHECKPOINT}")) {
+        Ok(if has(MANIFEST) {
             Some(Self::Bundle)
         } else if has(CHECKPOINT) || listed.iter().any(|file| file.path.starts_with("tile/")) {
             Some(Self::Archive)
@@ -139,7 +140,7 @@ pub fn verify_archive(
         at_file(&mut findings, *code, &checkpoint_path, detail);
     }
     let known = Known::sort(anchors, &trust, &mut findings);
-    let times = judged.iter().flat_map(|judged| judged.times.clone()).collect();
+    let times = judged.iter().flat_map(|judged| judged.times.clone()).chain(known.times.clone()).collect();
     let fold = Fold::new(anchors, options.check_signatures, findings, times);
     let wanted = known.checkpoints.iter().map(|known| known.claim().size).collect();
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
@@ -249,6 +250,8 @@ fn hold_root(
 /// Checkpoints that were brought to compare with, and are the log's.
 struct Known<'a> {
     checkpoints: Vec<&'a SignedCheckpoint>,
+    /// When known witnesses saw them.
+    times: Vec<Seen>,
 }
 
 /// What came of comparing.
@@ -262,10 +265,12 @@ struct Held {
 
 impl<'a> Known<'a> {
     fn sort(anchors: &'a Anchors, trust: &Trust<'_>, findings: &mut Findings) -> Self {
-        let mut known = Self { checkpoints: Vec::new() };
+        let mut known = Self { checkpoints: Vec::new(), times: Vec::new() };
         for signed in &anchors.checkpoints {
-            if trust.judge(signed).is_signed {
+            let judged = trust.judge(signed);
+            if judged.is_signed {
                 known.checkpoints.push(signed);
+                known.times.extend(judged.times);
             } else {
                 at_file(findings, Absence::KnownCheckpointUnusable, &Self::name(signed), "");
             }

@@ -22,7 +22,7 @@ use verify::{
 #[derive(Debug, Parser)]
 #[command(version, after_help = STATUSES)]
 struct Arguments {
-    /// A bundle (.zip), a directory it was unpacked into, an archive's directory, or a trial's.
+    /// A bundle (.zip), a directory it was unpacked into, an archive's directory, a trial's, or a mirror's.
     path: PathBuf,
     /// The log's verifier key, as printed when the trial was opened: name+8 hex digits+base64.
     #[arg(long, value_name = "VKEY", value_parser = log_key)]
@@ -103,11 +103,17 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let path = &arguments.path;
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     let report = if kind.is_dir() {
-        // A trial's directory has its archive beside the journal.
-        let below = path.join("archive");
-        let files = DirFiles::new(if below.is_dir() { &below } else { path });
-        let shape = Shape::of(&files).map_err(Failure::from)?;
-        let Some(shape) = shape else { return Err(Failure::Nothing { path: path.display().to_string() }) };
+        // A trial's directory has its archive beside the journal, a mirror's its copy beside what it has seen.
+        let places = [path.clone(), path.join("archive"), path.join("log")];
+        let mut found = None;
+        for files in places.into_iter().filter(|place| place.is_dir()).map(DirFiles::new) {
+            if let Some(shape) = Shape::of(&files)? {
+                found = Some((files, shape));
+                break;
+            }
+        }
+        let nothing = || Failure::Nothing { path: path.display().to_string() };
+        let (files, shape) = found.ok_or_else(nothing)?;
         check(&files, shape, &anchors, arguments.strict)?
     } else {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;

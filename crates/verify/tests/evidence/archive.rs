@@ -192,7 +192,8 @@ pub(crate) fn check(files: &Memory, anchors: &Anchors) -> Report {
 }
 
 pub(crate) fn check_files(files: &dyn Files, anchors: &Anchors) -> Report {
-    let shape = Shape::of(files).unwrap().unwrap_or(Shape::Archive);
+    let is_bundle = files.list().unwrap().iter().any(|file| file.path.starts_with("log/"));
+    let shape = if is_bundle { Shape::Bundle } else { Shape::Archive };
     verify::verify_archive(files, shape, anchors, options()).unwrap()
 }
 

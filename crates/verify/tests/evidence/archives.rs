@@ -413,6 +413,14 @@ fn cosignatures_bound_the_time_of_recording() {
     let anchors = Anchors { policy: Some(policy(1)), ..log.anchors() };
     check_codes(&seen(SEEN_S - 60), &anchors, 0, &[]);
     check_codes(&seen(SEEN_S - 61), &anchors, 1, &[("time-against-cosignature", "16")]);
+    // The same of an earlier checkpoint that was brought to compare with, for the records it covers.
+    let plain = Memory::of(&log.records, &checkpoint(&log.records, &log_signer(1)));
+    let earlier = |time| cosigned(checkpoint(&log.records[..9], &log_signer(1)), &[witness(201)], time);
+    let anchors_with = |time| Anchors { checkpoints: vec![earlier(time)], policy: Some(policy(1)), ..log.anchors() };
+    let short = ("quorum-short", "checkpoint");
+    check_codes(&plain, &anchors_with(SEEN_S - 8 * 60 - 60), 3, &[short]);
+    let late = [("time-against-cosignature", "8"), short];
+    check_codes(&plain, &anchors_with(SEEN_S - 8 * 60 - 61), 1, &late);
     // Nobody named the witness: its clock says nothing.
     check_codes(&seen(1), &log.anchors(), 0, &[]);
 }

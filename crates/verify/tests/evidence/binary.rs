@@ -34,6 +34,8 @@ impl Place {
         let place = Self { dir: tempfile::tempdir().unwrap(), log };
         write_all(&place.at("trial/archive"), &archive);
         write_all(&place.at("unpacked"), &archive.bundled());
+        write_all(&place.at("mirror/log"), &archive);
+        write(&place.at("mirror/seen"), b"");
         write(&place.at("bundle.zip"), &archive.bundled().zip());
         write(&place.at("policy"), policy(2).to_string().as_bytes());
         place
@@ -68,7 +70,7 @@ impl Place {
 #[test]
 fn the_same_log_is_intact_in_each_shape_it_can_be_handed_over_in() {
     let place = Place::new();
-    for path in ["bundle.zip", "unpacked", "trial/archive", "trial"] {
+    for path in ["bundle.zip", "unpacked", "trial/archive", "trial", "mirror"] {
         let (status, answer) = place.verify(&[path, "--policy", "policy"]);
         assert_eq!(status, 0, "{path}: {answer}");
         let sentence = "Intact: all 17 records hold, back to the known genesis, under the checkpoint that the log \
