@@ -416,7 +416,8 @@ fn cosignatures_bound_the_time_of_recording() {
     // The same of an earlier checkpoint that was brought to compare with, for the records it covers.
     let plain = Memory::of(&log.records, &checkpoint(&log.records, &log_signer(1)));
     let earlier = |time| cosigned(checkpoint(&log.records[..9], &log_signer(1)), &[witness(201)], time);
-    let anchors_with = |time| Anchors { checkpoints: vec![earlier(time)], policy: Some(policy(1)), ..log.anchors() };
+    let anchors_with =
+        |time| Anchors { checkpoints: vec![earlier(time)], policy: Some(policy(1)), ..log.anchors() };
     let short = ("quorum-short", "checkpoint");
     check_codes(&plain, &anchors_with(SEEN_S - 8 * 60 - 60), 3, &[short]);
     let late = [("time-against-cosignature", "8"), short];
