@@ -9,7 +9,7 @@ use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use chain::tile::TilePath;
 use chain::{Instant, Position, RootHash, TreeSize};
-use clinical::{SiteId, TrialId};
+use clinical::SiteId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::registry::Registry;
+use crate::routes::trial_id;
 
 /// A file of the log's archive, as tlog-tiles names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,10 +81,6 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tile))
         .routes(routes!(site_records))
         .routes(routes!(proof))
-}
-
-fn trial_id(text: &str) -> Result<TrialId, Problem> {
-    text.parse().map_err(|error| Problem::not_found(format!("{error}")))
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

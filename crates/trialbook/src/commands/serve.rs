@@ -12,13 +12,17 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
+use chain::policy::Policy;
 
-use super::print;
+use super::{print, read_bytes};
 use crate::data::Data;
-use crate::deployment::{Deployment, Sealing, read_policy};
+use crate::deployment::{Deployment, Sealing};
 
 /// How often the whole log is verified again in the background.
 const VERIFY_EVERY: Duration = Duration::from_hours(1);
+
+/// Longest policy read: some thousand witnesses.
+const POLICY_BYTES_MAX: usize = 1 << 20;
 
 pub(super) async fn run(data: &Path, listen: SocketAddr, policy: Option<&Path>) -> Result<u8> {
     let policy = policy.map(read_policy).transpose()?;
@@ -31,6 +35,11 @@ pub(super) async fn run(data: &Path, listen: SocketAddr, policy: Option<&Path>) 
     deployment.seal(Sealing { policy });
     serve(deployment, listen, console::Settings::default()).await?;
     Ok(0)
+}
+
+fn read_policy(path: &Path) -> Result<Policy> {
+    let bytes = read_bytes(path, POLICY_BYTES_MAX)?;
+    Policy::parse(&bytes).with_context(|| format!("{} is not a policy", path.display()))
 }
 
 /// Serves until told to stop; then answers what is under way and closes everything cleanly.

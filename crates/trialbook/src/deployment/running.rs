@@ -96,11 +96,6 @@ fn sealed_size(data: &Data, trial: &TrialId) -> anyhow::Result<u64> {
 }
 
 impl Running {
-    /// How many records are durable.
-    pub(crate) fn journal_head(&self) -> TreeSize {
-        self.journal.head().size
-    }
-
     /// Opens everything of the trial.
     pub(crate) fn open(data: &Data, trial: &TrialId) -> anyhow::Result<Self> {
         let dir = &data.trial(trial);

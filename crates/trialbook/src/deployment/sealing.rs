@@ -1,6 +1,5 @@
 //! Sealing a trial's log: its notary, and the witnesses it asks.
 
-use std::io::Read as _;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use chain::TreeSize;
 use chain::note::{NOTE_BYTES_MAX, Signer, VerifierKey};
 use chain::policy::Policy;
 use chain::witness_request::AddCheckpoint;
+use journal::Journal as _;
 use notary::{Parts, Phase, Settings, Stop, WitnessClient};
 
 use super::running::Running;
@@ -41,9 +41,8 @@ impl WitnessClient for Remote {
     fn add_checkpoint(&self, request: &AddCheckpoint) -> Result<(u16, Vec<u8>), String> {
         let told = |error: reqwest::Error| error.without_url().to_string();
         self.runtime.block_on(async {
-            let sent = self.agent.post(&self.url).body(request.to_string()).send().await.map_err(told)?;
+            let mut sent = self.agent.post(&self.url).body(request.to_string()).send().await.map_err(told)?;
             let status = sent.status().as_u16();
-            let mut sent = sent;
             let mut body = Vec::new();
             while let Some(part) = sent.chunk().await.map_err(told)? {
                 if body.len() + part.len() > NOTE_BYTES_MAX {
@@ -129,7 +128,7 @@ impl Running {
         let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
         let status = self.sealing().map(|watch| watch.status());
         let sealed = status.as_ref().and_then(|status| status.signed);
-        let size = self.journal_head();
+        let size = self.journal.head().size;
         let covered = sealed.as_ref().map_or(TreeSize(0), |sealed| sealed.size);
         let witnesses = status.as_ref().map_or_else(Witnesses::default, |status| Witnesses {
             asked: status.witnesses.len() as u64,
@@ -148,13 +147,4 @@ impl Running {
             witnesses,
         })
     }
-}
-
-/// Reads a policy file.
-pub(crate) fn read_policy(path: &std::path::Path) -> anyhow::Result<Policy> {
-    const POLICY_BYTES_MAX: u64 = 1 << 20;
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    file.take(POLICY_BYTES_MAX).read_to_end(&mut bytes)?;
-    Policy::parse(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }
