@@ -1,7 +1,7 @@
 //! `bench http`: the whole way, from a client's socket to its receipt.
 //!
 //! The server is `trialbook serve`, a process of its own: canonical form, strict signature, rules, link, durable
-//! acknowledgement; both projectors and the index run beside. The load generator is in this process and shares the
+//! acknowledgement, signed receipt; both projectors, the index and the notary run beside. The load generator is in this process and shares the
 //! machine's cores with it. Events are signed before the clock starts; every answer is checked afterwards. The
 //! reference is what all cores do if they only check signatures: no event can be taken in for less.
 
@@ -22,7 +22,7 @@ use crate::measure::{Arguments, Spread, Target, print};
 use crate::study::{EVENTS_OF_A_SUBJECT, Study};
 use crate::verify::{Signed, signatures};
 use client::{Answered, Request};
-use server::Server;
+use server::{Lag, Server};
 
 const SINGLE_CONNECTIONS: usize = 256;
 const BATCH_CONNECTIONS: usize = 16;
@@ -41,10 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let server: String = arguments.value("server", String::new())?;
     let binary = if server.is_empty() { server::build()? } else { PathBuf::from(server) };
     let directory = arguments.directory()?;
-    let server = Server::start(&binary, directory.path())?;
+    let study = Study::new()?;
+    let server = Server::start(&binary, directory.path(), &study.service_keys())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut bench = Bench::prepare(&server, runs * (singles + batched)).await?;
+        let mut bench = Bench::prepare(&server, &study, runs * (singles + batched)).await?;
         let mut figures = Figures::default();
         for _ in 0..runs {
             figures.signatures.push(signatures(&bench.signed)?);
@@ -76,8 +77,7 @@ struct Load {
 
 impl<'s> Bench<'s> {
     /// Opens a trial, enrolls subjects, and composes `events` events about them.
-    async fn prepare(server: &'s Server, events: usize) -> Result<Self> {
-        let study = Study::new()?;
+    async fn prepare(server: &'s Server, study: &Study, events: usize) -> Result<Self> {
         let opening = Request::new("/v1/trials", "application/json", &study.opening()?.submission(), 1);
         let answered = client::send(server.address, &Arc::new(vec![opening]), 1).await?;
         let genesis = receipts(&answered)?.first().context("the trial was opened")?.hash;
@@ -104,7 +104,7 @@ impl<'s> Bench<'s> {
             let answered = client::send(server.address, &load.requests, 1).await?;
             bench.check(&answered, load.events)?;
         }
-        bench.signed = signed(&study, genesis, &later[..later.len().min(20_000)])?;
+        bench.signed = signed(study, genesis, &later[..later.len().min(20_000)])?;
         bench.events = later.into_iter();
         Ok(bench)
     }
@@ -132,9 +132,12 @@ impl<'s> Bench<'s> {
         Ok(Load { requests: Arc::new(requests), events: count })
     }
 
-    /// Every event is recorded, each at a position of its own, and nothing else is.
+    /// Every event is recorded, each at a position of its own, and nothing else is; each receipt is a signed one.
     fn check(&mut self, answered: &[Answered], events: usize) -> Result<()> {
-        let mut positions: Vec<Position> = receipts(answered)?.iter().map(|receipt| receipt.seq).collect();
+        let receipts = receipts(answered)?;
+        let unsigned = receipts.iter().find(|receipt| receipt.note.is_none());
+        ensure!(unsigned.is_none(), "a receipt is not signed: {unsigned:?}");
+        let mut positions: Vec<Position> = receipts.iter().map(|receipt| receipt.seq).collect();
         positions.sort_unstable();
         let due = self.records..self.records + events as u64;
         ensure!(
@@ -201,6 +204,8 @@ struct Kind {
     p99_ms: Vec<f64>,
     lag_records: Vec<f64>,
     lag_ms: Vec<f64>,
+    unsealed_records: Vec<f64>,
+    sealed_ms: Vec<f64>,
     server_cpu_us: Vec<f64>,
     client_cpu_us: Vec<f64>,
 }
@@ -214,13 +219,23 @@ impl Kind {
         let own = server::cpu_of("self")?.saturating_sub(own);
         let behind = bench.server.lag().await?;
         let deadline = Instant::now() + PATIENCE;
-        while bench.server.lag().await? > 0 {
-            ensure!(Instant::now() < deadline, "the read models do not catch up");
+        let mut lag = behind;
+        let mut read_models_whole = None;
+        while lag != Lag::NONE {
+            ensure!(Instant::now() < deadline, "what follows the log does not catch up: {lag:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
+            lag = bench.server.lag().await?;
+            if lag.read_models == 0 {
+                read_models_whole.get_or_insert(start.elapsed());
+            }
         }
+        let sealed = start.elapsed();
         let events = load.events as f64;
-        self.lag_records.push(behind as f64);
-        self.lag_ms.push(start.elapsed().saturating_sub(elapsed).as_secs_f64() * 1e3);
+        let later = |at: Duration| at.saturating_sub(elapsed).as_secs_f64() * 1e3;
+        self.lag_records.push(behind.read_models as f64);
+        self.lag_ms.push(later(read_models_whole.unwrap_or(elapsed)));
+        self.unsealed_records.push(behind.checkpoint as f64);
+        self.sealed_ms.push(later(sealed));
         self.server_cpu_us.push(bench.server.cpu()?.saturating_sub(server).as_secs_f64() * 1e6 / events);
         self.client_cpu_us.push(own.as_secs_f64() * 1e6 / events);
         self.rates.push(events / elapsed.as_secs_f64());
@@ -238,12 +253,15 @@ impl Kind {
         let median = |values| Spread::of(values).median;
         println!(
             "{:<24} latency p50 {:.1} ms, p99 {:.1} ms; read models {:.0} records behind at the end, whole {:.0} ms \
-             later; CPU an event: server {:.0} µs (read models to the end), load generator {:.0} µs",
+             later; checkpoint {:.0} behind, whole {:.0} ms later; CPU an event: server {:.0} µs (all to the end), load \
+             generator {:.0} µs",
             "",
             median(self.p50_ms),
             median(self.p99_ms),
             median(self.lag_records),
             median(self.lag_ms),
+            median(self.unsealed_records),
+            median(self.sealed_ms),
             median(self.server_cpu_us),
             median(self.client_cpu_us),
         );

@@ -14,6 +14,7 @@ mod http;
 mod journal;
 mod measure;
 mod memory;
+mod proof;
 mod rebuild;
 mod rows;
 mod study;
@@ -31,6 +32,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("rebuild", rebuild::run),
     ("verify", verify::run),
     ("memory", memory::run),
+    ("proof", proof::run),
 ];
 
 fn main() -> ExitCode {

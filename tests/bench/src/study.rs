@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use chain::note::VerifierKey;
 use chain::{Chain, Instant, LinkedRecord, PublicKey, RecordHash, SecretKey};
 use clinical::data::KeyGranted;
 use clinical::event::Actor;
@@ -28,9 +29,16 @@ const SIGNED_MICROSECONDS: i64 = 1_325_376_000_000_000;
 const RECORDED_MICROSECONDS: i64 = 1_767_225_600_000_000;
 const BETWEEN_RECORDS_MICROSECONDS: i64 = 50;
 
+/// The name of the log.
+const ORIGIN: &str = "bench.trialbook.example/bench";
+
 /// The people of the trial, and its id.
 pub(crate) struct Study {
     pub(crate) trial: TrialId,
+    /// Signs checkpoints.
+    log_key: SecretKey,
+    /// Signs receipts.
+    receipt_key: SecretKey,
     zone: Zone,
     sponsors: [Person; 2],
     sites: Vec<Site>,
@@ -72,6 +80,8 @@ impl Study {
         });
         Ok(Self {
             trial: "bench".parse()?,
+            log_key: SecretKey::from_bytes(&[99; 32]),
+            receipt_key: SecretKey::from_bytes(&[98; 32]),
             zone: "Asia/Shanghai".parse()?,
             sponsors: [sponsor(1, "sponsor.one")?, sponsor(2, "sponsor.two")?],
             sites: sites.collect::<Result<_>>()?,
@@ -91,10 +101,7 @@ impl Study {
                 "day": visit * 30, "name": format!("M{visit}"), "window_after": 14, "window_before": 14
             })
         });
-        let log_key = chain::note::VerifierKey::new(
-            "bench.trialbook.example/bench",
-            SecretKey::from_bytes(&[99; 32]).public(),
-        )?;
+        let log_key = VerifierKey::new(ORIGIN, self.log_key.public())?;
         let data = json!({
             "definitions": {
                 "evaluable": "evaluable-1", "imputation": "impute-1", "related": "related-1",
@@ -123,12 +130,13 @@ impl Study {
 
     /// How many events [`Study::delegation`] gives.
     pub(crate) fn delegations(&self) -> usize {
-        3 * self.sites.len()
+        1 + 3 * self.sites.len()
     }
 
-    /// Sites, and everyone's keys.
+    /// The key of receipts, sites, and everyone's keys.
     pub(crate) fn delegation(&self, genesis: RecordHash) -> Result<Vec<Composed>> {
-        let mut signed = Vec::new();
+        let statement = self.receipt_key_grant(genesis)?;
+        let mut signed = vec![Signed { by: &self.sponsors[0], statement, number: 1 }];
         for site in &self.sites {
             let activated =
                 json!({"country": "CN", "name": site.principal.actor.organisation, "zone": self.zone});
@@ -143,6 +151,24 @@ impl Study {
             }
         }
         signed.iter().map(|signed| self.compose(signed, genesis)).collect()
+    }
+
+    fn receipt_key_grant(&self, genesis: RecordHash) -> Result<Statement> {
+        let name = chain::receipt::key_name(ORIGIN);
+        let public = self.receipt_key.public();
+        let possession = self.receipt_key.sign(&chain::key::possession_message(genesis, &name, public));
+        let data = json!({
+            "possession": possession.to_text(), "service": "receipts",
+            "verifier_key": VerifierKey::new(&name, public)?.to_string()
+        });
+        Ok(stated(EventKind::ServiceKeyGranted, data))
+    }
+
+    /// The registry's own keys: the file each stands in below a data directory, and what the file holds.
+    pub(crate) fn service_keys(&self) -> [(String, String); 2] {
+        [("log", &self.log_key), ("receipts", &self.receipt_key)].map(|(service, key)| {
+            (format!("keys/{}.{service}.key", self.trial), chain::key::to_base64(&key.to_bytes()))
+        })
     }
 
     /// Everything about subjects `from..to`, one list each. Composed on all cores.

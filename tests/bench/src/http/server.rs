@@ -17,6 +17,19 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
 }
 
+/// How many records of the log are not covered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lag {
+    /// By the read model that is furthest behind.
+    pub(super) read_models: u64,
+    /// By the last signed checkpoint.
+    pub(super) checkpoint: u64,
+}
+
+impl Lag {
+    pub(super) const NONE: Self = Self { read_models: 0, checkpoint: 0 };
+}
+
 /// Builds the binary where this one was built, and says where it is.
 pub(super) fn build() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
@@ -33,10 +46,17 @@ pub(super) fn build() -> Result<PathBuf> {
 }
 
 impl Server {
-    pub(super) fn start(binary: &Path, directory: &Path) -> Result<Self> {
+    /// Finds its own `keys` (file and content) in its data directory, as after `trialbook open`.
+    pub(super) fn start(binary: &Path, directory: &Path, keys: &[(String, String)]) -> Result<Self> {
+        let data = directory.join("data");
+        for (name, content) in keys {
+            let file = data.join(name);
+            std::fs::create_dir_all(file.parent().context("a key lies in a directory")?)?;
+            std::fs::write(file, content)?;
+        }
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(directory.join("data"))
+            .arg(data)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
@@ -48,15 +68,22 @@ impl Server {
         Ok(Self { child, address })
     }
 
-    /// How far the read model that is furthest behind is behind, in records.
-    pub(super) async fn lag(&self) -> Result<u64> {
+    /// How far what follows the log is behind, in records.
+    pub(super) async fn lag(&self) -> Result<Lag> {
         let request = Arc::new(vec![Request::get("/metrics")]);
         let answered = client::send(self.address, &request, 1).await?;
         let text = std::str::from_utf8(&answered.first().context("an answer")?.body)?;
-        let lags = text.lines().filter(|line| line.starts_with("trialbook_projector_lag_records{"));
-        let lags = lags.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?));
-        let lags: Vec<u64> = lags.collect::<Result<_>>()?;
-        lags.into_iter().max().context("the server has read models")
+        let most = |name: &str| -> Result<u64> {
+            let lines = text.lines().filter(|line| line.starts_with(name));
+            let values = lines.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?));
+            let values: Vec<u64> = values.collect::<Result<_>>()?;
+            values.into_iter().max().with_context(|| format!("the server tells no {name}"))
+        };
+        ensure!(most("trialbook_notary_stopped{")? == 0, "nothing is sealed");
+        Ok(Lag {
+            read_models: most("trialbook_projector_lag_records{")?,
+            checkpoint: most("trialbook_checkpoint_lag_records{")?,
+        })
     }
 
     /// What the server has used of the processors so far.
