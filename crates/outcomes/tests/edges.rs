@@ -5,8 +5,9 @@
 mod support;
 
 use outcomes::{Flow, LossReason, Report};
+use report_kit::report;
 use serde_json::json;
-use support::{Log, report};
+use support::{Folder, Log};
 
 const CUTOFF: &str = "2012-12-31";
 
@@ -290,7 +291,7 @@ fn without_a_given_cutoff_it_is_the_date_of_the_last_record_in_the_trials_zone()
         json!({"kind": "enrollment", "site": "S01", "subject": "S1", "occurred_on": "2013-01-30", "data": {}}),
         1_359_649_800_000_000,
     );
-    let report = report(&log.rows(), None);
+    let report = report::<Folder>(&log.rows(), None);
     let cutoff = serde_json::to_value(&report.cutoff).unwrap();
     assert_eq!(cutoff, json!({"basis": "last_record", "date": "2013-02-01", "zone": "Asia/Shanghai"}));
 }

@@ -4,9 +4,10 @@
 
 mod support;
 
+use report_kit::report;
 use safety::{Category, Emergences, Report, TimingClass};
 use serde_json::{Value, json};
-use support::{Log, report};
+use support::{Folder, Log};
 
 const CUTOFF: &str = "2012-12-31";
 
@@ -342,5 +343,5 @@ fn without_a_given_cutoff_it_is_the_date_of_the_last_record_in_the_trials_zone()
         json!({"kind": "enrollment", "site": "S01", "subject": "S1", "occurred_on": "2013-01-30", "data": {}}),
         1_359_649_800_000_000,
     );
-    assert_eq!(report(&log.rows(), None).cutoff.date, "2013-02-01");
+    assert_eq!(report::<Folder>(&log.rows(), None).cutoff.date, "2013-02-01");
 }

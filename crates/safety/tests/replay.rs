@@ -6,9 +6,9 @@
 mod support;
 
 use proptest::prelude::*;
-use safety::Folder;
+use report_kit::{Rows, fold, report, restarted, without_positions};
 use serde_json::json;
-use support::{Log, Rows, fold, report, restarted, without_positions};
+use support::{Folder, Log};
 
 /// A fact about one of a few subjects, on one of a few days, so that ties and contradictions are common.
 #[derive(Debug, Clone)]
@@ -92,8 +92,8 @@ proptest! {
         let events = log.events();
         let at = at.index(events.len());
         let mut rows = Rows::new();
-        fold(&mut Folder::new(), &events[..at], 0, &mut rows);
-        let mut folder = restarted(&rows);
+        fold(&mut Folder::default(), &events[..at], 0, &mut rows);
+        let mut folder = restarted::<Folder>(&rows);
         fold(&mut folder, &events[at..], at as u64, &mut rows);
         prop_assert_eq!(rows, log.rows());
     }
@@ -101,7 +101,7 @@ proptest! {
     #[test]
     fn replaying_twice_yields_identical_bytes(facts in facts()) {
         let log = amended(&facts);
-        let bytes = || report(&log.rows(), Some("2011-06-30")).to_canonical_json();
+        let bytes = || report::<Folder>(&log.rows(), Some("2011-06-30")).to_canonical_json();
         prop_assert_eq!(bytes(), bytes());
     }
 

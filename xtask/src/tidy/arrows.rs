@@ -31,9 +31,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 const ANY: &str = "*";
 
 /// What any crate's tests may use beside its own arrows, to make real records in: the format, the vocabulary, the
-/// in-memory journal and what fills it. Not where that would close a circle. What needs more crosses crates, and
+/// in-memory journal, what fills it, and what both reports' tests are written with. Not where that would close a circle. What needs more crosses crates, and
 /// belongs in a member of `tests/`, which may use all.
-const TESTS_ALSO: &[&str] = &["chain", "clinical", "journal", "registrar"];
+const TESTS_ALSO: &[&str] = &["chain", "clinical", "journal", "registrar", "report-kit"];
 
 /// Crates that do no I/O and read no clock, and the crates of others they therefore cannot want.
 const PURE: &[&str] = &["chain", "clinical", "stats", "outcomes", "safety", "charts"];

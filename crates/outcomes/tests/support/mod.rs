@@ -1,194 +1,34 @@
-//! A log in memory: events as a registrar would have accepted them, and the rows they fold to.
+//! This report, as the tests of both are written for it.
 
-#![allow(clippy::needless_pass_by_value, reason = "so that `json!` stands in the call")]
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::collections::BTreeMap;
+use chain::{Instant, Position};
+use clinical::{Event, SuspectedKey};
+use outcomes::{Covered, Parameters, Report, RowChange};
+use report_kit::{Reporting, Rows};
 
-use chain::{Instant, Position, RecordHash};
-use clinical::{Date, Event};
-use outcomes::{Covered, Folder, Parameters, Report, STATE_PREFIX};
-use serde_json::{Value, json};
+pub(crate) type Log = report_kit::Log<Folder>;
 
-/// Rows by key, in their order.
-pub(crate) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+#[derive(Default)]
+pub(crate) struct Folder(outcomes::Folder);
 
-/// Records, each event with the instant of its recording.
-#[derive(Clone, Default)]
-pub(crate) struct Log {
-    pub(crate) records: Vec<(Value, Instant)>,
-    now: i64,
-}
+impl Reporting for Folder {
+    type Report = Report;
 
-/// 2013-01-01T00:00:00Z: after everything that happens in these tests.
-const START: i64 = 1_356_998_400_000_000;
-
-impl Log {
-    /// A log with an opened trial.
-    pub(crate) fn open() -> Self {
-        let mut log = Self { records: Vec::new(), now: START };
-        log.push(json!({
-            "kind": "trial_opened",
-            "data": {
-                "definitions": {
-                    "evaluable": "evaluable-1", "imputation": "impute-1", "related": "related-1",
-                    "relapse": "relapse-1", "remission": "ccr-registry-1"
-                },
-                "log_key": "log", "profile": {"mandatory": {}}, "rule_set": 1,
-                "schedule": [
-                    {"day": 0, "name": "baseline", "window_after": 0, "window_before": 14},
-                    {"day": 91, "name": "month 3", "window_after": 14, "window_before": 14}
-                ],
-                "sponsor_keys": [], "synthetic": true, "title": "A trial", "zone": "Asia/Shanghai"
-            }
-        }));
-        log
+    fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
+        self.0.fold(event, seq, recorded_at, out);
     }
 
-    pub(crate) fn push(&mut self, event: Value) -> u64 {
-        self.now += 1_000_000;
-        self.push_at(event, self.now)
+    fn restore(&mut self, key: &[u8], row: &[u8]) {
+        self.0.restore(key, row).unwrap();
     }
 
-    pub(crate) fn push_at(&mut self, mut event: Value, recorded_at: i64) -> u64 {
-        let seq = self.records.len() as u64;
-        let envelope = json!({
-            "actor": {"id": "a", "organisation": "o", "role": "investigator"},
-            "id": format!("01936b2e-7c5a-7d3e-8f10-{seq:012x}"),
-            "key": "11".repeat(32), "log": "22".repeat(32), "schema": 1,
-            "signed_at": "2013-01-01T00:00:00.000000Z", "trial": "lupus-msct", "zone": "Asia/Shanghai"
-        });
-        event.as_object_mut().unwrap().extend(envelope.as_object().unwrap().clone());
-        self.records.push((event, Instant::from_microseconds(recorded_at).unwrap()));
-        seq
+    fn report(rows: Rows, parameters: &Parameters, covered: Covered) -> Report {
+        outcomes::report(rows.into_iter(), parameters, covered).unwrap()
     }
 
-    /// A fact about a subject of site `S01`.
-    pub(crate) fn fact(&mut self, subject: &str, kind: &str, on: &str, data: Value) -> u64 {
-        self.fact_at("S01", subject, kind, on, data)
+    fn suspected_keys(report: &Report) -> &[SuspectedKey] {
+        &report.suspected_keys
     }
-
-    pub(crate) fn fact_at(&mut self, site: &str, subject: &str, kind: &str, on: &str, data: Value) -> u64 {
-        self.push(json!({"kind": kind, "site": site, "subject": subject, "occurred_on": on, "data": data}))
-    }
-
-    pub(crate) fn enroll(&mut self, subject: &str, on: &str) -> u64 {
-        self.fact(subject, "enrollment", on, json!({}))
-    }
-
-    pub(crate) fn infuse(&mut self, subject: &str, on: &str) -> u64 {
-        self.fact(subject, "infusion", on, json!({}))
-    }
-
-    /// Enrolled and infused on one day.
-    pub(crate) fn treat(&mut self, subject: &str, on: &str) -> u64 {
-        self.enroll(subject, on);
-        self.infuse(subject, on)
-    }
-
-    pub(crate) fn alive(&mut self, subject: &str, on: &str) -> u64 {
-        self.fact(subject, "contact", on, json!({"means": "phone", "vital_status": "alive"}))
-    }
-
-    pub(crate) fn die(&mut self, subject: &str, on: &str) -> u64 {
-        self.fact(subject, "disposition", on, json!({"reason": "death", "scope": "study"}))
-    }
-
-    pub(crate) fn relapse(&mut self, subject: &str, on: &str) -> u64 {
-        let data = json!({"relapse": {"definition": "relapse-1", "relapsed": true}, "status": "done"});
-        self.fact(subject, "visit", on, data)
-    }
-
-    pub(crate) fn respond(&mut self, subject: &str, on: &str, status: &str) -> u64 {
-        let data = json!({"response": {"definition": "ccr-registry-1", "status": status}, "status": "done"});
-        self.fact(subject, "visit", on, data)
-    }
-
-    /// A new version of the record at `seq`.
-    pub(crate) fn replace(&mut self, seq: u64, on: &str, data: Value) -> u64 {
-        let mut event = self.about(seq, "replace");
-        event["occurred_on"] = json!(on);
-        event["data"] = data;
-        self.push(event)
-    }
-
-    pub(crate) fn void(&mut self, seq: u64) -> u64 {
-        let event = self.about(seq, "void");
-        self.push(event)
-    }
-
-    fn about(&self, seq: u64, effect: &str) -> Value {
-        let amended = &self.records[usize::try_from(seq).unwrap()].0;
-        json!({
-            "amends": {"effect": effect, "hash": "33".repeat(32), "reason": "transcription", "seq": seq},
-            "kind": amended["kind"], "site": amended["site"], "subject": amended["subject"],
-            "occurred_on": amended["occurred_on"], "data": {}
-        })
-    }
-
-    pub(crate) fn events(&self) -> Vec<(Event, Instant)> {
-        self.records
-            .iter()
-            .map(|(value, at)| (Event::decode(&serde_json::to_vec(value).unwrap()).unwrap(), *at))
-            .collect()
-    }
-
-    pub(crate) fn rows(&self) -> Rows {
-        let mut rows = Rows::new();
-        fold(&mut Folder::new(), &self.events(), 0, &mut rows);
-        rows
-    }
-
-    /// The report of everything up to `cutoff`.
-    pub(crate) fn report(&self, cutoff: &str) -> Report {
-        report(&self.rows(), Some(cutoff))
-    }
-}
-
-pub(crate) fn fold(folder: &mut Folder, events: &[(Event, Instant)], first: u64, rows: &mut Rows) {
-    let mut changes = Vec::new();
-    for (index, (event, at)) in events.iter().enumerate() {
-        folder.fold(event, Position(first + index as u64), *at, &mut changes);
-        assert!(changes.len() <= 5, "one event changes few rows");
-        for change in changes.drain(..) {
-            match change.value {
-                Some(value) => rows.insert(change.key, value),
-                None => rows.remove(&change.key),
-            };
-        }
-    }
-}
-
-/// A fold as it is after a restart: from its rows.
-pub(crate) fn restarted(rows: &Rows) -> Folder {
-    let mut folder = Folder::new();
-    for (key, row) in rows.range(STATE_PREFIX.to_vec()..).take_while(|(key, _)| key.starts_with(STATE_PREFIX))
-    {
-        folder.restore(key, row).unwrap();
-    }
-    folder
-}
-
-pub(crate) fn report(rows: &Rows, cutoff: Option<&str>) -> Report {
-    let cutoff: Option<Date> = cutoff.map(|cutoff| cutoff.parse().unwrap());
-    let covered = Covered { records: 1, head: RecordHash([7; 32]) };
-    outcomes::report(rows.clone().into_iter(), &Parameters { cutoff }, covered).unwrap()
-}
-
-/// A report without the positions of records, which depend on the order of arrival.
-pub(crate) fn without_positions(report: &Report) -> Value {
-    fn strip(value: &mut Value) {
-        match value {
-            Value::Object(members) => {
-                members.remove("first_seq");
-                members.remove("latest_seq");
-                members.values_mut().for_each(strip);
-            }
-            Value::Array(items) => items.iter_mut().for_each(strip),
-            _ => {}
-        }
-    }
-    let mut value = serde_json::to_value(report).unwrap();
-    strip(&mut value);
-    value
 }
