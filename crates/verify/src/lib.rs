@@ -10,6 +10,7 @@ mod code;
 mod files;
 mod findings;
 mod fold;
+pub mod hostile;
 mod ids;
 pub mod manifest;
 mod parse;
