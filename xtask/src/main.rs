@@ -54,7 +54,7 @@ cargo xtask test [--require] [--only STEP]...
     What this machine lacks is printed as skipped; with --require a skip is a failure.
 cargo xtask tidy
     The rules of the house that no compiler knows: crate arrows, manifests, file sizes, invariants and their
-    tests, words that do not belong, licences.
+    tests, fuzz targets and their bodies, words that do not belong, licences.
 cargo xtask bench [NAME]...
     The benchmarks, in release; all without a name.
 cargo xtask soak [--kills N]

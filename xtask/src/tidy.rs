@@ -4,6 +4,7 @@
 //! it to them.
 
 mod arrows;
+mod fuzzing;
 mod invariants;
 mod licences;
 mod manifests;
@@ -47,6 +48,7 @@ pub(crate) fn run() -> Result<bool> {
     }
     faults.extend(invariant_faults(&files));
     faults.extend(dependency_faults(&files));
+    faults.extend(fuzzing_faults(&files));
     for file in files.iter().filter(|file| sources::is_long(file)) {
         println!("long: {} has {} lines", file.path, sources::lines(file));
     }
@@ -90,6 +92,19 @@ fn dependency_faults(files: &[File]) -> Vec<String> {
         Ok(locked) => licences::check(policy, &locked),
         Err(error) => vec![format!("licences cannot be checked: {error:#}")],
     }
+}
+
+fn fuzzing_faults(files: &[File]) -> Vec<String> {
+    let texts = || files.iter().filter_map(|file| Some((file.path.as_str(), file.text.as_deref()?)));
+    let bodies: Vec<_> = texts()
+        .filter_map(|(path, text)| Some((fuzzing::hostile_of(path)?, text)))
+        .flat_map(|(of, text)| fuzzing::bodies(text).map(move |body| (of, body)))
+        .collect();
+    let targets: Vec<_> = texts()
+        .filter_map(|(path, text)| Some((path.strip_prefix(fuzzing::TARGETS)?.strip_suffix(".rs")?, text)))
+        .collect();
+    let manifest = texts().find(|(path, _)| *path == fuzzing::MANIFEST).map_or("", |(_, text)| text);
+    fuzzing::check(&bodies, &targets, manifest)
 }
 
 /// Every file that is in git or would be: without git, every file outside the directories .gitignore names.
