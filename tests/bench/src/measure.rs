@@ -1,7 +1,7 @@
 //! What every measurement shares: arguments, interleaved runs, medians, one way to print them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,13 @@ impl Arguments {
         let base: PathBuf = self.value("dir", ".".into())?;
         Ok(tempfile::tempdir_in(base)?)
     }
+}
+
+/// Writes a file, and the directories above it, for one run.
+#[expect(clippy::disallowed_methods, reason = "nothing of it need outlive the run")]
+pub(crate) fn write(file: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    std::fs::create_dir_all(file.parent().context("a file lies in a directory")?)?;
+    Ok(std::fs::write(file, bytes)?)
 }
 
 /// What a figure is to reach.

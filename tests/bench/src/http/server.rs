@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::client::{self, Request};
+use crate::measure::write;
 
 /// `trialbook serve` on a new data directory; ended when dropped.
 pub(super) struct Server {
@@ -50,9 +51,7 @@ impl Server {
     pub(super) fn start(binary: &Path, directory: &Path, keys: &[(String, String)]) -> Result<Self> {
         let data = directory.join("data");
         for (name, content) in keys {
-            let file = data.join(name);
-            std::fs::create_dir_all(file.parent().context("a key lies in a directory")?)?;
-            std::fs::write(file, content)?;
+            write(&data.join(name), content)?;
         }
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
