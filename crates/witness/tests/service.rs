@@ -7,12 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::body::Body;
 use chain::checkpoint::{Checkpoint, Cosigner, SignedCheckpoint};
 use chain::note::{Signer, VerifierKey};
 use chain::tree::{self, MemoryTree};
 use chain::witness_request::{AddCheckpoint, REQUEST_BYTES_MAX};
 use chain::{RecordHash, RootHash, SecretKey, TreeSize};
+use futures_util::stream;
 use keep::{Checkpoints, Purpose};
+use tower::ServiceExt as _;
 use witness::{Evidence, Witness};
 
 const ORIGIN: &str = "log.example/t";
@@ -44,6 +47,12 @@ fn request(old: u64, new: u64, branch: u8) -> AddCheckpoint {
     AddCheckpoint { old: TreeSize(old), proof, checkpoint: signed(new, branch, &log()) }
 }
 
+/// The witness of a state in a directory.
+fn witness_of(dir: &Path, clock: witness::Clock) -> Witness {
+    let last = Arc::new(Checkpoints::open(&dir.join("checkpoints.sqlite")).unwrap());
+    Witness::new(cosigner(), vec![log().verifier_key()], last, clock)
+}
+
 /// A served witness with its state in a directory.
 struct Served {
     url: String,
@@ -52,16 +61,10 @@ struct Served {
 }
 
 async fn serve(dir: &Path) -> Served {
-    let last = Arc::new(Checkpoints::open(&dir.join("checkpoints.sqlite")).unwrap());
     let time = Arc::new(AtomicU64::new(1_000));
     let clock = Arc::clone(&time);
-    let witness = Witness::new(
-        cosigner(),
-        vec![log().verifier_key()],
-        last,
-        Arc::new(move || clock.load(Ordering::Relaxed)),
-    )
-    .with_evidence(Evidence::open(&dir.join("forks")).unwrap());
+    let witness = witness_of(dir, Arc::new(move || clock.load(Ordering::Relaxed)))
+        .with_evidence(Evidence::open(&dir.join("forks")).unwrap());
     let app = axum::Router::new().nest("/w", witness::router(Arc::new(witness)));
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let url = format!("http://{}/w/add-checkpoint", listener.local_addr().unwrap());
@@ -229,6 +232,30 @@ async fn a_body_longer_than_any_request_is_not_read() {
     // The server may close the connection while the client is still writing.
     assert!(answer.map_or(true, |answer| answer.status() == 413));
     assert_eq!(served.client.get(&served.url).send().await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_arrive_take_up_a_bounded_number_of_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let router = witness::router(Arc::new(witness_of(dir.path(), Arc::new(|| 5))));
+    let post = |body| {
+        let request = axum::http::Request::post("/add-checkpoint").body(body).unwrap();
+        Box::pin(router.clone().oneshot(request))
+    };
+    let mut waiting: Vec<_> = (0..64)
+        .map(|_| post(Body::from_stream(stream::pending::<Result<Vec<u8>, std::convert::Infallible>>())))
+        .collect();
+    for answer in &mut waiting {
+        // Looked at once, each has its place, and no answer.
+        assert!(futures_util::poll!(answer).is_pending());
+    }
+    let whole = || post(Body::from(request(0, 60, 0).to_string()));
+    let answer = whole().await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    // Who goes away leaves its place to another.
+    drop(waiting.pop());
+    assert_eq!(whole().await.unwrap().status(), 200);
+    assert_eq!(last(dir.path()), Some(60));
 }
 
 #[tokio::test]
