@@ -628,8 +628,11 @@ class Policy:
 ABSENCE = {
     "authority-undecided", "authority-underivable", "beyond-this-version", "checkpoint-key-unknown",
     "checkpoint-missing", "file-missing", "known-checkpoint-unusable", "log-empty", "manifest-missing", "quorum-short",
-    "records-missing", "tile-missing",
+    "receipt-unusable", "records-missing", "tile-missing",
 }
+
+
+NOT_HONOURED = "receipt-not-honoured"
 
 
 class Report:
@@ -1145,7 +1148,7 @@ class Records:
         for seq in sorted(self.known):
             if seq >= self.due:
                 for code, _ in self.known[seq]:
-                    self.report.find(code if code == "receipt-not-honoured" else "shorter-than-known", seq,
+                    self.report.find(code if code.startswith(NOT_HONOURED) else "shorter-than-known", seq,
                                      "the log ends at %d" % size)
 
 
@@ -1254,8 +1257,15 @@ def open_zip(data, report):
     return files
 
 
+def is_placed(path):
+    return path in ("MANIFEST", "README.html") or path.split("/")[0] in ("keys", "log", "reports") and "/" in path
+
+
 def check_manifest(files, report):
     """Holds every file against MANIFEST, which guards against accidents: nobody signed it."""
+    for path in files:
+        if not is_placed(path):
+            report.find("file-unexpected", path)
     manifest = files.get("MANIFEST")
     if manifest is None:
         report.find("manifest-missing", "MANIFEST")
@@ -1287,8 +1297,7 @@ def check_manifest(files, report):
         elif file.length != length or hashlib.sha256(file.read()).hexdigest() != digest:
             report.find("file-differs", path)
     for path in files:
-        placed = path == "README.html" or path.split("/")[0] in ("keys", "log", "reports") and "/" in path
-        if path != "MANIFEST" and (path not in listed or not placed):
+        if path != "MANIFEST" and path not in listed:
             report.find("file-unexpected", path)
 
 
@@ -1469,8 +1478,8 @@ class Archive:
         if made() != root:
             self.find("wrong-root", "checkpoint")
 
-    def reach(self):
-        """How many records the files hold that stand at the first places, without a gap."""
+    def widths(self):
+        """How far the files at each place reach that hold records or their hashes, by their paths."""
         widths = {}
         for path in self.files:
             try:
@@ -1479,6 +1488,15 @@ class Archive:
                 continue
             if level in (0, "entries"):
                 widths[index] = max(width, widths.get(index, 0))
+        return widths
+
+    def end(self):
+        """The size that the log has by its files, where no checkpoint states one."""
+        return max((256 * index + width for index, width in self.widths().items()), default=0)
+
+    def reach(self):
+        """How many records the files hold that stand at the first places, without a gap."""
+        widths = self.widths()
         size = 0
         while size % 256 == 0 and size // 256 in widths:
             size += widths[size // 256]
@@ -1567,11 +1585,11 @@ def check_archive(files, report, options, whole_only, prefix):
     archive = Archive(files, report, whole_only, prefix)
     found = archive.checkpoint(options.key, options.policy, options.genesis)
     signed = not any(code.startswith("checkpoint-") for code, _, _ in report.findings)
-    _, size, root = found or (None, archive.reach(), None)
+    _, size, root = found or (None, archive.end(), None)
     # Nobody makes this program count to a size that no files bear out: what is there is checked all the same.
     if size > archive.reach() + 65_536:
-        report.find("records-missing", "", "the checkpoint says %d records" % size)
-        report.find("tile-missing", prefix, "the checkpoint says %d records" % size)
+        report.find("records-missing", "", "there ought to be %d records" % size)
+        report.find("tile-missing", prefix, "there ought to be %d records" % size)
         size, root = archive.reach(), None
     archive.sort_files(size)
     archive.check_tree(size, root)
@@ -1582,8 +1600,10 @@ def check_archive(files, report, options, whole_only, prefix):
     for known_size, digest in options.known:
         if known_size:
             known.setdefault(known_size - 1, []).append(("known-head-differs", digest))
-    for receipt in options.receipts:
-        known.setdefault(receipt["seq"], []).append(("receipt-not-honoured", receipt["hash"]))
+    for place, receipt in enumerate(options.receipts):
+        # Of one with a note it is known only at the end whether it promises anything.
+        code = NOT_HONOURED + "#%d" % place if "note" in receipt else NOT_HONOURED
+        known.setdefault(receipt["seq"], []).append((code, receipt["hash"]))
     records = Records(report, options.genesis, options.key, known)
     for seq, data in enumerate(archive.records):
         if data is None:
@@ -1605,8 +1625,14 @@ def check_archive(files, report, options, whole_only, prefix):
 
 def check_receipt_notes(receipts, trial, report):
     """A receipt binds the registry if its note is signed by a key in force at its position (section 8)."""
-    for receipt in receipts:
-        if "note" not in receipt or trial is None:
+    for place, receipt in enumerate(receipts):
+        if "note" not in receipt:
+            continue
+        code = NOT_HONOURED + "#%d" % place
+        broken = [finding for finding in report.findings if finding[0] == code]
+        report.findings = [finding for finding in report.findings if finding[0] != code]
+        if trial is None:
+            report.find("receipt-unusable", receipt["seq"], "no key for receipts is known")
             continue
         note = receipt["note"].encode()
         keys = [grant.public for grant in trial.services.values()
@@ -1620,8 +1646,10 @@ def check_receipt_notes(receipts, trial, report):
                  and inclusion_holds(bytes.fromhex(receipt["hash"]), receipt["seq"] - first, count, path, root),
                  "its path does not lead to its root")
             report.count("receipts that bind the registry")
+            for _, seq, detail in broken:
+                report.find(NOT_HONOURED, seq, detail)
         except (Refused, ValueError, KeyError) as fault:
-            report.count("receipts that do not bind the registry (%s)" % fault)
+            report.find("receipt-unusable", receipt["seq"], str(fault))
 
 
 # The command --------------------------------------------------------------------------------------------------------
@@ -1652,6 +1680,10 @@ def check_path(options):
         with open(path, "rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
         files, bundle = open_zip(data, report), True
+    if "certificate.json" in files:
+        print("Undecided: this is a site's certified copy (section 23), which this program does not judge as a whole.\n"
+              "Unpacked, its log/ is an archive of which it judges what is there. For the rest use trialbook-verify.")
+        return 3
     if bundle:
         check_manifest(files, report)
         archive = {name[4:]: file for name, file in files.items() if name.startswith("log/")}

@@ -18,6 +18,7 @@ pub(crate) use source::{LeafTile, Leaves};
 pub(crate) use store::{Read, Store, bundle_at, hashes_at};
 
 use crate::code::{Absence, Code, Evidence};
+use crate::copy::{CERTIFICATE, Part};
 use crate::files::Files;
 use crate::findings::Findings;
 use crate::fold::{Fold, Seen};
@@ -41,10 +42,13 @@ pub enum Shape {
     Archive,
     /// A bundle: `MANIFEST`, `log/…`, `keys/…`, `reports/…`, `README.html`, and nothing else.
     Bundle,
+    /// A certified copy of a site's part: `MANIFEST`, `certificate.json`, `log/…` with other sites' records left out, the
+    /// proofs of its own, and pages for people.
+    Copy,
 }
 
 impl Shape {
-    /// The shape that these files have, by whether a MANIFEST, a checkpoint or a tile stands at the top; `None` if
+    /// The shape that these files have, by whether a certificate, a MANIFEST, a checkpoint or a tile stands at the top; `None` if
     /// there is none of them.
     ///
     /// # Errors
@@ -52,7 +56,9 @@ impl Shape {
     pub fn of(files: &dyn Files) -> Result<Option<Self>, SourceError> {
         let listed = files.list()?;
         let has = |path: &str| listed.iter().any(|file| file.path == path);
-        Ok(if has(MANIFEST) {
+        Ok(if has(CERTIFICATE) {
+            Some(Self::Copy)
+        } else if has(MANIFEST) {
             Some(Self::Bundle)
         } else if has(CHECKPOINT) || listed.iter().any(|file| file.path.starts_with("tile/")) {
             Some(Self::Archive)
@@ -66,6 +72,7 @@ impl Shape {
 pub(crate) struct Around<'f> {
     pub tree: Tree<'f>,
     pub reports: Reports,
+    pub part: Option<Part<'f>>,
 }
 
 impl Around<'_> {
@@ -75,6 +82,9 @@ impl Around<'_> {
         let event = form.and_then(|form| Some((form.event.as_ref().ok()?, form.recorded_at)));
         let seq = form.map(|form| form.seq).unwrap_or_default();
         self.reports.record(seq, event, parsed.hash, findings);
+        if let Some(part) = &mut self.part {
+            part.record(seq, event.map(|(event, _)| event), parsed.hash, findings)?;
+        }
         self.tree.record(parsed.hash, findings)
     }
 }
@@ -96,7 +106,7 @@ pub fn verify_archive(
     let mut findings = Findings::new(options.findings_kept_max);
     let prefix = match shape {
         Shape::Archive => "",
-        Shape::Bundle => LOG,
+        Shape::Bundle | Shape::Copy => LOG,
     };
     // The checkpoint before the list: what an archive's writer adds meanwhile is beyond it.
     let checkpoint_path = format!("{prefix}{CHECKPOINT}");
@@ -105,10 +115,10 @@ pub fn verify_archive(
     listed.sort_unstable();
     let mut files_listed = Tally { count: listed.len() as u64, failed: 0 };
     let mut sealed = Sealed { files: listed.len() as u64, ..Sealed::default() };
-    let mut manifest = Tally::default();
-    if shape == Shape::Bundle {
-        manifest = bundle::check(files, &listed, &mut findings)?;
-    }
+    let (manifest, listing) = match shape {
+        Shape::Archive => Default::default(),
+        Shape::Bundle | Shape::Copy => bundle::check(files, &listed, shape, &mut findings)?,
+    };
     let (store, others) = Store::new(files, prefix, &listed);
     for path in others {
         if shape == Shape::Archive && store::is_unfinished(&path) {
@@ -120,6 +130,10 @@ pub fn verify_archive(
     }
 
     let signed = read_checkpoint(checkpoint, &checkpoint_path, &mut findings);
+    let part = match shape {
+        Shape::Copy => Some(Part::of(files, &listed, listing, signed.as_ref(), &mut findings)?),
+        Shape::Archive | Shape::Bundle => None,
+    };
     let claim = signed.as_ref().map(|signed| (signed.claim().size, signed.claim().root));
     let size = claim.map_or_else(|| store.size(), |(size, _)| size);
     for tile in store.tiles().filter(|tile| !is_reached(*tile, size)) {
@@ -133,7 +147,7 @@ pub fn verify_archive(
     }
 
     let (to_tree, leaves) = channel();
-    let source = ArchiveSource::new(&store, size, to_tree);
+    let source = ArchiveSource::new(&store, size, to_tree, shape == Shape::Copy);
     let trust = Trust { keys: keys(anchors, &source)?, policy: anchors.policy.as_ref() };
     let judged = signed.as_ref().map(|signed| trust.judge(signed));
     for (code, detail) in judged.iter().flat_map(|judged| &judged.found) {
@@ -146,23 +160,29 @@ pub fn verify_archive(
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
     let reports = match shape {
-        Shape::Archive => Reports::default(),
+        Shape::Archive | Shape::Copy => Reports::default(),
         Shape::Bundle => Reports::of(files, &listed)?,
     };
-    let mut around = Around { tree, reports };
+    let mut around = Around { tree, reports, part };
     let mut fold = run(source, fold, Some(&mut around), options)?;
-    let Around { tree, reports } = around;
+    let Around { tree, reports, part } = around;
     let grown = tree.finish(&mut fold.findings)?;
     let (reports, reports_tally) = reports.finish(&mut fold.findings);
     sealed.reports = reports;
     fold.finish();
 
+    let mut part_checks = Vec::new();
+    if let Some(part) = part {
+        let (seen, said, proofs) = part.finish(fold.trial.as_ref(), fold.covers.genesis, &mut fold.findings);
+        sealed.part = seen;
+        part_checks = vec![said.check("certificate"), proofs.check("proofs")];
+    }
     let root = hold_root(&grown, claim, &checkpoint_path, &mut fold.findings);
     let held = known.hold(&grown, signed.as_ref(), judged.as_ref(), &root, &mut fold.findings);
     fold.covers.known_size = fold.covers.known_size.max(held.size);
     sealed.forks = held.forks;
     let mut checks = vec![files_listed.check("files")];
-    if shape == Shape::Bundle {
+    if shape != Shape::Archive {
         checks.push(manifest.check("manifest"));
     }
     if let Some(judged) = judged {
@@ -179,6 +199,7 @@ pub fn verify_archive(
     checks.push(grown.leaves.check("records in the tree"));
     checks.push(root.check("root"));
     checks.push(held.tally.check("known checkpoints"));
+    checks.extend(part_checks);
     if shape == Shape::Bundle {
         checks.push(reports_tally.check("reports"));
     }

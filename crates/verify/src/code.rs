@@ -54,6 +54,7 @@ codes! {
         CheckpointMalformed = "checkpoint-malformed", "The checkpoint is not a signed statement of a log's name, size and root.";
         CheckpointNotSigned = "checkpoint-not-signed", "No known key of the log signed the checkpoint.";
         CheckpointOfAnotherLog = "checkpoint-of-another-log", "The checkpoint bears the name of another log.";
+        CopyNotFollowing = "copy-not-following", "The certified copy says something of itself that does not follow from its records.";
         EntryBundleMalformed = "entry-bundle-malformed", "A file of records is not the run of records that its path says.";
         EventMalformed = "event-malformed", "The event is not of the form of its kind.";
         EventOfAnotherLog = "event-of-another-log", "The event was signed for another log or another trial.";
@@ -95,6 +96,7 @@ codes! {
         LogEmpty = "log-empty", "There is no record to verify.";
         ManifestMissing = "manifest-missing", "The bundle has no MANIFEST.";
         QuorumShort = "quorum-short", "Fewer witnesses cosigned the checkpoint than the policy demands.";
+        ReceiptUnusable = "receipt-unusable", "A receipt brought to compare with is not signed by a key for receipts that this log grants.";
         RecordUnavailable = "record-unavailable", "An earlier record that an event names could not be read again.";
         RecordsMissing = "records-missing", "Records that the checkpoint covers are not there.";
         ReportUnchecked = "report-unchecked", "The report could not be made anew, because records it covers are not there.";

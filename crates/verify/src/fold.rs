@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chain::{Instant, Position, RecordError, RecordHash, TreeSize};
+use chain::note::VerifierKey;
+use chain::{Instant, Position, RecordError, RecordHash, TreeSize, receipt};
 use clinical::decide::{assess, authorize, signing_key};
 use clinical::kind::Scope;
 use clinical::{DecodeError, Event, EventKind, Referenced, References, Refusal, RefusalCode, Trial};
 
-use crate::Anchors;
 use crate::code::{Absence, Code, Evidence};
 use crate::findings::Findings;
 use crate::ids::Ids;
@@ -21,12 +21,15 @@ use crate::parse::{Form, Parsed, SignatureDue};
 use crate::report::{Covers, Place};
 use crate::source::{Damage, Gap, Source, SourceError};
 use crate::tally::Tallies;
+use crate::{Anchors, Receipt, ReceiptNote};
 
 pub(crate) struct Fold<'a> {
     anchors: &'a Anchors,
     check_signatures: bool,
     /// Positions of which something is known, with what: sorted, each taken off when its record comes by.
-    known: Vec<(Position, RecordHash, Evidence)>,
+    known: Vec<(Position, RecordHash, Known)>,
+    /// What came of each signed receipt: whether it binds is known only when all keys for receipts are.
+    receipts: BTreeMap<usize, Met>,
     pub findings: Findings,
     pub tallies: Tallies,
     pub kinds: BTreeMap<EventKind, u64>,
@@ -43,7 +46,7 @@ pub(crate) struct Fold<'a> {
     /// Hash of the record read last, be it out of order.
     last_read: RecordHash,
     recorded_at: Option<Instant>,
-    trial: Option<Trial>,
+    pub trial: Option<Trial>,
     underivable: u64,
 }
 
@@ -56,6 +59,24 @@ pub(crate) struct Seen {
     pub until: Instant,
     /// The witness's name.
     pub witness: String,
+}
+
+/// What a position is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Head,
+    /// Of the receipts brought, the one at this index.
+    Receipt(usize),
+}
+
+/// What stands where a signed receipt promises a record.
+enum Met {
+    /// The record it promises.
+    Kept,
+    /// Nobody can say: the record is missing and its hash unknown.
+    Unseen,
+    /// Another one, or none: what to tell of it.
+    Broken { ordinal: u64, detail: String },
 }
 
 /// Where the record being folded stands.
@@ -82,16 +103,17 @@ impl<'a> Fold<'a> {
         seen.sort_by_key(|seen| seen.size);
         let heads = anchors.known_heads.iter().filter_map(|known| {
             let last = known.size.0.checked_sub(1)?;
-            Some((Position(last), known.head, Evidence::KnownHeadDiffers))
+            Some((Position(last), known.head, Known::Head))
         });
-        let receipts =
-            anchors.receipts.iter().map(|receipt| (receipt.seq, receipt.hash, Evidence::ReceiptNotHonoured));
+        let receipts = anchors.receipts.iter().enumerate();
+        let receipts = receipts.map(|(index, receipt)| (receipt.seq, receipt.hash, Known::Receipt(index)));
         let mut known: Vec<_> = heads.chain(receipts).collect();
         known.sort_unstable_by(|a, b| b.cmp(a));
         Self {
             anchors,
             check_signatures,
             known,
+            receipts: BTreeMap::new(),
             findings,
             tallies: Tallies::default(),
             kinds: BTreeMap::new(),
@@ -126,11 +148,20 @@ impl<'a> Fold<'a> {
             self.findings.add(Absence::RecordsMissing.into(), at.ordinal, place, || what);
         }
         self.gaps = true;
-        self.covers.missing += gap.count;
+        if gap.left_out {
+            self.covers.left_out += gap.count;
+        } else {
+            self.covers.missing += gap.count;
+        }
         let end = Position(gap.from.0.saturating_add(gap.count));
         if gap.hashes.is_empty() {
             // What is known of these records cannot be decided. That they are missing has been said.
-            self.known.retain(|(seq, ..)| *seq < gap.from || *seq >= end);
+            let is_here = |known: &mut (Position, RecordHash, Known)| known.0 >= gap.from && known.0 < end;
+            for (_, _, from) in self.known.extract_if(.., is_here) {
+                if let Known::Receipt(index) = from {
+                    self.receipts.insert(index, Met::Unseen);
+                }
+            }
         }
         let first = gap.from.0;
         for (seq, hash) in (first..).map(Position).zip(&gap.hashes) {
@@ -267,21 +298,61 @@ impl<'a> Fold<'a> {
             }
         }
         // A position that is passed without its record is reported as missing, and again here as what was known of it.
-        while let Some((seq, known, code)) = self.known.last().copied().filter(|(seq, ..)| *seq <= at.seq) {
+        while let Some((seq, known, from)) = self.known.last().copied().filter(|(seq, ..)| *seq <= at.seq) {
             self.known.pop();
-            let holds = seq == at.seq && known == hash;
-            self.tallies.known.add(holds);
-            if holds {
-                self.covers.known_size = self.covers.known_size.max(TreeSize(seq.0 + 1));
+            let detail = if seq != at.seq {
+                Some(format!("is missing; the known hash is {known}"))
+            } else if known != hash {
+                Some(format!("has hash {hash}; the known hash is {known}"))
             } else {
-                let place = At { seq, ..at };
-                self.found(code, place, "", || {
-                    if seq == at.seq {
-                        format!("has hash {hash}; the known hash is {known}")
-                    } else {
-                        format!("is missing; the known hash is {known}")
-                    }
-                });
+                None
+            };
+            self.known_is_met(from, At { seq, ..at }, detail);
+        }
+    }
+
+    /// Takes in what stands at a known position: what is known, or, in words, something else.
+    fn known_is_met(&mut self, from: Known, at: At, detail: Option<String>) {
+        let code = match from {
+            Known::Head => Evidence::KnownHeadDiffers,
+            Known::Receipt(index) if self.anchors.receipts[index].note.is_some() => {
+                let broken = |detail| Met::Broken { ordinal: at.ordinal, detail };
+                self.receipts.insert(index, detail.map_or(Met::Kept, broken));
+                return;
+            }
+            Known::Receipt(_) => Evidence::ReceiptNotHonoured,
+        };
+        self.tallies.known.add(detail.is_none());
+        match detail {
+            None => self.covers.known_size = self.covers.known_size.max(TreeSize(at.seq.0 + 1)),
+            Some(detail) => self.found(code, at, "", || detail),
+        }
+    }
+
+    /// Judges signed receipts, now that every key for receipts is known.
+    fn settle_receipts(&mut self) {
+        let origin = self.trial.as_ref().and_then(|trial| VerifierKey::from_text(&trial.log_key).ok());
+        let origin = origin.as_ref().map(VerifierKey::name).unwrap_or_default();
+        let keys = self.trial.iter().flat_map(|trial| trial.service_keys.values());
+        let keys: Vec<VerifierKey> = keys.map(|key| key.verifier_key.clone()).collect();
+        for (index, met) in std::mem::take(&mut self.receipts) {
+            let Receipt { seq, hash, note } = &self.anchors.receipts[index];
+            let Some(ReceiptNote { note, path }) = note else { continue };
+            let receipt = receipt::Receipt { seq: *seq, hash: *hash, note: note.as_bytes(), path };
+            let fault = receipt::verify(&receipt, origin, &keys).err();
+            self.tallies.known.add(fault.is_none() && !matches!(met, Met::Broken { .. }));
+            let place = |ordinal| At { ordinal, seq: *seq };
+            match (fault, met) {
+                (Some(fault), _) => {
+                    self.found(Absence::ReceiptUnusable, place(u64::MAX), "", || fault.to_string());
+                }
+                (None, Met::Unseen) => {}
+                (None, Met::Kept) => {
+                    self.covers.known_size = self.covers.known_size.max(TreeSize(seq.0 + 1));
+                }
+                (None, Met::Broken { ordinal, detail }) => {
+                    self.found(Evidence::ReceiptNotHonoured, place(ordinal), "", || detail);
+                }
             }
         }
     }
@@ -465,14 +536,19 @@ impl<'a> Fold<'a> {
         } else if self.covers.records == 0 && !self.gaps {
             self.findings.add(Absence::LogEmpty.into(), end.ordinal, Place::default(), String::new);
         }
-        for (seq, known, code) in std::mem::take(&mut self.known) {
-            self.tallies.known.add(false);
-            if code == Evidence::ReceiptNotHonoured {
-                self.found(code, At { seq, ..end }, "", || {
-                    format!("a receipt promises the record with hash {known}; the log ends at {size} records")
-                });
+        for (seq, known, from) in std::mem::take(&mut self.known) {
+            match from {
+                // Said above.
+                Known::Head => self.tallies.known.add(false),
+                Known::Receipt(_) => {
+                    let detail = format!(
+                        "a receipt promises the record with hash {known}; the log ends at {size} records"
+                    );
+                    self.known_is_met(from, At { seq, ..end }, Some(detail));
+                }
             }
         }
+        self.settle_receipts();
         if self.underivable > 0 {
             let count = self.underivable;
             self.findings.add(Absence::AuthorityUnderivable.into(), end.ordinal, Place::default(), || {

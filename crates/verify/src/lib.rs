@@ -7,9 +7,11 @@
 
 mod archive;
 mod code;
+pub mod copy;
 mod files;
 mod findings;
 mod fold;
+pub mod given;
 pub mod hostile;
 mod ids;
 pub mod manifest;
@@ -29,13 +31,14 @@ use std::sync::Arc;
 
 use chain::note::VerifierKey;
 use chain::policy::Policy;
-use chain::{Position, RecordHash, SignedCheckpoint, TreeSize};
+use chain::{NodeHash, Position, RecordHash, SignedCheckpoint, TreeSize};
 
 pub use archive::{Shape, verify_archive};
 pub use code::{Absence, Class, Code, Evidence};
 pub use files::{DirFiles, Fault, FileDigest, Files, Listed, ZipFiles, ZipWriteError, ZipWriter};
 pub use report::{
-    Check, CheckpointSeen, CosignedBy, Covers, Finding, Fork, Place, Report, ReportSeen, Sealed, Verdict,
+    Check, CheckpointSeen, CosignedBy, Covers, Finding, Fork, PartSeen, Place, Report, ReportSeen, Sealed,
+    Verdict,
 };
 pub use source::{Damage, Gap, Records, Source, SourceError, Step};
 
@@ -72,12 +75,23 @@ pub struct KnownHead {
 }
 
 /// A promise that a record stands at a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The position.
     pub seq: Position,
     /// The record's hash.
     pub hash: RecordHash,
+    /// What proves the promise to others. Without it whoever brings the receipt vouches for it.
+    pub note: Option<ReceiptNote>,
+}
+
+/// What proves a receipt: it binds the registry only if a key for receipts that the log grants has signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptNote {
+    /// The signed note.
+    pub note: String,
+    /// The path from the record to the note's root.
+    pub path: Vec<NodeHash>,
 }
 
 /// How to verify.

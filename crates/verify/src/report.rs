@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Position, RecordHash, RootHash, TreeSize};
+use chain::{Instant, Position, RecordHash, RootHash, TreeSize};
 use clinical::EventKind;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use crate::code::{Class, Code};
+use crate::copy::Texts;
 
 /// What the evidence comes to. Conduct does not touch it: a trial may be run badly and recorded truthfully.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,6 +88,8 @@ pub struct Covers {
     pub bytes: u64,
     /// How many records more there ought to be that are not there.
     pub missing: u64,
+    /// How many records a part of a log leaves out, as it may.
+    pub left_out: u64,
     /// Hash of the last record; zeros if there is none.
     pub head: RecordHash,
     /// Hash of the record at position 0, if there is one.
@@ -110,6 +113,23 @@ pub struct Sealed {
     pub forks: Vec<Fork>,
     /// The reports of a bundle.
     pub reports: Vec<ReportSeen>,
+    /// Of which part of the log this is a certified copy; `None` of a whole log.
+    pub part: Option<PartSeen>,
+}
+
+/// A certified copy, by what it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartSeen {
+    /// The site whose part it is.
+    pub site: String,
+    /// When it was made, by the clock of whoever made it.
+    pub made_at: Instant,
+    /// Who certifies it, with role and organisation; `None` if nobody's key does.
+    pub certified_by: Option<String>,
+    /// Whether that person's signature holds; `None` without one, or if nobody's authority can be derived.
+    pub signature_holds: Option<bool>,
+    /// What its pages show of free text.
+    pub texts: Texts,
 }
 
 /// A report that came with a bundle.

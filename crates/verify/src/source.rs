@@ -51,6 +51,8 @@ pub struct Gap {
     pub place: String,
     /// Why they are not there, for a finding; `None` if one says so already.
     pub what: Option<String>,
+    /// Whether they are left out on purpose: a part of a log holds some records only.
+    pub left_out: bool,
 }
 
 /// A place where the storage contradicts itself.

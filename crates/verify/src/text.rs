@@ -7,7 +7,8 @@ use std::fmt;
 use chain::{Instant, TreeSize};
 
 use crate::code::{Class, Code};
-use crate::report::{Finding, Report, Verdict};
+use crate::copy::Texts;
+use crate::report::{Finding, PartSeen, Report, Verdict};
 
 impl Report {
     /// The outcome in one sentence.
@@ -15,9 +16,18 @@ impl Report {
         let records = self.covers.records;
         let conduct = self.count(Class::Conduct);
         let verdict = match self.verdict {
-            Verdict::Intact => {
-                format!("Intact: all {records} records hold, back to the known genesis{}", self.sealing())
-            }
+            Verdict::Intact => match self.part() {
+                Some(part) => format!(
+                    "Intact as the part of site {}: the {records} records in it hold, back to the known genesis{}; {} others of \
+                     the log are left out",
+                    ascii(&part.site),
+                    self.sealing(),
+                    self.covers.left_out
+                ),
+                None => {
+                    format!("Intact: all {records} records hold, back to the known genesis{}", self.sealing())
+                }
+            },
             Verdict::ConsistentNotAuthenticated => format!(
                 "Consistent, not authenticated: all {records} records hold, but no genesis was given to hold them against"
             ),
@@ -43,6 +53,10 @@ impl Report {
 }
 
 impl Report {
+    fn part(&self) -> Option<&PartSeen> {
+        self.sealed.as_ref()?.part.as_ref()
+    }
+
     /// What vouches for an intact archive.
     fn sealing(&self) -> String {
         let Some(checkpoint) = self.sealed.as_ref().and_then(|sealed| sealed.checkpoint.as_ref()) else {
@@ -62,6 +76,9 @@ impl Report {
         match sealed.files_beyond {
             0 => writeln!(f)?,
             beyond => writeln!(f, ", {beyond} of them beyond the checkpoint and not judged")?,
+        }
+        if let Some(part) = &sealed.part {
+            write_part(f, part)?;
         }
         for report in &sealed.reports {
             let judgement = match report.follows {
@@ -110,6 +127,13 @@ impl fmt::Display for Report {
         writeln!(f, "records  {} ({} bytes)", self.covers.records, self.covers.bytes)?;
         if self.covers.missing > 0 {
             writeln!(f, "missing  {} records that ought to be there", self.covers.missing)?;
+        }
+        if self.covers.left_out > 0 {
+            writeln!(
+                f,
+                "left out {} records of others; nothing shows that none of them belongs here",
+                self.covers.left_out
+            )?;
         }
         writeln!(f, "head     {}", self.covers.head)?;
         if let Some(genesis) = self.covers.genesis {
@@ -190,6 +214,27 @@ impl Report {
 
 /// Records shown of each code of conduct.
 const PLACES_SHOWN_MAX: usize = 5;
+
+/// What a certified copy says of itself.
+fn write_part(f: &mut fmt::Formatter<'_>, part: &PartSeen) -> fmt::Result {
+    writeln!(f, "part     site {}, copied at {}", ascii(&part.site), part.made_at)?;
+    match (&part.certified_by, part.signature_holds) {
+        (None, _) => writeln!(f, "         certified by nobody's key")?,
+        (Some(by), holds) => {
+            let judgement = match holds {
+                Some(true) => "the signature holds",
+                Some(false) => "the signature does NOT hold",
+                None => "not judged",
+            };
+            writeln!(f, "         certified by {}: {judgement}", ascii(by))?;
+        }
+    }
+    let texts = match part.texts {
+        Texts::Sealed => "free text stays sealed",
+        Texts::Opened => "free text was opened for them",
+    };
+    writeln!(f, "         its pages are for people, and checked by their digests alone; {texts}")
+}
 
 /// One finding on one line.
 struct Line<'a>(&'a Finding);

@@ -1,7 +1,8 @@
 //! What makes a bundle whole beside its archive: the zip's own form, and the MANIFEST.
 
-use super::at_file;
+use super::{Shape, at_file};
 use crate::code::{Absence, Evidence};
+use crate::copy::{CERTIFICATE, PROOFS};
 use crate::files::{Files, Listed, digest, read};
 use crate::findings::Findings;
 use crate::manifest::{LOG, MANIFEST, MANIFEST_BYTES_MAX, Manifest};
@@ -13,12 +14,26 @@ use crate::tally::Tally;
 const README: &str = "README.html";
 const DIRECTORIES: [&str; 3] = [LOG, "keys/", "reports/"];
 
+/// The same in a certified copy.
+const COPY_FILES: [&str; 3] = [README, CERTIFICATE, "delegation.html"];
+const COPY_DIRECTORIES: [&str; 4] = [LOG, "keys/", "casebooks/", PROOFS];
+
+/// Whether a bundle, or a certified copy, may have such a file.
+fn is_in_place(path: &str, shape: Shape) -> bool {
+    let (files, directories): (&[&str], &[&str]) = match shape {
+        Shape::Archive | Shape::Bundle => (&[README], &DIRECTORIES),
+        Shape::Copy => (&COPY_FILES, &COPY_DIRECTORIES),
+    };
+    files.contains(&path) || directories.iter().any(|directory| path.starts_with(directory))
+}
+
 /// Checks the container and holds every file against the MANIFEST. `listed` is sorted.
 pub(super) fn check(
     files: &dyn Files,
     listed: &[Listed],
+    shape: Shape,
     findings: &mut Findings,
-) -> Result<Tally, SourceError> {
+) -> Result<(Tally, Option<Manifest>), SourceError> {
     for fault in files.faults() {
         let stored_at = match &fault.path {
             Some(path) => format!("{path}, byte {} of the zip", fault.offset),
@@ -30,8 +45,7 @@ pub(super) fn check(
     let mut tally = Tally::default();
     let manifest = read_manifest(files, listed, findings)?;
     for file in listed {
-        let in_place = file.path == README || DIRECTORIES.iter().any(|dir| file.path.starts_with(dir));
-        let what = match (file.length, in_place || file.path == MANIFEST) {
+        let what = match (file.length, is_in_place(&file.path, shape) || file.path == MANIFEST) {
             (None, _) => Some("it is no regular file"),
             (_, false) => Some("a bundle has no such file"),
             _ => None,
@@ -75,7 +89,7 @@ pub(super) fn check(
             at_file(findings, Absence::FileMissing, path, "");
         }
     }
-    Ok(tally)
+    Ok((tally, manifest))
 }
 
 fn checksum(files: &dyn Files, file: &Listed, findings: &mut Findings) -> Result<(), SourceError> {

@@ -45,6 +45,8 @@ pub(crate) struct ArchiveSource<'f> {
     tiles: u64,
     pieces: VecDeque<Piece>,
     tree: Sender<Leaves>,
+    /// Whether records may be left out.
+    is_part: bool,
     /// The bundle read last by position. Amendments mostly name records near each other.
     cache: RefCell<Option<(TilePath, Vec<u8>)>>,
 }
@@ -74,9 +76,10 @@ impl Records {
 
 impl<'f> ArchiveSource<'f> {
     /// The first `size` records; `tree` hears of their leaves.
-    pub(crate) fn new(store: &'f Store<'f>, size: TreeSize, tree: Sender<Leaves>) -> Self {
+    pub(crate) fn new(store: &'f Store<'f>, size: TreeSize, tree: Sender<Leaves>, is_part: bool) -> Self {
         let tiles = size.0.div_ceil(256);
-        Self { store, size, next: 0, tiles, pieces: VecDeque::new(), tree, cache: RefCell::new(None) }
+        let (pieces, cache) = (VecDeque::new(), RefCell::new(None));
+        Self { store, size, next: 0, tiles, pieces, tree, is_part, cache }
     }
 
     /// Reads the next tile's leaves and records.
@@ -111,7 +114,10 @@ impl<'f> ArchiveSource<'f> {
             let end = if at < stored { stored } else { width };
             let count = records[at..end].iter().take_while(|record| record.is_none()).count();
             let known = leaves.hashes.as_ref().map(|(_, hashes)| &hashes[at..at + count]);
+            // Without its hash nobody could say later which record it was.
+            let left_out = self.is_part && at < stored && known.is_some();
             let what = if at < stored { Some("is left out of this copy") } else { why };
+            let what = what.filter(|_| !left_out);
             let first = index * 256 + at as u64;
             self.pieces.push_back(Piece::Gap(Gap {
                 from: Position(first),
@@ -119,6 +125,7 @@ impl<'f> ArchiveSource<'f> {
                 hashes: known.into_iter().flatten().map(|hash| RecordHash(hash.0)).collect(),
                 place: place.clone(),
                 what: what.map(|what| missing(first, count as u64, what)),
+                left_out,
             }));
             at += count;
         }
@@ -182,6 +189,7 @@ impl<'f> ArchiveSource<'f> {
             hashes: Vec::new(),
             place,
             what,
+            left_out: false,
         }));
         let _ = self.tree.send(Leaves::Skipped);
         self.next = to;

@@ -1,19 +1,15 @@
 //! `trialbook-verify`: checks an archive or a bundle offline. It reads files and writes to standard output, and does
 //! nothing else: no network, no state, no configuration.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chain::note::VerifierKey;
-use chain::policy::Policy;
-use chain::{Position, RecordHash, SignedCheckpoint, TreeSize};
 use clap::Parser;
-use serde::Deserialize;
-use verify::{
-    Anchors, DirFiles, Files, KnownHead, Options, Receipt, Report, Shape, ZipFiles, verify_archive,
-};
+use verify::given::{Given, GivenError};
+use verify::{Anchors, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
 
 /// Check a trial's log: that nothing in it was changed, dropped or reordered, and who signed what.
 ///
@@ -22,26 +18,11 @@ use verify::{
 #[derive(Debug, Parser)]
 #[command(version, after_help = STATUSES)]
 struct Arguments {
-    /// A bundle (.zip), a directory it was unpacked into, an archive's directory, a trial's, or a mirror's.
+    /// A bundle or a site's certified copy (.zip), a directory it was unpacked into, an archive's directory, a trial's, or a
+    /// mirror's.
     path: PathBuf,
-    /// The log's verifier key, as printed when the trial was opened: name+8 hex digits+base64.
-    #[arg(long, value_name = "VKEY", value_parser = log_key)]
-    key: Option<VerifierKey>,
-    /// The hash of the log's first record, as printed when the trial was opened: 64 hex digits.
-    #[arg(long, value_name = "HEX")]
-    genesis: Option<RecordHash>,
-    /// Which witnesses are known and how many of them must have cosigned (C2SP tlog-policy).
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// An earlier checkpoint of the log to hold it against. May be given several times.
-    #[arg(long = "checkpoint", value_name = "FILE")]
-    checkpoints: Vec<PathBuf>,
-    /// A receipt that a submission was answered with. May be given several times.
-    #[arg(long = "receipt", value_name = "FILE")]
-    receipts: Vec<PathBuf>,
-    /// A size the log is known to have had, and the hash of its last record then. May be given several times.
-    #[arg(long = "known", value_name = "SIZE:HASH", value_parser = known_head)]
-    known: Vec<KnownHead>,
+    #[command(flatten)]
+    given: Given,
     /// Let records against the trial's rules count for the status.
     #[arg(long)]
     strict: bool,
@@ -63,8 +44,8 @@ Exit status:
 enum Failure {
     #[error("cannot read {path}: {source}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path}: {what}")]
-    Malformed { path: String, what: String },
+    #[error("{error}{}", error.source().map(|source| format!(": {source}")).unwrap_or_default())]
+    Given { error: GivenError },
     #[error("there is neither a bundle nor an archive at {path}")]
     Nothing { path: String },
     #[error("{source}: {}", .source.source)]
@@ -79,11 +60,20 @@ impl From<verify::SourceError> for Failure {
     }
 }
 
+impl From<GivenError> for Failure {
+    fn from(error: GivenError) -> Self {
+        Self::Given { error }
+    }
+}
+
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Self::Malformed { .. } | Self::Nothing { .. } => 2,
-            Self::Read { .. } | Self::Source { .. } | Self::Write(_) => 7,
+            Self::Given { error: GivenError::Malformed { .. } } | Self::Nothing { .. } => 2,
+            Self::Given { error: GivenError::Read { .. } }
+            | Self::Read { .. }
+            | Self::Source { .. }
+            | Self::Write(_) => 7,
         }
     }
 }
@@ -99,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let anchors = anchors(arguments)?;
+    let anchors = arguments.given.anchors()?;
     let path = &arguments.path;
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     let report = if kind.is_dir() {
@@ -118,7 +108,9 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     } else {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let files = ZipFiles::open(file).map_err(Failure::from)?;
-        check(&files, Shape::Bundle, &anchors, arguments.strict)?
+        // A zip of neither is judged as the bundle that it is handed over as.
+        let shape = Shape::of(&files)?.unwrap_or(Shape::Bundle);
+        check(&files, shape, &anchors, arguments.strict)?
     };
     let text = if arguments.json {
         let json = serde_json::to_string(&report).map_err(|error| Failure::Write(error.into()))?;
@@ -145,56 +137,6 @@ fn check(files: &dyn Files, shape: Shape, anchors: &Anchors, strict: bool) -> Re
     report
 }
 
-fn anchors(arguments: &Arguments) -> Result<Anchors, Failure> {
-    let policy = arguments
-        .policy
-        .as_deref()
-        .map(|path| Policy::parse(&read(path)?).map_err(|error| malformed(path, error.to_string())));
-    let checkpoint = |path: &PathBuf| {
-        SignedCheckpoint::parse(&read(path)?).map_err(|error| malformed(path, error.to_string()))
-    };
-    let receipt = |path: &PathBuf| {
-        let stated: StatedReceipt =
-            serde_json::from_slice(&read(path)?).map_err(|error| malformed(path, error.to_string()))?;
-        Ok(Receipt { seq: stated.seq, hash: stated.hash })
-    };
-    Ok(Anchors {
-        genesis: arguments.genesis,
-        log_key: arguments.key.clone(),
-        known_heads: arguments.known.clone(),
-        receipts: arguments.receipts.iter().map(receipt).collect::<Result<_, Failure>>()?,
-        checkpoints: arguments.checkpoints.iter().map(checkpoint).collect::<Result<_, Failure>>()?,
-        policy: policy.transpose()?,
-    })
-}
-
-/// What counts of a receipt: whoever brings it vouches for it, so its note is not needed.
-#[derive(Debug, Deserialize)]
-struct StatedReceipt {
-    seq: Position,
-    hash: RecordHash,
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| unreadable(path, source))
-}
-
 fn unreadable(path: &Path, source: std::io::Error) -> Failure {
     Failure::Read { path: path.display().to_string(), source }
-}
-
-fn malformed(path: &Path, what: String) -> Failure {
-    Failure::Malformed { path: path.display().to_string(), what }
-}
-
-fn log_key(text: &str) -> Result<VerifierKey, String> {
-    VerifierKey::from_text(text).map_err(|error| error.to_string())
-}
-
-fn known_head(text: &str) -> Result<KnownHead, String> {
-    let read = || {
-        let (size, head) = text.split_once(':')?;
-        Some(KnownHead { size: TreeSize(size.parse().ok()?), head: head.parse().ok()? })
-    };
-    read().ok_or_else(|| "a known head is SIZE:HASH".to_owned())
 }

@@ -80,6 +80,7 @@ pub(crate) fn cases() -> Vec<(Code, Report)> {
             crate::reports::with_reports(&log, 17, |report| report.replace("17", "16")),
         ),
         (A::ReportUnchecked.into(), crate::reports::with_reports(&log, 16, |report| report)),
+        crate::copies::case(),
     ]
 }
 
@@ -299,7 +300,7 @@ fn an_older_checkpoint_with_newer_files_beside_it_is_intact_up_to_its_size() {
 }
 
 /// Replaces the records of the one bundle and leaves everything else.
-fn with_records(archive: &Memory, records: &[Arc<[u8]>]) -> Memory {
+pub(crate) fn with_records(archive: &Memory, records: &[Arc<[u8]>]) -> Memory {
     let bytes = bundle::encode(records.iter().map(|record| &**record)).unwrap();
     archive.but(|archive| {
         archive.files.retain(|path, _| !path.starts_with("tile/entries/"));
@@ -342,7 +343,7 @@ fn a_whole_log_written_anew_with_fresh_keys_is_another_log() {
 }
 
 /// A log without its eighth record, and linked anew: no signature and no link shows it.
-fn rewritten() -> (Log, Vec<Arc<[u8]>>) {
+pub(crate) fn rewritten() -> (Log, Vec<Arc<[u8]>>) {
     let mut log = Log::running(1);
     for day in ["2008-03-18", "2008-03-25", "2008-04-01"] {
         log.say(&log.investigator.clone(), visit("S1", day));
@@ -386,7 +387,7 @@ fn a_tail_cut_below_a_receipt_or_a_known_checkpoint_is_found() {
     let cut = &log.records[..9];
     let archive = Memory::of(cut, &checkpoint(cut, &log_signer(1)));
     check_codes(&archive, &log.anchors(), 0, &[]);
-    let receipt = |seq: usize| Receipt { seq: Position(seq as u64), hash: log.hash(seq) };
+    let receipt = |seq: usize| Receipt { seq: Position(seq as u64), hash: log.hash(seq), note: None };
     let anchors = Anchors { receipts: vec![receipt(9)], ..log.anchors() };
     check_codes(&archive, &anchors, 1, &[("receipt-not-honoured", "9")]);
     let anchors = Anchors { receipts: vec![receipt(8)], ..log.anchors() };
@@ -504,7 +505,7 @@ fn a_bundle_is_what_its_manifest_lists() {
 }
 
 /// Makes the zip that another program would make, one local header and one line of the directory for each file.
-fn foreign_zip(files: &[(&str, u16, &[u8], u32)]) -> Vec<u8> {
+pub(crate) fn foreign_zip(files: &[(&str, u16, &[u8], u32)]) -> Vec<u8> {
     let header = |path: &str, method: u16, data: &[u8], length: u32| {
         let mut bytes = vec![20, 0, 0, 8];
         bytes.extend(method.to_le_bytes());
@@ -554,7 +555,7 @@ fn a_zip_that_escapes_repeats_or_inflates_is_named_and_nothing_of_it_is_inflated
 }
 
 /// A log of more than two full tiles, and its archive with the partial tiles of size 300.
-fn large() -> (Log, Memory) {
+pub(crate) fn large() -> (Log, Memory) {
     let mut log = Log::running(1);
     let investigator = log.investigator.clone();
     while log.records.len() < 600 {
@@ -624,14 +625,15 @@ fn older_checkpoints_are_held_at_any_size_and_a_receipt_of_a_missing_record_too(
     // The hash tiles answer for records that are not there.
     let partial =
         archive.but(|archive| archive.files.retain(|path, _| !path.starts_with("tile/entries/001")));
-    let receipt = |hash| Anchors { receipts: vec![Receipt { seq: Position(400), hash }], ..log.anchors() };
+    let receipt =
+        |hash| Anchors { receipts: vec![Receipt { seq: Position(400), hash, note: None }], ..log.anchors() };
     check_codes(&partial, &receipt(log.hash(400)), 3, &[("records-missing", "tile/entries/001")]);
     let codes = [("receipt-not-honoured", "400"), ("records-missing", "tile/entries/001")];
     check_codes(&partial, &receipt(log.hash(401)), 1, &codes);
 }
 
 /// A site's own copy: all hashes, and of the records those it may read, the others left out.
-fn copy_without(archive: &Memory, log: &Log, left_out: impl Fn(usize) -> bool) -> Memory {
+pub(crate) fn copy_without(archive: &Memory, log: &Log, left_out: impl Fn(usize) -> bool) -> Memory {
     archive.but(|archive| {
         let bundles: Vec<String> =
             archive.files.keys().filter(|path| path.starts_with("tile/entries/")).cloned().collect();

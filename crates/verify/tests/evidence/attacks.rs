@@ -162,7 +162,7 @@ fn a_record_left_out_and_all_linked_anew_shows_against_a_known_head_or_a_receipt
     let earlier = KnownHead { size: chain::TreeSize(8), head: log.hash(7) };
     let anchors = Anchors { known_heads: vec![earlier], ..log.anchors() };
     assert_eq!(codes(&check(&records, &anchors)), [("known-head-differs", 7)]);
-    let receipt = Receipt { seq: chain::Position(7), hash: log.hash(7) };
+    let receipt = Receipt { seq: chain::Position(7), hash: log.hash(7), note: None };
     let anchors = Anchors { receipts: vec![receipt], ..log.anchors() };
     assert_eq!(codes(&check(&records, &anchors)), [("receipt-not-honoured", 7)]);
 }
@@ -291,4 +291,37 @@ fn a_log_without_its_opening_is_broken_and_its_authority_underivable() {
     let report = check(&records, &Anchors::default());
     assert_eq!(report.found[&Code::from(Absence::AuthorityUnderivable)], 1);
     assert_eq!(report.found[&Code::from(Evidence::RecordMalformed)], 1);
+}
+
+#[test]
+fn a_signed_receipt_counts_only_if_a_receipt_key_of_the_log_has_signed_it() {
+    let mut log = Log::running(1);
+    log.grant_receipts();
+    log.say(&log.investigator.clone(), visit("S1", "2008-03-18"));
+    let name = chain::receipt::key_name(log.verifier.name());
+    let receipt = |seed: u8, hash: RecordHash| {
+        let signer = chain::note::Signer::new(&name, chain::SecretKey::from_bytes(&[seed; 32])).unwrap();
+        let signed =
+            chain::receipt::SignedReceipts::sign(log.verifier.name(), chain::Position(8), &[hash], &signer)
+                .unwrap();
+        let path = signed.path(0).unwrap();
+        Receipt { seq: chain::Position(8), hash, note: Some(verify::ReceiptNote { note: signed.note, path }) }
+    };
+    let other = RecordHash([5; 32]);
+    let with = |records: &[Arc<[u8]>], receipt: Receipt| {
+        let report = check(records, &Anchors { receipts: vec![receipt], ..log.anchors() });
+        (codes(&report), report.status(), report.covers.known_size.0)
+    };
+    // Signed by the key that the log grants: a promise, kept or broken.
+    assert_eq!(with(&log.records, receipt(99, log.hash(8))), (vec![], 0, 9));
+    assert_eq!(with(&log.records, receipt(99, other)), (vec![("receipt-not-honoured", 8)], 1, 0));
+    assert_eq!(with(&log.records[..8], receipt(99, log.hash(8))), (vec![("receipt-not-honoured", 8)], 1, 0));
+    // By another: no promise of this registry, whatever stands there. It accuses nobody.
+    assert_eq!(with(&log.records, receipt(98, log.hash(8))), (vec![("receipt-unusable", 8)], 3, 0));
+    assert_eq!(with(&log.records, receipt(98, other)), (vec![("receipt-unusable", 8)], 3, 0));
+    // A note of another record does not vouch for this one.
+    let moved = Receipt { hash: log.hash(8), ..receipt(99, other) };
+    assert_eq!(with(&log.records, moved), (vec![("receipt-unusable", 8)], 3, 0));
+    // Before the key was granted nothing shows whose it is.
+    assert_eq!(with(&log.records[..7], receipt(99, log.hash(8))), (vec![("receipt-unusable", 8)], 3, 0));
 }

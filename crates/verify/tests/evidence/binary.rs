@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use crate::archive::{Memory, checkpoint, log_signer, policy, small};
 use crate::support::Log;
 
-fn write(path: &Path, bytes: &[u8]) {
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn write_all(dir: &Path, files: &Memory) {
+pub(crate) fn write_all(dir: &Path, files: &Memory) {
     for (path, bytes) in &files.files {
         write(&dir.join(path), bytes);
     }

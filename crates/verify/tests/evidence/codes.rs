@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chain::{Position, Record, RecordHash, TreeSize};
 use serde_json::json;
 use verify::{
-    Absence, Anchors, Class, Code, Damage, Evidence, KnownHead, Options, Receipt, Records, Report, Source,
-    SourceError, Step,
+    Absence, Anchors, Class, Code, Damage, Evidence, KnownHead, Options, Receipt, ReceiptNote, Records,
+    Report, Source, SourceError, Step,
 };
 
 use crate::support::{Log, check, check_source, enrollment, person, relinked, visit};
@@ -280,8 +280,17 @@ fn anchor_cases() -> Vec<Case> {
         anchored(
             Evidence::ReceiptNotHonoured,
             9,
-            |anchors| anchors.receipts.push(Receipt { seq: Position(9), hash: log.hash(6) }),
-            |anchors| anchors.receipts.push(Receipt { seq: Position(6), hash: log.hash(6) }),
+            |anchors| anchors.receipts.push(Receipt { seq: Position(9), hash: log.hash(6), note: None }),
+            |anchors| anchors.receipts.push(Receipt { seq: Position(6), hash: log.hash(6), note: None }),
+        ),
+        anchored(
+            Absence::ReceiptUnusable,
+            6,
+            |anchors| {
+                let note = Some(ReceiptNote { note: "a promise".to_owned(), path: Vec::new() });
+                anchors.receipts.push(Receipt { seq: Position(6), hash: log.hash(6), note });
+            },
+            |anchors| anchors.receipts.push(Receipt { seq: Position(6), hash: log.hash(6), note: None }),
         ),
         {
             let anchors = Anchors { genesis: None, ..log.anchors() };

@@ -13,8 +13,12 @@ mod binary;
 #[cfg(test)]
 mod codes;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod table;

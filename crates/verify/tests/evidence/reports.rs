@@ -23,7 +23,7 @@ fn apply(rows: &mut Rows, changes: Vec<RowChange>) {
 }
 
 /// Outcome and safety report of a log's first records, as they are published.
-fn reports(log: &Log, records: usize, parameters: Parameters) -> [(&'static str, String); 2] {
+pub(crate) fn reports(log: &Log, records: usize, parameters: Parameters) -> [(&'static str, String); 2] {
     let (mut outcomes, mut safety) = (outcomes::Folder::new(), safety::Folder::new());
     let (mut outcome_rows, mut safety_rows) = (Rows::new(), Rows::new());
     for bytes in &log.records[..records] {

@@ -5,18 +5,20 @@
     reason = "files of a test's own directory: nothing depends on durability"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use chain::note::Signer;
-use chain::{Checkpoint, RecordHash, SecretKey, SignedCheckpoint, TreeSize, bundle, tree};
-use serde_json::Value;
+use chain::note::{Signer, VerifierKey};
+use chain::receipt::SignedReceipts;
+use chain::{Checkpoint, Position, RecordHash, SecretKey, SignedCheckpoint, TreeSize, bundle, tree};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use verify::given::Given;
 use verify::manifest::Manifest;
-use verify::{FileDigest, ZipWriter};
+use verify::{DirFiles, FileDigest, Options, Shape, ZipWriter, verify_archive};
 
 /// The program that runs `check.py`, or a line in the log of what was skipped.
 fn python(test: &str) -> Option<&'static str> {
@@ -191,4 +193,87 @@ fn an_unrelated_checker_reads_our_bundle_zipped_and_unpacked() {
     check(&small.run(python, &path), 1, "Broken: ");
     fs::write(&path, [&zipped[..], b"\0"].concat()).unwrap();
     check(&small.run(python, &path), 1, "Broken: ");
+}
+
+/// The codes that `check.py` names.
+fn codes_of(output: &Output) -> BTreeSet<String> {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.lines().filter_map(|line| line.split_once(" at ")).map(|(code, _)| code.to_owned()).collect()
+}
+
+#[test]
+fn an_unrelated_checker_names_what_is_missing_as_our_verifier_does() {
+    let Some(python) = python("an_unrelated_checker_names_what_is_missing_as_our_verifier_does") else {
+        return;
+    };
+    let small = Small::new();
+    let archive: BTreeMap<String, Vec<u8>> =
+        small.files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone())).collect();
+    let bundle = small.bundled();
+    let check = |files: &BTreeMap<String, Vec<u8>>, receipt: Option<&str>, due: &[&str]| {
+        let dir = lay_out(files.clone());
+        let shape = Shape::of(&DirFiles::new(dir.path())).unwrap().unwrap_or(Shape::Bundle);
+        let outside = lay_out([("receipt", receipt.unwrap_or_default().as_bytes().to_vec())]);
+        let path = outside.path().join("receipt");
+        let given = Given {
+            key: Some(VerifierKey::from_text(&small.key).unwrap()),
+            genesis: Some(small.genesis.parse().unwrap()),
+            receipts: receipt.map(|_| path.clone()).into_iter().collect(),
+            ..Given::default()
+        };
+        let ours =
+            verify_archive(&DirFiles::new(dir.path()), shape, &given.anchors().unwrap(), Options::default())
+                .unwrap();
+        let found: BTreeSet<String> = ours
+            .found
+            .keys()
+            .filter(|code| code.class() != verify::Class::Conduct)
+            .map(ToString::to_string)
+            .collect();
+        let due: BTreeSet<String> = due.iter().map(|code| (*code).to_owned()).collect();
+        assert_eq!(found, due, "{ours}");
+        let mut arguments =
+            vec![dir.path().to_str().unwrap(), "--key", &small.key, "--genesis", &small.genesis];
+        if receipt.is_some() {
+            arguments.extend(["--receipt", path.to_str().unwrap()]);
+        }
+        let theirs = run(python, &arguments);
+        assert_eq!(codes_of(&theirs), due, "{}", String::from_utf8_lossy(&theirs.stdout));
+        assert_eq!(theirs.status.code(), Some(i32::from(ours.status())));
+    };
+    let without = |files: &BTreeMap<String, Vec<u8>>, path: &str| {
+        let mut files = files.clone();
+        assert!(files.remove(path).is_some());
+        files
+    };
+    check(&archive, None, &[]);
+    // The size is then that of the files.
+    let unsigned = without(&archive, "checkpoint");
+    check(&unsigned, None, &["checkpoint-missing"]);
+    check(
+        &without(&unsigned, "tile/entries/000.p/8"),
+        None,
+        &["authority-undecided", "checkpoint-missing", "records-missing"],
+    );
+    let unlisted = without(&bundle, "MANIFEST");
+    check(&unlisted, None, &["manifest-missing"]);
+    let mut stray = unlisted.clone();
+    stray.insert("other/file".to_owned(), b"?".to_vec());
+    check(&stray, None, &["file-unexpected", "manifest-missing"]);
+    // A receipt whose note nobody of this log has signed accuses nobody, whatever it says.
+    let log: Value = serde_json::from_slice(&fs::read(data().join("log.json")).unwrap()).unwrap();
+    let last = log["vectors"][0]["output"]["records"][7].as_str().unwrap();
+    let hashes = [RecordHash::of(last.as_bytes()), RecordHash([7; 32])];
+    let signer = Signer::new("trialbook.example/lupus-msct/receipts", SecretKey::from_bytes(&[77; 32]));
+    let signer = signer.unwrap();
+    for hash in hashes {
+        let origin = "trialbook.example/lupus-msct";
+        let signed = SignedReceipts::sign(origin, Position(7), &[hash], &signer).unwrap();
+        let receipt = json!({"hash": hash, "note": signed.note, "path": signed.path(0).unwrap(), "seq": 7});
+        check(&archive, Some(&receipt.to_string()), &["receipt-unusable"]);
+    }
+    let bare = json!({"hash": hashes[1], "seq": 7}).to_string();
+    check(&archive, Some(&bare), &["receipt-not-honoured"]);
+    let bare = json!({"hash": hashes[0], "seq": 7}).to_string();
+    check(&archive, Some(&bare), &[]);
 }
