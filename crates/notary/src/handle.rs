@@ -195,6 +195,11 @@ impl Watch {
         }
     }
 
+    /// Whether a policy says whose cosignatures make a checkpoint witnessed.
+    pub fn has_policy(&self) -> bool {
+        self.has_policy
+    }
+
     /// The checkpoint in the archive, with the cosignatures it has.
     pub fn checkpoint(&self) -> Option<SignedCheckpoint> {
         self.shared.read().served.clone()

@@ -264,14 +264,35 @@ impl Runner {
             let name = self.shared.read().seats[place].name.clone();
             let taken = match outcome {
                 Outcome::Cosigned(lines) => self.add(sealing, &name, size, &lines),
-                Outcome::Disagrees => return Err(Refusal::WitnessDisagrees { witness: name, size }.into()),
-                Outcome::Ahead(theirs) => {
-                    let kept = sealing.sealer.last_kept_size()?;
-                    if Some(theirs) > kept {
-                        let side = Side::Witness(name);
-                        return Err(Refusal::StateBehind { kept, side, size: theirs }.into());
+                Outcome::Disagrees { shown, continues } => {
+                    let claim = format!(
+                        "says that it has cosigned a tree that ours of {size} records does not continue"
+                    );
+                    match self.believed(place, shown.as_deref(), &claim) {
+                        Ok(Some(shown)) if continues => Err(format!(
+                            "{claim}, and shows our checkpoint over {shown}, which it does continue"
+                        )),
+                        Ok(_) => return Err(Refusal::WitnessDisagrees { witness: name, size }.into()),
+                        Err(why) => Err(why),
                     }
-                    Err(format!("has cosigned {theirs} records already"))
+                }
+                Outcome::Ahead { size: theirs, shown } => {
+                    let kept = sealing.sealer.last_kept_size()?;
+                    let claim = format!("says that it has cosigned {theirs} records");
+                    if Some(theirs) <= kept {
+                        Err(claim)
+                    } else {
+                        match self.believed(place, shown.as_deref(), &claim) {
+                            Ok(Some(shown)) if Some(shown) <= kept => {
+                                Err(format!("{claim}, and shows our checkpoint over {shown}"))
+                            }
+                            Ok(shown) => {
+                                let (side, size) = (Side::Witness(name), shown.unwrap_or(theirs));
+                                return Err(Refusal::StateBehind { kept, side, size }.into());
+                            }
+                            Err(why) => Err(why),
+                        }
+                    }
                 }
                 Outcome::Failed(error) => Err(error),
             };
@@ -284,6 +305,34 @@ impl Runner {
             });
         }
         self.settle(sealing)
+    }
+
+    /// Whether what a witness says of a tree that is not ours is to be believed, and up to which size it shows a checkpoint
+    /// for it that this log has signed.
+    ///
+    /// Such a checkpoint is proof. One that this log has not signed proves nothing, and must not stop it. A witness that shows
+    /// none is believed as long as it has cosigned nothing of ours since the start: our state may be an older copy. Later it
+    /// contradicts itself, for only we sign what would continue what it has cosigned.
+    fn believed(&self, place: usize, shown: Option<&[u8]>, claim: &str) -> Result<Option<TreeSize>, String> {
+        let Some(shown) = shown else {
+            let cosigned = self.shared.read().seats[place].cosigned;
+            return match cosigned {
+                None => Ok(None),
+                Some(cosigned) => Err(format!(
+                    "{claim}, after it had cosigned ours of {cosigned}, and shows no checkpoint: it is not believed"
+                )),
+            };
+        };
+        let ours = SignedCheckpoint::parse(shown).ok().filter(|shown| {
+            let is_named = self.logs.iter().any(|log| log.name() == shown.claim().origin());
+            is_named && shown.verify(&self.logs, &[]).is_ok()
+        });
+        match ours {
+            Some(shown) => Ok(Some(shown.claim().size)),
+            None => {
+                Err(format!("{claim}, and shows no checkpoint that this log has signed: it is not believed"))
+            }
+        }
     }
 
     /// Adds a witness's cosignature to the round, if it is about the round and holds.

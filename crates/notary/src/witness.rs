@@ -30,6 +30,12 @@ pub trait WitnessClient: Send {
     /// # Errors
     /// What to show people, where no answer came.
     fn add_checkpoint(&self, request: &AddCheckpoint) -> Result<(u16, Vec<u8>), String>;
+
+    /// The last checkpoint of the log that it has cosigned, with the log's signature, where it shows that: no witness has to.
+    /// The same bounds as above.
+    fn last_checkpoint(&self, _origin: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What came of asking.
@@ -37,10 +43,20 @@ pub trait WitnessClient: Send {
 pub(crate) enum Outcome {
     /// Signature lines, not checked yet.
     Cosigned(Vec<u8>),
-    /// It has cosigned more than it was asked about.
-    Ahead(TreeSize),
-    /// It has cosigned a tree that this one does not continue.
-    Disagrees,
+    /// It says that it has cosigned more than it was asked about.
+    Ahead {
+        /// How many records.
+        size: TreeSize,
+        /// The checkpoint that it shows, if it shows one.
+        shown: Option<Vec<u8>>,
+    },
+    /// It says that it has cosigned a tree that this one does not continue.
+    Disagrees {
+        /// The checkpoint that it shows, if it shows one.
+        shown: Option<Vec<u8>>,
+        /// Whether this one continues the tree that it shows.
+        continues: bool,
+    },
     /// Nothing, for now.
     Failed(String),
 }
@@ -79,16 +95,34 @@ fn ask(
                 return Outcome::Cosigned(lines);
             }
             Ok((409, body)) => match read_size(&body) {
-                Some(stated) if stated > size => return Outcome::Ahead(stated),
+                Some(stated) if stated > size => {
+                    let shown = client.last_checkpoint(checkpoint.claim().origin());
+                    return Outcome::Ahead { size: stated, shown };
+                }
                 Some(stated) if stated != *known => *known = stated,
                 _ => return Outcome::Failed(format!("answers 409 and no other size: {}", words(&body))),
             },
-            Ok((422, _)) => return Outcome::Disagrees,
+            Ok((422, _)) => {
+                let shown = client.last_checkpoint(checkpoint.claim().origin());
+                let continues = shown.as_deref().is_some_and(|shown| continues(archive, shown, checkpoint));
+                return Outcome::Disagrees { shown, continues };
+            }
             Ok((status, body)) => return Outcome::Failed(format!("answers {status}: {}", words(&body))),
             Err(error) => return Outcome::Failed(error),
         }
     }
     Outcome::Failed("states another size each time it is asked".to_owned())
+}
+
+/// Whether the archive proves that a checkpoint continues the tree that another one states.
+fn continues(archive: &BlockingArchive, earlier: &[u8], checkpoint: &SignedCheckpoint) -> bool {
+    let Ok(earlier) = SignedCheckpoint::parse(earlier) else { return false };
+    let (old, new) = (earlier.claim(), checkpoint.claim());
+    if old.size > new.size {
+        return false;
+    }
+    let proof = proof(archive, old.size, checkpoint);
+    proof.is_ok_and(|proof| tree::verify_consistency(old.size, old.root, new.size, new.root, &proof).is_ok())
 }
 
 fn proof(archive: &BlockingArchive, old: TreeSize, to: &SignedCheckpoint) -> Result<Vec<NodeHash>, String> {

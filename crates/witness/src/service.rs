@@ -127,6 +127,14 @@ impl Witness {
         })
     }
 
+    /// The last checkpoint cosigned of the log of that name, as the log signed it; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`WitnessError::State`].
+    pub fn last_checkpoint(&self, origin: &str) -> Result<Option<Vec<u8>>, WitnessError> {
+        Ok(self.kept(origin)?.map(|kept| kept.note))
+    }
+
     /// Decides about a checkpoint; if it is cosigned, it is the last one, durably, on return.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chain::checkpoint::Cosigner;
 use chain::policy::Policy;
 use chain::witness_request::{AddCheckpoint, Answer, Cosigned};
-use chain::{RootHash, SecretKey, TreeSize};
+use chain::{Checkpoint, RootHash, SecretKey, SignedCheckpoint, TreeSize};
 
 use super::threads::{LONG, parts};
 use super::{World, signer};
@@ -23,6 +23,8 @@ pub(crate) struct Witness {
     pub(crate) last: Arc<Mutex<Cosigned>>,
     /// Its clock: each cosignature is a second after the one before.
     time: Arc<Mutex<u64>>,
+    /// The checkpoint that it shows as its last.
+    shown: Arc<Mutex<Option<Vec<u8>>>>,
     /// What it answers instead.
     instead: Arc<Mutex<Option<Answered>>>,
     /// It answers only when this says so.
@@ -36,6 +38,7 @@ impl Witness {
             seed,
             last: Arc::new(Mutex::new(Cosigned::nothing())),
             time: Arc::new(Mutex::new(1_700_000_000)),
+            shown: Arc::default(),
             instead: Arc::default(),
             gate: None,
         }
@@ -86,6 +89,17 @@ impl WitnessClient for Witness {
         };
         Ok((answer.status(), body.into_bytes()))
     }
+
+    fn last_checkpoint(&self, origin: &str) -> Option<Vec<u8>> {
+        assert_eq!(origin, super::ORIGIN);
+        self.shown.lock().unwrap().clone()
+    }
+}
+
+/// A checkpoint that the key of `seed` has signed.
+fn signed(size: u64, root: RootHash, seed: u8) -> Vec<u8> {
+    let checkpoint = Checkpoint::new(super::ORIGIN, TreeSize(size), root).unwrap();
+    SignedCheckpoint::sign(checkpoint, &[&signer(seed)]).unwrap().to_string().into_bytes()
 }
 
 fn policy(threshold: &str, witnesses: &[&Witness]) -> Policy {
@@ -253,6 +267,71 @@ fn a_witness_that_has_seen_more_or_else_forbids_to_sign() {
     let disagrees = || Refusal::WitnessDisagrees { witness: "a".to_owned(), size: TreeSize(10) };
     check(seen(10), &[10], disagrees());
     check(seen(5), &[10], disagrees());
+}
+
+#[test]
+fn what_a_witness_says_counts_only_with_a_checkpoint_that_this_log_has_signed() {
+    let other = RootHash([1; 32]);
+    let check = |answer: (u16, &str), shown: Vec<u8>, expected: Result<&str, Refusal>| {
+        let world = World::sealed(20, &[10]);
+        let a = Witness::new("a", 11);
+        a.answer_instead(Ok(answer));
+        *a.shown.lock().unwrap() = Some(shown);
+        let notary = start(witnessed(&world, "all", &[&a])).unwrap();
+        world.grow(20);
+        match expected {
+            Err(refusal) => {
+                assert_eq!(notary.watch().wait_stopped(LONG), Ok(Stop::Refused(refusal)));
+                assert_eq!(world.served().claim().size, TreeSize(10));
+            }
+            Ok(told) => {
+                notary.watch().wait_sealed(TreeSize(20), LONG).unwrap();
+                let status = until(&notary.watch(), |status| status.witnesses[0].error.is_some());
+                let error = status.witnesses[0].error.clone().unwrap();
+                assert!(error.contains(told), "{error}");
+                assert_eq!(status.missing, ["a"]);
+                assert_eq!(notary.stop().phase, Phase::Stopped(Stop::Asked));
+                world.assert_whole(20);
+            }
+        }
+    };
+    let ahead = (409, "1000\n");
+    let behind = |size| Refusal::StateBehind {
+        kept: Some(TreeSize(10)),
+        side: Side::Witness("a".to_owned()),
+        size: TreeSize(size),
+    };
+    // Our own signature over more than we know of: an older state was restored, or somebody else has the key.
+    check(ahead, signed(1_000, other, 1), Err(behind(1_000)));
+    check(ahead, signed(15, other, 1), Err(behind(15)));
+    // A rogue's own, another log's, none, and one of ours that we know.
+    check(ahead, signed(1_000, other, 2), Ok("not believed"));
+    check(ahead, b"trust me".to_vec(), Ok("not believed"));
+    check(ahead, signed(7, other, 1), Ok("shows our checkpoint over 7"));
+    let disagrees = (422, "no\n");
+    let fork = Refusal::WitnessDisagrees { witness: "a".to_owned(), size: TreeSize(10) };
+    check(disagrees, signed(7, other, 1), Err(fork.clone()));
+    check(disagrees, signed(10, other, 1), Err(fork));
+    check(disagrees, signed(7, other, 2), Ok("not believed"));
+    let world = World::sealed(20, &[10]);
+    let hashes: Vec<_> = world.records.iter().map(|record| record.hash).collect();
+    let ours = chain::tree::root_of(&hashes[..7]);
+    check(disagrees, signed(7, ours, 1), Ok("which it does continue"));
+}
+
+#[test]
+fn a_witness_that_has_cosigned_since_the_start_is_not_believed_to_have_seen_more() {
+    let world = World::sealed(20, &[10]);
+    let a = Witness::new("a", 11);
+    let notary = start(witnessed(&world, "all", &[&a])).unwrap();
+    notary.watch().wait_witnessed(TreeSize(10), LONG).unwrap();
+    a.answer_instead(Ok((409, "1000\n")));
+    world.grow(20);
+    notary.watch().wait_sealed(TreeSize(20), LONG).unwrap();
+    let status = until(&notary.watch(), |status| status.witnesses[0].error.is_some());
+    assert!(status.witnesses[0].error.as_deref().unwrap().contains("not believed"), "{status:?}");
+    assert_eq!(notary.stop().phase, Phase::Stopped(Stop::Asked));
+    world.assert_whole(20);
 }
 
 #[test]
