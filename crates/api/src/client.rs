@@ -217,6 +217,7 @@ impl Registry for Client {
     async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
         let file = match file {
             LogFile::Checkpoint => "checkpoint".to_owned(),
+            LogFile::Witnessed => "witnessed".to_owned(),
             LogFile::Tile(path) => path.to_string(),
         };
         self.bytes(&format!("/v1/trials/{trial}/log/{file}"), &[]).await

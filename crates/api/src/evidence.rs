@@ -25,6 +25,8 @@ use crate::routes::trial_id;
 pub enum LogFile {
     /// The latest signed checkpoint.
     Checkpoint,
+    /// The last one that as many witnesses have cosigned as the policy asks for.
+    Witnessed,
     /// A tile, or a bundle of records.
     Tile(TilePath),
 }
@@ -44,6 +46,9 @@ pub struct Evidence {
     /// Why no checkpoints are signed, if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The last checkpoint that as many witnesses have cosigned as the policy asks for; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnessed: Option<Sealed>,
     /// Witnesses that have cosigned the latest checkpoint, and all that are asked.
     pub witnesses: Witnesses,
 }
@@ -70,6 +75,9 @@ pub struct Witnesses {
     pub cosigned: u64,
     /// How many are asked.
     pub asked: u64,
+    /// Whether a policy says how many have to cosign.
+    #[serde(default)]
+    pub demanded: bool,
 }
 
 type Shared = Arc<dyn Registry>;
@@ -78,6 +86,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(evidence))
         .routes(routes!(checkpoint))
+        .routes(routes!(witnessed))
         .routes(routes!(tile))
         .routes(routes!(site_records))
         .routes(routes!(proof))
@@ -108,6 +117,16 @@ async fn evidence(
 )]
 async fn checkpoint(State(registry): State<Shared>, Path(trial): Path<String>) -> Result<Response, Problem> {
     let bytes = registry.log_file(&trial_id(&trial)?, LogFile::Checkpoint).await?;
+    Ok(answer(TEXT, "no-cache", bytes))
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/log/witnessed",
+    description = "The last checkpoint that as many witnesses have cosigned as the registry's policy asks for.",
+    responses((status = 200, content_type = "text/plain; charset=utf-8", body = String), (status = 404, body = Problem))
+)]
+async fn witnessed(State(registry): State<Shared>, Path(trial): Path<String>) -> Result<Response, Problem> {
+    let bytes = registry.log_file(&trial_id(&trial)?, LogFile::Witnessed).await?;
     Ok(answer(TEXT, "no-cache", bytes))
 }
 

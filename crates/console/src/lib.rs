@@ -6,6 +6,7 @@
 
 mod asked;
 mod changes;
+pub mod copy;
 mod curves;
 mod figures;
 mod findings;

@@ -101,7 +101,8 @@ pub(crate) enum Command {
         /// Show exactly what would be signed, with texts in clear beside; submit nothing.
         #[arg(long)]
         dry_run: bool,
-        /// Wait until what was recorded is under a signed checkpoint, or until all witnesses that are asked have cosigned it.
+        /// Wait until what was recorded is under a signed checkpoint, or until as many witnesses as the policy asks for have
+        /// cosigned it.
         #[arg(long, value_name = "UNTIL", conflicts_with = "dry_run")]
         wait: Option<WaitUntil>,
         /// Keep each receipt in a file in this directory.
@@ -175,6 +176,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ExportCommand,
     },
+    /// Write one zip file with a site's own part of the log: casebooks and delegation log for people, the records with their
+    /// proofs, and a cover sheet.
+    ///
+    /// Opens without this program. Status 5 if the key may not certify a copy of this site, or open its texts.
+    CertifiedCopy(Box<CertifiedCopyOptions>),
     /// Prove that a record is in the log: ask for the proof, or check one without the registry.
     ///
     /// Of a check: status 0 if the record is in the log, 1 if the proof does not hold, 2 if the file is no proof.
@@ -208,18 +214,11 @@ pub(crate) enum Command {
     },
     /// Verify a log from its files, trusting nothing but what is given here.
     Verify {
-        /// A data directory, a trial's directory in it, a journal directory; or an archive's directory, a bundle, or the
-        /// directory it was unpacked into; or a log's address, of which a copy is fetched and verified.
+        /// A data directory, a trial's directory in it, a journal directory; or an archive's directory, a bundle, a site's
+        /// certified copy, or the directory it was unpacked into; or a log's address, of which a copy is fetched and verified.
         dir: PathBuf,
-        /// The trial's genesis, as it was printed when the trial was opened and kept elsewhere.
-        #[arg(long, value_name = "HEX")]
-        genesis: Option<RecordHash>,
-        /// The log's verifier key.
-        #[arg(long, value_name = "VKEY")]
-        key: Option<String>,
-        /// A head known from elsewhere, SIZE:HASH; a log that does not contain it is broken.
-        #[arg(long, value_name = "SIZE:HASH")]
-        known: Vec<String>,
+        #[command(flatten)]
+        given: verify::given::Given,
         /// Let findings of conduct count for the exit status.
         #[arg(long)]
         strict: bool,
@@ -295,6 +294,27 @@ pub(crate) enum ExportCommand {
     },
 }
 
+/// Which site's part to copy, and who certifies it.
+#[derive(Args)]
+pub(crate) struct CertifiedCopyOptions {
+    /// The site.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: clinical::SiteId,
+    /// Where to write it; never overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Certify it with this key file, whose key the log grants for the site or the trial as a whole.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Show free text in clear, opened with the key; without this it stays sealed.
+    #[arg(long, requires = "key")]
+    pub(crate) texts: bool,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
 /// Which proof to ask for, or to check.
 #[derive(Args)]
 pub(crate) struct ProveOptions {
@@ -335,7 +355,7 @@ pub(crate) struct ProofCheck {
 pub(crate) enum WaitUntil {
     /// The log has signed a checkpoint that covers it.
     Sealed,
-    /// And all witnesses that are asked have cosigned it.
+    /// And as many witnesses as the policy asks for have cosigned it.
     Witnessed,
 }
 

@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
 mod bundle_readme;
+mod certified_copy;
+mod container;
 mod demo;
 mod doctor;
 mod export;
@@ -56,6 +58,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Trail { subject, json, which, place } => trail::run(&subject, json, &which, &place).await,
         Command::Findings { json, which, place } => findings::run(json, &which, &place).await,
         Command::Export { command } => export::run(command).await,
+        Command::CertifiedCopy(options) => certified_copy::run(*options).await,
         Command::Prove(options) => prove(*options).await,
         Command::Mirror(options) => mirror::run(asked(*options)?).await,
         Command::Witness { command: Some(WitnessCommand::NewKey { name, out }), .. } => {
@@ -69,8 +72,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Receipts { command: ReceiptsCommand::Check { dir, log, key } } => {
             receipts::check(&dir, &log, key).await
         }
-        Command::Verify { dir, genesis, key, known, strict, json, which } => {
-            let asked = verify::Asked { genesis, key, known, strict, json };
+        Command::Verify { dir, given, strict, json, which } => {
+            let asked = verify::Asked { given, strict, json };
             verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,

@@ -54,6 +54,9 @@ struct Trials {
     closed: BTreeMap<TrialId, String>,
 }
 
+/// How often a notary is asked whether it has checked.
+const CHECKED_ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Below so many submissions a request is prepared on one thread: starting another costs about what two cost.
 const PARALLEL_MIN: usize = 32;
 
@@ -131,6 +134,15 @@ impl Inner {
         let running = self.running(trial)?;
         let watch = running.sealing().context("the log is not sealed here")?;
         Ok(watch.wait_sealed(running.journal.head().size, timeout)?)
+    }
+
+    /// Waits until the notary of `trial` has checked journal, archive and state, so that it is known whether it refuses. Blocks.
+    pub(crate) fn wait_checked(&self, trial: &TrialId, timeout: std::time::Duration) {
+        let Ok(Some(watch)) = self.running(trial).map(|running| running.sealing()) else { return };
+        let begun = std::time::Instant::now();
+        while watch.status().phase == notary::Phase::Checking && begun.elapsed() < timeout {
+            std::thread::sleep(CHECKED_ASK_EVERY);
+        }
     }
 
     fn all(&self) -> Vec<Arc<Running>> {

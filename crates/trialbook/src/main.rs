@@ -11,6 +11,7 @@ mod demo;
 mod deployment;
 mod keyfile;
 mod logging;
+mod proofs;
 mod signing;
 mod world;
 

@@ -1,5 +1,7 @@
 //! `doctor`: how the registry fares, and what to do.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::json;
 
@@ -14,10 +16,13 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
     if let Some(deployment) = &access.deployment {
         for trial in deployment.trial_ids() {
             access.settle(&trial);
+            deployment.wait_checked(&trial, Duration::from_mins(1));
         }
     }
     let readiness = access.registry.readiness().await?;
     let trials = access.registry.trials().await?.trials;
+    // What delays checkpoints takes nobody out of service, and is not well all the same.
+    let is_well = readiness.checks.iter().all(|check| check.ok);
     let torn = torn(&Data::new(&place.data))?;
     if json {
         let answer = json!({"readiness": readiness, "torn": torn, "trials": trials});
@@ -48,15 +53,18 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
                 "an unfinished append was cut off after a crash and kept in {path}; nothing in it was ever acknowledged\n"
             ));
         }
-        text.push_str(if readiness.ready {
+        text.push_str(if is_well {
             "all is well; `trialbook verify` looks at every record and signature"
+        } else if readiness.ready {
+            "submissions are taken, but what is wrong above delays checkpoints or their witnesses: a notary that refuses names \
+             two sides that do not agree, and goes on when the server is started again after the wrong one is put right"
         } else {
             "a registrar that refuses recovers when the server is started again; a read model that stopped names the \
              record: run `trialbook verify` next"
         });
         print(&text)?;
     }
-    Ok(if readiness.ready { 0 } else { status::ENVIRONMENT })
+    Ok(if is_well { 0 } else { status::ENVIRONMENT })
 }
 
 /// Torn tails that recoveries have kept.

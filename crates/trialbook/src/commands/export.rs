@@ -1,20 +1,17 @@
 //! `export bundle`: one file that an inspector checks without us.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use api::{LogFile, Problem, Registry, ReportKind, TrialView};
+use api::{Problem, ReportKind, TrialView};
 use chain::note::VerifierKey;
-use chain::tile::{TilePath, bundles, tiles};
+use chain::tile::{bundles, tiles};
 use chain::{SignedCheckpoint, TreeSize};
-use clinical::TrialId;
-use verify::manifest::{LOG, MANIFEST, Manifest};
-use verify::{FileDigest, ZipWriter};
+use verify::manifest::LOG;
 
 use super::bundle_readme::{Readme, readme};
+use super::container::{Content, Log, manifest, write};
 use super::sealed::{self, Until};
 use super::{print, report};
 use crate::access::Access;
@@ -26,26 +23,6 @@ const ATTEMPTS: usize = 5;
 pub(super) async fn run(command: ExportCommand) -> Result<u8> {
     let ExportCommand::Bundle { out, which, place } = command;
     bundle(&out, &which, &place).await
-}
-
-/// Where a file of a bundle comes from.
-enum Content {
-    /// Here already: small, or gone from the registry once the log goes on.
-    Held(Vec<u8>),
-    /// A full tile or bundle of records: it never changes, so it is fetched again when it is written.
-    Tile(TilePath),
-}
-
-/// A registry's trial, as its files are fetched.
-struct Log<'a> {
-    registry: &'a dyn Registry,
-    trial: &'a TrialId,
-}
-
-impl Log<'_> {
-    async fn tile(&self, path: TilePath) -> Result<Vec<u8>, Problem> {
-        self.registry.log_file(self.trial, LogFile::Tile(path)).await
-    }
 }
 
 async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
@@ -68,7 +45,7 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     }
     // A report on records that no checkpoint covers could not be checked.
     sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
-    let checkpoint = seal(&log, &key, &mut files).await?;
+    let checkpoint = seal(&log, &key, covered, &mut files).await?;
     let page = readme(&Readme { view: &view, checkpoint: checkpoint.claim(), reports: &said });
     files.insert("README.html".to_owned(), Content::Held(page.into_bytes()));
     files.insert("keys/genesis".to_owned(), Content::Held(format!("{}\n", view.genesis).into_bytes()));
@@ -79,14 +56,15 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     Ok(0)
 }
 
-/// Takes in what the archive is under its latest checkpoint.
+/// Takes in what the archive is under a checkpoint that covers at least so many records.
 async fn seal(
     log: &Log<'_>,
     key: &VerifierKey,
+    covered: TreeSize,
     files: &mut BTreeMap<String, Content>,
 ) -> Result<SignedCheckpoint> {
     for _ in 0..ATTEMPTS {
-        let checkpoint = sealed::checkpoint(log.registry, log.trial, key).await?;
+        let checkpoint = sealed::checkpoint(log.registry, log.trial, key, covered).await?;
         let size = checkpoint.claim().size;
         match partials(log, size).await {
             Ok(partials) => {
@@ -112,58 +90,6 @@ async fn partials(log: &Log<'_>, size: TreeSize) -> Result<Vec<(String, Content)
         found.push((format!("{LOG}{path}"), Content::Held(log.tile(path).await?)));
     }
     Ok(found)
-}
-
-async fn manifest(log: &Log<'_>, files: &BTreeMap<String, Content>) -> Result<Manifest> {
-    let mut manifest = Manifest::default();
-    for (path, content) in files {
-        let digest = match content {
-            Content::Held(bytes) => FileDigest::of(bytes),
-            Content::Tile(tile) => FileDigest::of(&log.tile(*tile).await?),
-        };
-        manifest.insert(path, digest)?;
-    }
-    Ok(manifest)
-}
-
-async fn write(
-    out: &Path,
-    log: &Log<'_>,
-    manifest: &Manifest,
-    files: &BTreeMap<String, Content>,
-) -> Result<()> {
-    let cannot = || format!("cannot write {}", out.display());
-    let file = OpenOptions::new().write(true).create_new(true).open(out).with_context(cannot)?;
-    let written = write_into(file, log, manifest, files).await.with_context(cannot);
-    if written.is_err() {
-        // Half a bundle would be taken for a damaged one. If it stays, it is one that says so.
-        let _ = std::fs::remove_file(out);
-    }
-    written
-}
-
-async fn write_into(
-    file: File,
-    log: &Log<'_>,
-    manifest: &Manifest,
-    files: &BTreeMap<String, Content>,
-) -> Result<()> {
-    let mut zip = ZipWriter::new(BufWriter::new(file));
-    zip.add(MANIFEST, manifest.to_string().as_bytes())?;
-    for (path, content) in files {
-        match content {
-            Content::Held(bytes) => zip.add(path, bytes)?,
-            Content::Tile(tile) => {
-                let bytes = log.tile(*tile).await?;
-                let same = manifest.get(path) == Some(FileDigest::of(&bytes));
-                ensure!(same, "{path} was read twice and is not the same: it is never to change");
-                zip.add(path, &bytes)?;
-            }
-        }
-    }
-    let out = zip.finish()?;
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(())
 }
 
 fn told(out: &Path, view: &TrialView, checkpoint: &SignedCheckpoint, reports: &[String]) -> String {

@@ -10,7 +10,7 @@ use chain::note::{NOTE_BYTES_MAX, VerifierKey, VerifyError};
 use chain::receipt::{self, ReceiptError};
 use chain::tile::{TILE_BYTES_MAX, TileHashes, TilePath, bundles};
 use chain::tree::{HashReader as _, Node};
-use chain::{NodeHash, Record, RecordHash, SignedCheckpoint};
+use chain::{NodeHash, Position, Record, RecordHash, SignedCheckpoint};
 use clinical::data::Data;
 use clinical::{Event, Receipt};
 use verify::{DirFiles, Files as _};
@@ -73,7 +73,7 @@ enum Kept {
 }
 
 fn check_at(dir: &Path, archive: &Path, key: &VerifierKey) -> Result<u8> {
-    let log = Log::open(archive, key)?;
+    let mut log = Log::open(archive, key)?;
     let mut receipts = BTreeMap::new();
     for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let path = entry?.path();
@@ -117,10 +117,15 @@ fn check_at(dir: &Path, archive: &Path, key: &VerifierKey) -> Result<u8> {
     })
 }
 
+/// Reads a tile of the archive.
+type Fetch = Box<dyn FnMut(TilePath) -> Result<Vec<u8>>>;
+
 /// A log as its archive holds it, under a checkpoint that its key has signed.
 struct Log {
     files: DirFiles,
     checkpoint: SignedCheckpoint,
+    /// The tree's hashes, each tile held against the signed root before it is used.
+    hashes: TileHashes<Fetch>,
     /// Receipt keys that its records grant.
     keys: Vec<VerifierKey>,
     /// Whether records are left out, so that there may be other receipt keys.
@@ -134,21 +139,24 @@ impl Log {
         let checkpoint = SignedCheckpoint::parse(&bytes).context("the archive's checkpoint is none")?;
         let trusted = checkpoint.verify(std::slice::from_ref(key), &[]);
         ensure!(trusted.is_ok(), "the archive's checkpoint is not signed by the key given");
-        let mut log = Self { files, checkpoint, keys: Vec::new(), partial: false };
+        let (size, root) = (checkpoint.claim().size, checkpoint.claim().root);
+        let tiles = files.clone();
+        let fetch: Fetch = Box::new(move |path| {
+            let found = read(&tiles, &path.to_string(), TILE_BYTES_MAX)?;
+            found.with_context(|| format!("the archive has no {path}"))
+        });
+        let hashes = TileHashes::open(fetch, size, root)
+            .map_err(|error| anyhow::anyhow!("the archive's tiles: {error}"))?;
+        let mut log = Self { files, checkpoint, hashes, keys: Vec::new(), partial: false };
         log.find_keys()?;
         Ok(log)
     }
 
-    /// The hash that the signed tree has at each of these leaves.
-    fn leaves(&self, nodes: &[Node]) -> Result<Vec<NodeHash>> {
-        let (size, root) = (self.checkpoint.claim().size, self.checkpoint.claim().root);
-        let source = |path: TilePath| -> Result<Vec<u8>> {
-            let found = read(&self.files, &path.to_string(), TILE_BYTES_MAX)?;
-            found.with_context(|| format!("the archive has no {path}"))
-        };
-        let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the archive's tiles: {error}");
-        let mut hashes = TileHashes::open(source, size, root).map_err(|error| wrong(&error))?;
-        hashes.read_hashes(nodes).map_err(|error| wrong(&error))
+    /// The hash that the signed tree has at a leaf.
+    fn leaf(&mut self, seq: Position) -> Result<Option<NodeHash>> {
+        let found = self.hashes.read_hashes(&[Node::leaf(seq)]);
+        let found = found.map_err(|error| anyhow::anyhow!("the archive's tiles: {error}"))?;
+        Ok(found.first().copied())
     }
 
     /// Finds the receipt keys in records that are those of the signed tree.
@@ -164,8 +172,7 @@ impl Log {
                 let entry = entry.with_context(|| path.to_string())?;
                 self.partial |= entry.is_empty();
                 let Some(granted) = granted(entry) else { continue };
-                let leaf = self.leaves(&[Node::leaf(chain::Position(seq))])?;
-                let stands = leaf.first() == Some(&NodeHash::from(RecordHash::of(entry)));
+                let stands = self.leaf(Position(seq))? == Some(NodeHash::from(RecordHash::of(entry)));
                 ensure!(stands, "record {seq} of the archive is not the one in the signed tree");
                 self.keys.push(granted);
             }
@@ -173,7 +180,7 @@ impl Log {
         Ok(())
     }
 
-    fn judge(&self, receipt: &Receipt) -> Result<Kept> {
+    fn judge(&mut self, receipt: &Receipt) -> Result<Kept> {
         let claim = self.checkpoint.claim();
         let seq = receipt.seq;
         let (Some(note), Some(path)) = (&receipt.note, &receipt.path) else {
@@ -191,8 +198,7 @@ impl Log {
         if seq.0 >= claim.size.0 {
             return Ok(Kept::Undecided(format!("the checkpoint does not reach position {seq}")));
         }
-        let leaf = self.leaves(&[Node::leaf(seq)])?;
-        if leaf.first() == Some(&NodeHash::from(receipt.hash)) {
+        if self.leaf(seq)? == Some(NodeHash::from(receipt.hash)) {
             return Ok(Kept::Yes);
         }
         Ok(Kept::No(format!(

@@ -20,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 pub(super) enum Until {
     /// The log has signed a checkpoint.
     Sealed,
-    /// And all witnesses that are asked have cosigned it.
+    /// And as many witnesses as the policy asks for have cosigned it.
     Witnessed,
 }
 
@@ -36,10 +36,11 @@ pub(super) async fn wait(
         let evidence = registry.evidence(trial).await?;
         let sealed = evidence.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.size >= size);
         let witnesses = &evidence.witnesses;
-        if until == Until::Witnessed && sealed && witnesses.asked == 0 {
+        if until == Until::Witnessed && sealed && !witnesses.demanded {
             bail!("no witnesses are asked: the registry is served without a policy that names any");
         }
-        if sealed && (until == Until::Sealed || witnesses.cosigned >= witnesses.asked) {
+        let witnessed = evidence.witnessed.as_ref().is_some_and(|witnessed| witnessed.size >= size);
+        if sealed && (until == Until::Sealed || witnessed) {
             return Ok(evidence);
         }
         if let Some(refused) = &evidence.refused {
@@ -47,7 +48,11 @@ pub(super) async fn wait(
         }
         if begun.elapsed() > WAIT_MAX {
             if sealed {
-                bail!("{} of {} witnesses have cosigned", witnesses.cosigned, witnesses.asked);
+                bail!(
+                    "{} of {} witnesses have cosigned, fewer than the policy asks for",
+                    witnesses.cosigned,
+                    witnesses.asked
+                );
             }
             bail!("no checkpoint covers {size} records after {} s", WAIT_MAX.as_secs());
         }
@@ -55,13 +60,20 @@ pub(super) async fn wait(
     }
 }
 
-/// The latest checkpoint, held against the log's key.
+/// The checkpoint to hand out for at least `size` records, held against the log's key: the last that as many witnesses
+/// have cosigned as a policy asks for, if there is one of that size, else the latest.
 pub(super) async fn checkpoint(
     registry: &dyn Registry,
     trial: &TrialId,
     key: &VerifierKey,
+    size: TreeSize,
 ) -> Result<SignedCheckpoint> {
-    let bytes = registry.log_file(trial, LogFile::Checkpoint).await?;
+    let witnessed = registry.evidence(trial).await?.witnessed;
+    let file = match witnessed {
+        Some(witnessed) if witnessed.size >= size => LogFile::Witnessed,
+        _ => LogFile::Checkpoint,
+    };
+    let bytes = registry.log_file(trial, file).await?;
     let checkpoint = SignedCheckpoint::parse(&bytes).context("the registry's checkpoint is none")?;
     let trusted = checkpoint.verify(std::slice::from_ref(key), &[]);
     ensure!(trusted.is_ok(), "the registry's checkpoint is not signed by the log's key");

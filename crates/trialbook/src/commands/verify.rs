@@ -4,21 +4,19 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use chain::note::VerifierKey;
-use chain::{RecordHash, TreeSize};
 use indicatif::{ProgressBar, ProgressStyle};
-use verify::{Anchors, DirFiles, Files, KnownHead, Options, Report, Shape, ZipFiles, verify_archive};
+use verify::given::Given;
+use verify::{Anchors, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
 
 use super::print;
 use crate::cli::WhichTrial;
 use crate::data::Data;
 use crate::deployment::JournalRecords;
+use crate::status;
 
 /// What is known from elsewhere, and how to answer.
 pub(super) struct Asked {
-    pub(super) genesis: Option<RecordHash>,
-    pub(super) key: Option<String>,
-    pub(super) known: Vec<String>,
+    pub(super) given: Given,
     pub(super) strict: bool,
     pub(super) json: bool,
 }
@@ -30,8 +28,8 @@ pub(super) async fn run(dir: &Path, which: WhichTrial, asked: Asked) -> Result<u
         let dir = dir.to_owned();
         return tokio::task::spawn_blocking(move || at(&dir, &which, &asked)).await?;
     };
-    let key = asked.key.as_deref().context("of a URL the log's verifier key has to be given, --key VKEY")?;
-    let key = VerifierKey::from_text(key)?;
+    let key =
+        asked.given.key.clone().context("of a URL the log's verifier key has to be given, --key VKEY")?;
     let copy = tempfile::tempdir().context("there is no room for a copy")?;
     if let Some(status) = super::mirror::copy(url, copy.path(), key).await? {
         return Ok(status);
@@ -40,9 +38,7 @@ pub(super) async fn run(dir: &Path, which: WhichTrial, asked: Asked) -> Result<u
 }
 
 fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
-    let log_key = asked.key.as_deref().map(VerifierKey::from_text).transpose()?;
-    let known_heads = asked.known.iter().map(|text| known_head(text)).collect::<Result<_>>()?;
-    let anchors = Anchors { genesis: asked.genesis, log_key, known_heads, ..Anchors::default() };
+    let anchors = asked.given.anchors()?;
     // Hidden by itself where standard error is no terminal.
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
@@ -53,6 +49,12 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let options = Options { strict: asked.strict, progress: Some(&mut progress), ..Options::default() };
     let (report, after) = match evidence_in(dir)? {
         Some((files, shape)) => (verify_archive(&*files, shape, &anchors, options)?, None),
+        None if anchors.policy.is_some() || !anchors.checkpoints.is_empty() => {
+            eprintln!(
+                "a journal has no checkpoint to hold a policy or another checkpoint against: verify the archive beside it"
+            );
+            return Ok(status::USAGE);
+        }
         None => journal(dir, which, &anchors, options)?,
     };
     bar.finish_and_clear();
@@ -89,7 +91,9 @@ fn journal(
 fn evidence_in(path: &Path) -> Result<Option<(Box<dyn Files>, Shape)>> {
     if path.is_file() {
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        return Ok(Some((Box::new(ZipFiles::open(file)?), Shape::Bundle)));
+        let files = ZipFiles::open(file)?;
+        let shape = Shape::of(&files)?.unwrap_or(Shape::Bundle);
+        return Ok(Some((Box::new(files), shape)));
     }
     // A data directory or a trial's, which may hold an archive beside its journal, means the journal.
     if path.join("trials").is_dir() || path.join("journal").is_dir() || !path.is_dir() {
@@ -116,12 +120,6 @@ fn after_the_end(end: &journal_file::End) -> Option<String> {
             torn.offset
         )
     })
-}
-
-fn known_head(text: &str) -> Result<KnownHead> {
-    let (size, head) = text.split_once(':').context("a known head is SIZE:HASH")?;
-    let size = size.parse().map(TreeSize).context("a known head is SIZE:HASH")?;
-    Ok(KnownHead { size, head: head.parse().context("a known head is SIZE:HASH")? })
 }
 
 /// The journal that `dir` means: itself, that of the trial whose directory it is, or that of a trial of the data

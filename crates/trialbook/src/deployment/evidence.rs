@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use api::{FeedItem, LogFile, Problem};
 use archive::GetError;
 use chain::note::VerifierKey;
-use chain::proof::LogProof;
-use chain::tile::{TileHashes, TilePath, tiles_needed};
-use chain::{Position, SignedCheckpoint, tree};
+use chain::{Position, SignedCheckpoint};
 use clinical::SiteId;
 use journal::Journal as _;
 
 use super::reads::{event_of, text, unreadable};
 use super::running::Running;
+use crate::proofs;
 
 /// How many records a site is given at once at most, and after how many bytes of the journal it is answered with what
 /// there is.
@@ -31,6 +30,10 @@ fn failed(error: &GetError) -> Problem {
 pub(super) async fn log_file(running: &Running, file: LogFile) -> Result<Vec<u8>, Problem> {
     let (name, found) = match file {
         LogFile::Checkpoint => ("checkpoint".to_owned(), running.archive.checkpoint().await),
+        LogFile::Witnessed => {
+            let witnessed = running.sealing().and_then(|watch| watch.witnessed_checkpoint());
+            ("witnessed checkpoint".to_owned(), Ok(witnessed.map(|signed| signed.to_string().into_bytes())))
+        }
         LogFile::Tile(path) => (path.to_string(), running.archive.get_or_cut(path).await),
     };
     let found = found.map_err(|error| failed(&error))?;
@@ -50,23 +53,19 @@ pub(super) async fn proof(running: &Running, seq: Position) -> Result<String, Pr
     let checkpoint = SignedCheckpoint::parse(&bytes).map_err(|error| broken(error.to_string()))?;
     let key = VerifierKey::from_text(&opening.log_key).map_err(|error| broken(error.to_string()))?;
     checkpoint.verify(std::slice::from_ref(&key), &[]).map_err(|error| broken(error.to_string()))?;
-    let (size, root) = (checkpoint.claim().size, checkpoint.claim().root);
+    let size = checkpoint.claim().size;
     if seq.0 >= size.0 {
         let detail = format!("the latest checkpoint covers {size} records; record {seq} is not sealed yet");
         return Err(Problem::not_found(detail));
     }
-    let mut tiles: BTreeMap<TilePath, Vec<u8>> = BTreeMap::new();
-    let nodes = tree::inclusion_nodes::<std::convert::Infallible>(seq, size)
-        .map_err(|_| broken("the checkpoint is too large".to_owned()))?;
-    for path in tiles_needed(&nodes, size) {
+    let needed =
+        proofs::tiles(&checkpoint, seq).ok_or_else(|| broken("the checkpoint is too large".to_owned()))?;
+    let mut tiles = BTreeMap::new();
+    for path in needed {
         tiles.insert(path, log_file(running, LogFile::Tile(path)).await?);
     }
-    let source = |path: TilePath| tiles.remove(&path).ok_or(());
-    let mut hashes =
-        TileHashes::open(source, size, root).map_err(|_| broken("a tile is wrong".to_owned()))?;
-    let path = tree::inclusion_proof(&mut hashes, seq, size);
-    let path = path.map_err(|_| broken("a tile is wrong".to_owned()))?;
-    Ok(LogProof { position: seq, path, checkpoint }.to_string())
+    let proof = proofs::prove(&checkpoint, seq, &tiles);
+    Ok(proof.ok_or_else(|| broken("a tile is wrong".to_owned()))?.to_string())
 }
 
 /// Records of the trial as a whole and of the site's subjects, after a position. An event of a subject names its site,

@@ -348,6 +348,14 @@ impl Registry for Deployment {
                 detail: refused,
                 name: format!("{}: notary", running.trial),
             });
+            let witnesses = running.sealing().map(|watch| watch.status().witnesses).unwrap_or_default();
+            for witness in witnesses {
+                checks.push(ReadinessCheck {
+                    ok: witness.error.is_none(),
+                    detail: witness.error,
+                    name: format!("{}: witness {}", running.trial, witness.name),
+                });
+            }
         }
         Ok(Readiness { ready, checks })
     }

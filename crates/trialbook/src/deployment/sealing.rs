@@ -29,6 +29,8 @@ pub(crate) struct Sealing {
 struct Remote {
     name: String,
     url: String,
+    /// Where it shows what it has cosigned last, if it does.
+    last: String,
     agent: reqwest::Client,
     runtime: tokio::runtime::Handle,
 }
@@ -53,6 +55,21 @@ impl WitnessClient for Remote {
             Ok((status, body))
         })
     }
+
+    fn last_checkpoint(&self, origin: &str) -> Option<Vec<u8>> {
+        self.runtime.block_on(async {
+            let url = reqwest::Url::parse_with_params(&self.last, [("origin", origin)]).ok()?;
+            let mut sent = self.agent.get(url).send().await.ok()?.error_for_status().ok()?;
+            let mut body = Vec::new();
+            while let Some(part) = sent.chunk().await.ok()? {
+                if body.len() + part.len() > NOTE_BYTES_MAX {
+                    return None;
+                }
+                body.extend_from_slice(&part);
+            }
+            Some(body)
+        })
+    }
 }
 
 fn witnesses(policy: &Policy) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
@@ -62,9 +79,10 @@ fn witnesses(policy: &Policy) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
     for (name, url) in policy.witness_names().iter().zip(policy.witness_urls()) {
         // A witness without an address hands in its cosignatures by another way.
         if let Some(url) = url {
-            let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+            let prefix = url.trim_end_matches('/');
+            let (url, last) = (format!("{prefix}/add-checkpoint"), format!("{prefix}/last-checkpoint"));
             let (agent, runtime) = (agent.clone(), runtime.clone());
-            clients.push(Box::new(Remote { name: name.clone(), url, agent, runtime }));
+            clients.push(Box::new(Remote { name: name.clone(), url, last, agent, runtime }));
         }
     }
     Ok(clients)
@@ -130,21 +148,25 @@ impl Running {
         let sealed = status.as_ref().and_then(|status| status.signed);
         let size = self.journal.head().size;
         let covered = sealed.as_ref().map_or(TreeSize(0), |sealed| sealed.size);
+        let witnessed = status.as_ref().and_then(|status| status.witnessed);
+        let demanded = self.sealing().is_some_and(|watch| watch.has_policy());
         let witnesses = status.as_ref().map_or_else(Witnesses::default, |status| Witnesses {
+            demanded,
             asked: status.witnesses.len() as u64,
             cosigned: status.witnesses.len().saturating_sub(status.missing.len()) as u64,
         });
         Ok(Evidence {
-            checkpoint: sealed.map(|sealed| Sealed {
-                root: sealed.root,
-                signed_at: sealed.at,
-                size: sealed.size,
-            }),
+            checkpoint: sealed.map(shown),
             lag_records: size.0.saturating_sub(covered.0),
             log_key: opening.log_key.clone(),
             receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
             refused: self.sealing_refused(),
+            witnessed: witnessed.map(shown),
             witnesses,
         })
     }
+}
+
+fn shown(sealed: notary::Sealed) -> Sealed {
+    Sealed { root: sealed.root, signed_at: sealed.at, size: sealed.size }
 }

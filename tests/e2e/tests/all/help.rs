@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &["demo"],
         &["serve"],
         &["keys"],
@@ -22,6 +22,7 @@ fn every_command_explains_itself() {
         &["findings"],
         &["export"],
         &["export", "bundle"],
+        &["certified-copy"],
         &["prove"],
         &["receipts"],
         &["receipts", "check"],

@@ -4,6 +4,7 @@
 
 mod amendments;
 mod beside;
+mod copies;
 mod demo;
 mod evidence;
 mod help;

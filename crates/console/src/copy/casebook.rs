@@ -1,0 +1,218 @@
+//! A subject's casebook: what stands now, everything that stood before, by whom, when, why, and what is to be looked at.
+
+use std::collections::BTreeMap;
+
+use api::RecordView;
+use clinical::SubjectId;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::Copy;
+use super::frame::{both_times, page as framed};
+use crate::findings;
+use crate::trail::Read;
+use crate::values::{leaves, name, shown};
+use crate::words::{counted, heading, words};
+
+/// All versions of one thing that was stated, the first first.
+struct Thing<'a> {
+    versions: Vec<Read<'a>>,
+}
+
+impl Thing<'_> {
+    fn first(&self) -> &Read<'_> {
+        &self.versions[0]
+    }
+
+    fn latest(&self) -> &Read<'_> {
+        self.versions.last().unwrap_or_else(|| self.first())
+    }
+}
+
+pub(super) fn page(copy: &Copy, subject: &SubjectId, records: &[RecordView]) -> Markup {
+    let things = things(records);
+    let findings: u64 = records.iter().map(|view| view.findings.len() as u64).sum();
+    let main = html! {
+        h1 { "Casebook of subject " (subject) }
+        p {
+            "Every statement about this subject, in the order in which the first of each was recorded: "
+            (counted(records.len() as u64, "record", "records")) " about " (counted(things.len() as u64, "thing", "things"))
+            ", " (counted(findings, "finding", "findings")) ". Nothing in a log is ever edited: what was corrected still \
+             stands below, beside who corrected it, when and why."
+        }
+        table {
+            caption { "Contents" }
+            thead { tr { th { "Record" } th { "What" } th { "Date of the fact" } th { "Versions" } th { "Findings" } } }
+            tbody {
+                @for thing in &things {
+                    tr {
+                        th scope="row" { a href=(format!("#r{}", thing.first().view.seq)) { "#" (thing.first().view.seq) } }
+                        td { (heading(&thing.first().kind())) @if thing.latest().is_void() { ", " strong { "void" } } }
+                        td { (thing.latest().text("/occurred_on").or(thing.first().text("/occurred_on")).unwrap_or("–")) }
+                        td { (thing.versions.len()) }
+                        td { (thing.versions.iter().map(|version| version.view.findings.len()).sum::<usize>()) }
+                    }
+                }
+            }
+        }
+        @for thing in &things { (of_thing(copy, thing)) }
+    };
+    framed(copy, &format!("Casebook of {subject}"), "../", &main)
+}
+
+/// Gathers records into the things they are versions of.
+fn things(records: &[RecordView]) -> Vec<Thing<'_>> {
+    let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut things: Vec<Thing<'_>> = Vec::new();
+    for view in records {
+        let read = Read::new(view);
+        let amended = read.amends().and_then(|seq| places.get(&seq).copied());
+        let place = amended.unwrap_or(things.len());
+        places.insert(view.seq.0, place);
+        match things.get_mut(place) {
+            Some(thing) => thing.versions.push(read),
+            None => things.push(Thing { versions: vec![read] }),
+        }
+    }
+    things
+}
+
+fn of_thing(copy: &Copy, thing: &Thing<'_>) -> Markup {
+    let (first, latest) = (thing.first(), thing.latest());
+    let follows = first.event().pointer("/follows/seq").and_then(Value::as_u64);
+    html! {
+        section {
+            h2 id=(format!("r{}", first.view.seq)) { (heading(&first.kind())) " #" (first.view.seq) }
+            @if let Some(seq) = follows { p { "States new facts about what record #" (seq) " states." } }
+            @if latest.is_void() {
+                p.void { strong { "Void. " } "Record #" (latest.view.seq) " declares that this never held. Its last values were:" }
+            }
+            (values(copy, thing))
+            (versions(copy, thing))
+            @for version in &thing.versions {
+                @if !version.view.findings.is_empty() {
+                    h3 { "To be looked at in record #" (version.view.seq) }
+                    (findings::listed(&version.view.findings))
+                }
+            }
+        }
+    }
+}
+
+/// A version's members: the date of the fact first, then the contents. A void one has none.
+fn members<'a>(version: &'a Read<'_>) -> Vec<(String, &'a Value)> {
+    let date = version.event().get("occurred_on").map(|date| (DATE.to_owned(), date));
+    let data = version.event().get("data").map(leaves).unwrap_or_default();
+    date.into_iter().chain(data).collect()
+}
+
+const DATE: &str = "date of the fact";
+
+/// Each member with its current value and all it had before.
+fn values(copy: &Copy, thing: &Thing<'_>) -> Markup {
+    let stated: Vec<&Read<'_>> = thing.versions.iter().filter(|version| !version.is_void()).collect();
+    let Some((current, earlier)) = stated.split_last() else { return html! {} };
+    let now = members(current);
+    let mut names: Vec<String> = now.iter().map(|(name, _)| name.clone()).collect();
+    let before: Vec<(u64, Vec<(String, &Value)>)> =
+        earlier.iter().map(|version| (version.view.seq.0, members(version))).collect();
+    for (name, _) in before.iter().flat_map(|(_, members)| members) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let of = |members: &[(String, &Value)], wanted: &str| -> Option<Value> {
+        members.iter().find(|(name, _)| name == wanted).map(|(_, value)| (*value).clone())
+    };
+    let has_earlier = !before.is_empty();
+    html! {
+        table {
+            caption { @if thing.latest().is_void() { "Last values" } @else { "Current values" } }
+            thead { tr { th.item { "Item" } th { "Value" } @if has_earlier { th { "Earlier values" } } } }
+            tbody {
+                @for wanted in &names {
+                    tr {
+                        th scope="row" { (name(wanted)) }
+                        td { (value(copy, current.view.seq.0, wanted, of(&now, wanted).as_ref())) }
+                        @if has_earlier {
+                            td {
+                                @for (at, (seq, members)) in before.iter().enumerate() {
+                                    @let next = before.get(at + 1).map_or(&now, |(_, members)| members);
+                                    @if of(members, wanted) != of(next, wanted) {
+                                        span.was {
+                                            del { (value(copy, *seq, wanted, of(members, wanted).as_ref())) }
+                                            span.quiet { " in record #" (seq) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A member's value in a record: a sealed text in clear if it was opened for this copy.
+fn value(copy: &Copy, seq: u64, path: &str, value: Option<&Value>) -> Markup {
+    let Some(value) = value else { return html! { em { "not stated" } } };
+    let Some(commitment) = value.get("ciphertext").and(value.get("commitment")).and_then(Value::as_str)
+    else {
+        return shown(value);
+    };
+    html! {
+        @match opened(copy, seq, &format!("/data/{path}")) {
+            Some(text) => { span.text { (text) } br; span.quiet { "sealed text, opened for this copy" } },
+            None => { em { "sealed text" } },
+        }
+        br; span.quiet { "commitment " code { (commitment) } }
+    }
+}
+
+fn opened<'a>(copy: &'a Copy, seq: u64, pointer: &str) -> Option<&'a String> {
+    copy.opened.as_ref()?.get(&(seq, pointer.to_owned()))
+}
+
+/// Who stated each version, when and why.
+fn versions(copy: &Copy, thing: &Thing<'_>) -> Markup {
+    html! {
+        table.who {
+            caption { "Who, when, why" }
+            thead { tr { th { "Record" } th { "By" } th { "Signed" } th { "Recorded" } th { "Why" } } }
+            tbody {
+                @for version in &thing.versions {
+                    tr {
+                        th scope="row" { "#" (version.view.seq) br; code.quiet { (version.view.hash) } }
+                        td { (version.actor()) }
+                        td { (both_times(copy, version.text("/signed_at").unwrap_or_default())) }
+                        td { (both_times(copy, version.member("recorded_at"))) }
+                        td.what { (why(copy, version)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn why(copy: &Copy, version: &Read<'_>) -> Markup {
+    let seq = version.view.seq.0;
+    let comment = version.event().pointer("/amends/comment/commitment").and_then(Value::as_str);
+    html! {
+        @match version.amends() {
+            None => { "First statement" },
+            Some(amended) => {
+                @if version.is_void() { strong { "Voids" } } @else { strong { "Replaces" } } " #" (amended) ": "
+                (words(version.text("/amends/reason").unwrap_or_default()))
+                @if let Some(commitment) = comment {
+                    br;
+                    @match opened(copy, seq, "/amends/comment") {
+                        Some(text) => span.text { (text) },
+                        None => { em { "sealed comment" } ", commitment " code { (commitment) } },
+                    }
+                }
+            },
+        }
+        @if version.event().get("data").and_then(|data| data.get("import")).is_some() { br; "Imported from another system" }
+    }
+}
