@@ -219,6 +219,9 @@ pub(crate) enum Command {
         dir: PathBuf,
         #[command(flatten)]
         given: verify::given::Given,
+        /// How much to check.
+        #[arg(long, value_enum, default_value_t, value_name = "DEPTH")]
+        depth: verify::Depth,
         /// Let findings of conduct count for the exit status.
         #[arg(long)]
         strict: bool,

@@ -72,8 +72,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Receipts { command: ReceiptsCommand::Check { dir, log, key } } => {
             receipts::check(&dir, &log, key).await
         }
-        Command::Verify { dir, given, strict, json, which } => {
-            let asked = verify::Asked { given, strict, json };
+        Command::Verify { dir, given, depth, strict, json, which } => {
+            let asked = verify::Asked { given, depth, strict, json };
             verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,

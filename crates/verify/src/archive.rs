@@ -30,7 +30,7 @@ use crate::seal::{Judged, Trust};
 use crate::source::{Source, SourceError};
 use crate::tally::Tally;
 use crate::tree::{Grown, Tree};
-use crate::{Anchors, Options, conclude, run};
+use crate::{Anchors, Depth, Options, conclude, run};
 use source::ArchiveSource;
 use store::CHECKPOINT;
 
@@ -78,7 +78,7 @@ pub(crate) struct Around<'f> {
 impl Around<'_> {
     /// Takes in the next record that was folded.
     pub(crate) fn record(&mut self, parsed: &Parsed, findings: &mut Findings) -> Result<(), SourceError> {
-        let form = parsed.form.as_ref().ok();
+        let form = parsed.form.as_ref().and_then(|form| form.as_ref().ok());
         let event = form.and_then(|form| Some((form.event.as_ref().ok()?, form.recorded_at)));
         let seq = form.map(|form| form.seq).unwrap_or_default();
         self.reports.record(seq, event, parsed.hash, findings);
@@ -104,6 +104,8 @@ pub fn verify_archive(
     options: Options<'_>,
 ) -> Result<Report, SourceError> {
     let mut findings = Findings::new(options.findings_kept_max);
+    // Whether records are read, and so what is said of them can be made anew.
+    let reads = options.depth > Depth::Tree;
     let prefix = match shape {
         Shape::Archive => "",
         Shape::Bundle | Shape::Copy => LOG,
@@ -131,8 +133,8 @@ pub fn verify_archive(
 
     let signed = read_checkpoint(checkpoint, &checkpoint_path, &mut findings);
     let part = match shape {
-        Shape::Copy => Some(Part::of(files, &listed, listing, signed.as_ref(), &mut findings)?),
-        Shape::Archive | Shape::Bundle => None,
+        Shape::Copy if reads => Some(Part::of(files, &listed, listing, signed.as_ref(), &mut findings)?),
+        Shape::Archive | Shape::Bundle | Shape::Copy => None,
     };
     let claim = signed.as_ref().map(|signed| (signed.claim().size, signed.claim().root));
     let size = claim.map_or_else(|| store.size(), |(size, _)| size);
@@ -155,13 +157,13 @@ pub fn verify_archive(
     }
     let known = Known::sort(anchors, &trust, &mut findings);
     let times = judged.iter().flat_map(|judged| judged.times.clone()).chain(known.times.clone()).collect();
-    let fold = Fold::new(anchors, options.check_signatures, findings, times);
+    let fold = Fold::new(anchors, options.depth, findings, times);
     let wanted = known.checkpoints.iter().map(|known| known.claim().size).collect();
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
     let reports = match shape {
-        Shape::Archive | Shape::Copy => Reports::default(),
-        Shape::Bundle => Reports::of(files, &listed)?,
+        Shape::Bundle if reads => Reports::of(files, &listed)?,
+        Shape::Archive | Shape::Bundle | Shape::Copy => Reports::default(),
     };
     let mut around = Around { tree, reports, part };
     let mut fold = run(source, fold, Some(&mut around), options)?;

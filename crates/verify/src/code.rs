@@ -99,6 +99,7 @@ codes! {
         ReceiptUnusable = "receipt-unusable", "A receipt brought to compare with is not signed by a key for receipts that this log grants.";
         RecordUnavailable = "record-unavailable", "An earlier record that an event names could not be read again.";
         RecordsMissing = "records-missing", "Records that the checkpoint covers are not there.";
+        RecordsUnchecked = "records-unchecked", "Records were hashed and not read, by request.";
         ReportUnchecked = "report-unchecked", "The report could not be made anew, because records it covers are not there.";
         SignaturesUnchecked = "signatures-unchecked", "Signatures were not checked, by request.";
         TileMissing = "tile-missing", "A tile that the checkpoint's size demands is not there.";

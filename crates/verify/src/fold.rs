@@ -21,11 +21,11 @@ use crate::parse::{Form, Parsed, SignatureDue};
 use crate::report::{Covers, Place};
 use crate::source::{Damage, Gap, Source, SourceError};
 use crate::tally::Tallies;
-use crate::{Anchors, Receipt, ReceiptNote};
+use crate::{Anchors, Depth, Receipt, ReceiptNote};
 
 pub(crate) struct Fold<'a> {
     anchors: &'a Anchors,
-    check_signatures: bool,
+    depth: Depth,
     /// Positions of which something is known, with what: sorted, each taken off when its record comes by.
     known: Vec<(Position, RecordHash, Known)>,
     /// What came of each signed receipt: whether it binds is known only when all keys for receipts are.
@@ -94,12 +94,7 @@ impl At {
 
 impl<'a> Fold<'a> {
     /// `seen` need not be in any order.
-    pub(crate) fn new(
-        anchors: &'a Anchors,
-        check_signatures: bool,
-        findings: Findings,
-        mut seen: Vec<Seen>,
-    ) -> Self {
+    pub(crate) fn new(anchors: &'a Anchors, depth: Depth, findings: Findings, mut seen: Vec<Seen>) -> Self {
         seen.sort_by_key(|seen| seen.size);
         let heads = anchors.known_heads.iter().filter_map(|known| {
             let last = known.size.0.checked_sub(1)?;
@@ -111,7 +106,7 @@ impl<'a> Fold<'a> {
         known.sort_unstable_by(|a, b| b.cmp(a));
         Self {
             anchors,
-            check_signatures,
+            depth,
             known,
             receipts: BTreeMap::new(),
             findings,
@@ -182,25 +177,35 @@ impl<'a> Fold<'a> {
         self.covers.records += 1;
         self.covers.bytes += parsed.bytes.len() as u64;
         self.covers.head = parsed.hash;
-        self.tallies.forms.add(parsed.form.is_ok());
-        let due = match &parsed.form {
+        let Some(form) = &parsed.form else {
+            self.next_place(parsed.hash);
+            return Ok(None);
+        };
+        self.tallies.forms.add(form.is_ok());
+        let due = match form {
             Ok(form) => {
                 let at = At { ordinal, seq: self.place(form, parsed.hash, ordinal) };
                 self.hold_against_known(at, parsed.hash);
                 self.event(at, form, parsed, source)?
             }
             Err(error) => {
-                let at = At { ordinal, seq: self.due };
+                // Whether it is the record meant there, the next link says.
+                let at = self.next_place(parsed.hash);
                 self.malformed(at, error);
-                // It takes the place that is due; whether it is the record meant there, the next link says.
-                self.head = Some(parsed.hash);
-                self.due = self.due.next();
-                self.hold_against_known(at, parsed.hash);
                 None
             }
         };
         self.last_read = parsed.hash;
         Ok(due)
+    }
+
+    /// Gives a record the place that is due.
+    fn next_place(&mut self, hash: RecordHash) -> At {
+        let at = At { ordinal: self.covers.records - 1, seq: self.due };
+        self.head = Some(hash);
+        self.due = self.due.next();
+        self.hold_against_known(at, hash);
+        at
     }
 
     fn malformed(&mut self, at: At, error: &RecordError) {
@@ -336,6 +341,10 @@ impl<'a> Fold<'a> {
         let keys = self.trial.iter().flat_map(|trial| trial.service_keys.values());
         let keys: Vec<VerifierKey> = keys.map(|key| key.verifier_key.clone()).collect();
         for (index, met) in std::mem::take(&mut self.receipts) {
+            // Which keys sign receipts stands in records.
+            if self.depth == Depth::Tree {
+                continue;
+            }
             let Receipt { seq, hash, note } = &self.anchors.receipts[index];
             let Some(ReceiptNote { note, path }) = note else { continue };
             let receipt = receipt::Receipt { seq: *seq, hash: *hash, note: note.as_bytes(), path };
@@ -392,7 +401,7 @@ impl<'a> Fold<'a> {
             self.found(code, at, &format!("/event{}", refusal.pointer), || refusal.detail.clone());
         }
         // A key that nobody was granted has been reported as such; there is nothing to check a signature by.
-        let due = key.filter(|_| self.check_signatures).map(|key| SignatureDue {
+        let due = key.filter(|_| self.depth == Depth::Signatures).map(|key| SignatureDue {
             ordinal: at.ordinal,
             seq: at.seq,
             bytes: parsed.bytes.clone(),
@@ -555,13 +564,13 @@ impl<'a> Fold<'a> {
                 format!("authority and signatures of {count} records were not checked")
             });
         }
-        if !self.check_signatures && self.covers.records > 0 {
-            self.findings.add(
-                Absence::SignaturesUnchecked.into(),
-                end.ordinal,
-                Place::default(),
-                String::new,
-            );
+        let unchecked = match self.depth {
+            Depth::Tree => Some(Absence::RecordsUnchecked),
+            Depth::Records => Some(Absence::SignaturesUnchecked),
+            Depth::Signatures => None,
+        };
+        if let Some(code) = unchecked.filter(|_| self.covers.records > 0) {
+            self.findings.add(code.into(), end.ordinal, Place::default(), String::new);
         }
         let ids = std::mem::take(&mut self.ids);
         self.tallies.ids.count = self.kinds.values().sum();

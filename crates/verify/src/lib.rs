@@ -98,14 +98,26 @@ pub struct ReceiptNote {
 pub struct Options<'a> {
     /// How many threads work, the calling one among them.
     pub threads: NonZeroUsize,
-    /// Whether signatures are checked. Without them the verdict is at best undecided.
-    pub check_signatures: bool,
+    /// How much is checked.
+    pub depth: Depth,
     /// Whether conduct counts for the status.
     pub strict: bool,
     /// How many findings of each code are kept in full; the rest are counted.
     pub findings_kept_max: usize,
     /// Called now and then, on the calling thread, with the records and bytes done.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+}
+
+/// How much of what is handed over is checked. With less than all of it the verdict is at best undecided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Depth {
+    /// The files, the checkpoint and the tree: that these are the bytes that were sealed. Records are hashed, not read.
+    Tree,
+    /// The records too: form, positions, links, times, ids, authority, conduct, reports; but no event's signature.
+    Records,
+    /// Everything.
+    #[default]
+    Signatures,
 }
 
 /// Findings of one code that are kept in full unless the caller says otherwise. With about 60 codes and half a
@@ -116,7 +128,7 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            check_signatures: true,
+            depth: Depth::default(),
             strict: false,
             findings_kept_max: FINDINGS_KEPT_MAX,
             progress: None,
@@ -151,7 +163,7 @@ const SIGNING_PIECES_MAX: usize = 2 * CHUNK_BYTES / PIECE_BYTES;
 /// ```
 pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> Result<Report, SourceError> {
     let findings = Findings::new(options.findings_kept_max);
-    let fold = Fold::new(anchors, options.check_signatures, findings, Vec::new());
+    let fold = Fold::new(anchors, options.depth, findings, Vec::new());
     let strict = options.strict;
     let mut fold = run(source, fold, None, options)?;
     fold.finish();
@@ -172,6 +184,7 @@ fn run<'a, S: Source>(
             pool,
             fold,
             around,
+            depth: options.depth,
             parsing: VecDeque::new(),
             signing: VecDeque::new(),
             progress: options.progress,
@@ -215,6 +228,7 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
     pool: &'p Pool,
     fold: Fold<'a>,
     around: Option<&'t mut archive::Around<'f>>,
+    depth: Depth,
     parsing: VecDeque<Chunk>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
     progress: Option<&'o mut dyn FnMut(u64, u64)>,
@@ -280,7 +294,8 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
     }
 
     fn parse(&self, records: Vec<Arc<[u8]>>) -> Pending<Vec<Parsed>> {
-        self.pool.submit(|| records.into_iter().map(parse::parse).collect())
+        let read = if self.depth == Depth::Tree { parse::hash } else { parse::parse };
+        self.pool.submit(move || records.into_iter().map(read).collect())
     }
 
     fn fold_piece(&mut self, piece: Vec<Parsed>) -> Result<(), SourceError> {

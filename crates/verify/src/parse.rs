@@ -10,7 +10,8 @@ use clinical::{DecodeError, Event};
 pub(crate) struct Parsed {
     pub bytes: Arc<[u8]>,
     pub hash: RecordHash,
-    pub form: Result<Form, RecordError>,
+    /// `None` where records are only hashed.
+    pub form: Option<Result<Form, RecordError>>,
 }
 
 /// A record of the right form.
@@ -38,7 +39,12 @@ pub(crate) fn parse(bytes: Arc<[u8]>) -> Parsed {
             signature: record.signature,
         }
     });
-    Parsed { bytes, hash, form }
+    Parsed { bytes, hash, form: Some(form) }
+}
+
+/// Hashes one record.
+pub(crate) fn hash(bytes: Arc<[u8]>) -> Parsed {
+    Parsed { hash: RecordHash::of(&bytes), bytes, form: None }
 }
 
 const EVENT_STARTS: usize = b"{\"event\":".len();
@@ -73,7 +79,7 @@ mod tests {
             signature: Signature([0; 64]),
         };
         let parsed = parse(record.join().into());
-        let form = parsed.form.unwrap();
+        let form = parsed.form.unwrap().unwrap();
         assert_eq!(parsed.bytes[form.event_bytes], *record.event);
         assert!(form.event.is_err());
     }

@@ -11,7 +11,7 @@ use chain::{LinkedRecord, PublicKey, Record};
 use clinical::Event;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use verify::{Anchors, Options, Records, Verdict};
+use verify::{Anchors, Depth, Options, Records, Verdict};
 
 use crate::measure::{Arguments, Target, compare, on_all_cores, rate, threads};
 use crate::study::Study;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "records",
         runs,
         ("bare hash, parse, canonicalize", Target::Ratio(0.7)),
-        || verify_log(&log, false),
+        || verify_log(&log, Depth::Records),
         || rate(log.len(), || bare(&log)),
     )?;
     compare(
@@ -42,19 +42,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "records",
         runs,
         ("bare strict signatures", Target::Ratio(0.8)),
-        || verify_log(&log, true),
+        || verify_log(&log, Depth::Signatures),
         || signatures(&signed),
     )
 }
 
-fn verify_log(log: &[LinkedRecord], check_signatures: bool) -> Result<f64> {
+fn verify_log(log: &[LinkedRecord], depth: Depth) -> Result<f64> {
     let records = Records::new(log.iter().map(|record| record.bytes.clone()));
     let anchors = Anchors { genesis: log.first().map(|record| record.hash), ..Anchors::default() };
     let threads = NonZeroUsize::new(threads()).unwrap_or(NonZeroUsize::MIN);
-    let expected = if check_signatures { Verdict::Intact } else { Verdict::Undecided };
+    let expected = if depth == Depth::Signatures { Verdict::Intact } else { Verdict::Undecided };
     rate(log.len(), || {
         let report =
-            verify::verify(records, &anchors, Options { threads, check_signatures, ..Options::default() })?;
+            verify::verify(records, &anchors, Options { threads, depth, ..Options::default() })?;
         ensure!(report.verdict == expected, "the log is {:?}", report.verdict);
         Ok(())
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use verify::given::Given;
-use verify::{Anchors, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
+use verify::{Anchors, Depth, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
 
 use super::print;
 use crate::cli::WhichTrial;
@@ -17,6 +17,7 @@ use crate::status;
 /// What is known from elsewhere, and how to answer.
 pub(super) struct Asked {
     pub(super) given: Given,
+    pub(super) depth: Depth,
     pub(super) strict: bool,
     pub(super) json: bool,
 }
@@ -46,13 +47,22 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         bar.set_message(format!("{records} records, {} MiB", bytes >> 20));
         bar.tick();
     };
-    let options = Options { strict: asked.strict, progress: Some(&mut progress), ..Options::default() };
+    let options = Options {
+        depth: asked.depth,
+        strict: asked.strict,
+        progress: Some(&mut progress),
+        ..Options::default()
+    };
     let (report, after) = match evidence_in(dir)? {
         Some((files, shape)) => (verify_archive(&*files, shape, &anchors, options)?, None),
         None if anchors.policy.is_some() || !anchors.checkpoints.is_empty() => {
             eprintln!(
                 "a journal has no checkpoint to hold a policy or another checkpoint against: verify the archive beside it"
             );
+            return Ok(status::USAGE);
+        }
+        None if asked.depth == Depth::Tree => {
+            eprintln!("a journal has no tree: verify the archive beside it");
             return Ok(status::USAGE);
         }
         None => journal(dir, which, &anchors, options)?,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use verify::given::{Given, GivenError};
-use verify::{Anchors, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
+use verify::{Anchors, Depth, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
 
 /// Check a trial's log: that nothing in it was changed, dropped or reordered, and who signed what.
 ///
@@ -23,6 +23,9 @@ struct Arguments {
     path: PathBuf,
     #[command(flatten)]
     given: Given,
+    /// How much to check.
+    #[arg(long, value_enum, default_value_t, value_name = "DEPTH")]
+    depth: Depth,
     /// Let records against the trial's rules count for the status.
     #[arg(long)]
     strict: bool,
@@ -104,13 +107,13 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         let nothing = || Failure::Nothing { path: path.display().to_string() };
         let (files, shape) = found.ok_or_else(nothing)?;
-        check(&files, shape, &anchors, arguments.strict)?
+        check(&files, shape, &anchors, arguments)?
     } else {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let files = ZipFiles::open(file).map_err(Failure::from)?;
         // A zip of neither is judged as the bundle that it is handed over as.
         let shape = Shape::of(&files)?.unwrap_or(Shape::Bundle);
-        check(&files, shape, &anchors, arguments.strict)?
+        check(&files, shape, &anchors, arguments)?
     };
     let text = if arguments.json {
         let json = serde_json::to_string(&report).map_err(|error| Failure::Write(error.into()))?;
@@ -122,14 +125,20 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(report.status())
 }
 
-fn check(files: &dyn Files, shape: Shape, anchors: &Anchors, strict: bool) -> Result<Report, Failure> {
+fn check(
+    files: &dyn Files,
+    shape: Shape,
+    anchors: &Anchors,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
     let show = std::io::stderr().is_terminal();
     let mut progress = |records: u64, bytes: u64| {
         if show {
             eprint!("\r{records} records, {} MiB", bytes >> 20);
         }
     };
-    let options = Options { strict, progress: Some(&mut progress), ..Options::default() };
+    let Arguments { depth, strict, .. } = *arguments;
+    let options = Options { depth, strict, progress: Some(&mut progress), ..Options::default() };
     let report = verify_archive(files, shape, anchors, options).map_err(Failure::from);
     if show {
         eprint!("\r\x1b[K");

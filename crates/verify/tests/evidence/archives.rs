@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chain::checkpoint::Checkpoint;
 use chain::note::Signer;
 use chain::{Position, Record, RecordHash, SecretKey, SignedCheckpoint, TreeSize, bundle};
-use verify::{Absence, Anchors, Class, Code, Evidence, Receipt, Report, Verdict};
+use verify::{
+    Absence, Anchors, Class, Code, Depth, Evidence, Options, Receipt, Report, Shape, Verdict, verify_archive,
+};
 
 use crate::archive::{
     Memory, SEEN_S, check, check_zip, checkpoint, codes, cosigned, hashes, log_signer, policy, small, witness,
@@ -99,6 +101,32 @@ fn each_code_of_archives_is_found_where_it_is_due() {
 
 fn trusting(log: &Log) -> Anchors {
     Anchors { policy: Some(policy(2)), ..log.anchors() }
+}
+
+#[test]
+fn the_tree_alone_shows_that_these_are_the_sealed_bytes_and_nothing_of_what_they_say() {
+    let (log, archive) = small();
+    let tree = |files: &Memory| {
+        let options = Options { depth: Depth::Tree, ..Options::default() };
+        verify_archive(files, Shape::Archive, &trusting(&log), options).unwrap()
+    };
+    let found = |report: &Report| codes(report).into_iter().map(|(code, _)| code).collect::<Vec<_>>();
+    let report = tree(&archive);
+    assert_eq!((found(&report), report.status()), (vec!["records-unchecked"], 3));
+    let count = |name: &str| report.checks.iter().find(|check| check.name == name).map(|check| check.count);
+    assert_eq!((count("records in the tree"), count("root"), count("signatures")), (Some(17), Some(1), Some(0)));
+    let record = tree(&archive.but(|archive| archive.file("tile/entries/000.p/17")[9] ^= 1));
+    assert!(found(&record).contains(&"record-not-in-tree"), "{record}");
+    let tile = tree(&archive.but(|archive| archive.file("tile/0/000.p/11")[9] ^= 1));
+    assert!(found(&tile).contains(&"wrong-tile"), "{tile}");
+    // Sealed as it is, so the tree has nothing to say of it; whoever reads it has.
+    let mut records = log.records.clone();
+    records[16] = b"{}".as_slice().into();
+    let signed = checkpoint(&records, &log_signer(1));
+    let signed = cosigned(signed, &[witness(201), witness(202)], SEEN_S);
+    let nonsense = Memory::of(&records, &signed);
+    assert_eq!(found(&tree(&nonsense)), ["records-unchecked"]);
+    assert!(codes(&check(&nonsense, &trusting(&log))).iter().any(|(code, _)| *code == "record-malformed"));
 }
 
 #[test]

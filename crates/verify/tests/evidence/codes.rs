@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chain::{Position, Record, RecordHash, TreeSize};
 use serde_json::json;
 use verify::{
-    Absence, Anchors, Class, Code, Damage, Evidence, KnownHead, Options, Receipt, ReceiptNote, Records,
-    Report, Source, SourceError, Step,
+    Absence, Anchors, Class, Code, Damage, Depth, Evidence, KnownHead, Options, Receipt, ReceiptNote,
+    Records, Report, Source, SourceError, Step,
 };
 
 use crate::support::{Log, check, check_source, enrollment, person, relinked, visit};
@@ -340,8 +340,9 @@ fn source_cases() -> Vec<Case> {
     let damage =
         Damage { seq: Position(7), place: "segment 1 byte 4096".into(), what: "checksum differs".into() };
     let other = amended.records[5].clone();
-    let unchecked = Options { check_signatures: false, ..Options::default() };
-    let records = Records::new(log.records.iter().cloned());
+    let unchecked = Options { depth: Depth::Records, ..Options::default() };
+    let hashed = Options { depth: Depth::Tree, ..Options::default() };
+    let records = || Records::new(log.records.iter().cloned());
     vec![
         case(Evidence::JournalDamaged, 7, read(&log, Some(damage), None), read(&log, None, None)),
         case(
@@ -360,7 +361,13 @@ fn source_cases() -> Vec<Case> {
         case(
             Absence::SignaturesUnchecked,
             None,
-            verify::verify(records, &log.anchors(), unchecked).unwrap(),
+            verify::verify(records(), &log.anchors(), unchecked).unwrap(),
+            check(&log.records, &log.anchors()),
+        ),
+        case(
+            Absence::RecordsUnchecked,
+            None,
+            verify::verify(records(), &log.anchors(), hashed).unwrap(),
             check(&log.records, &log.anchors()),
         ),
     ]
