@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
+mod archived;
 mod fold;
 mod http;
 mod journal;
@@ -18,6 +19,7 @@ mod proof;
 mod rebuild;
 mod rows;
 mod study;
+mod tree;
 mod verify;
 
 use measure::Arguments;
@@ -31,6 +33,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("fold", fold::run),
     ("rebuild", rebuild::run),
     ("verify", verify::run),
+    ("tree", tree::run),
     ("memory", memory::run),
     ("proof", proof::run),
 ];

@@ -4,15 +4,15 @@
 //! records. A proof reads the tiles that it needs, holds them against the root and picks its hashes. The reference reads
 //! the same files and nothing else, so that the ratio says what all but reading costs.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use archive::{Archive, BlockingArchive};
-use chain::tile::{HashTile, TileHashes, TileKind, TilePath, tiles, tiles_needed};
-use chain::tree::{self, Frontier};
+use chain::tile::{TileHashes, TilePath, tiles_needed};
+use chain::tree;
 use chain::{NodeHash, Position, RecordHash, RootHash, TreeSize};
 
+use crate::archived::{levels, write_tiles};
 use crate::measure::{Arguments, Spread};
 
 const LEAVES: u64 = 10_000_000;
@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure!(size.0 > 0, "a tree without leaves proves nothing");
     let proofs: u64 = arguments.value("proofs", PROOFS)?;
     let directory = arguments.directory()?;
-    let root = generate(directory.path(), size)?;
+    let leaves: Vec<_> = (0..size.0).map(|n| leaf(Position(n))).collect();
+    let root = tree::root_of(&leaves);
+    write_tiles(directory.path(), &levels(leaves.into_iter().map(NodeHash::from).collect()))?;
     let archive = Archive::local(directory.path())?.blocking()?;
     // Spread over the whole tree, in an order that no read-ahead foresees; the same in every run.
     let positions = (0..proofs).map(|n| Position(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % size.0));
@@ -65,45 +67,4 @@ fn prove(archive: &BlockingArchive, seq: Position, size: TreeSize, root: RootHas
 
 fn leaf(seq: Position) -> RecordHash {
     RecordHash::of(&seq.0.to_be_bytes())
-}
-
-/// Writes the tiles of a tree of `size` and gives its root.
-fn generate(directory: &Path, size: TreeSize) -> Result<RootHash> {
-    let mut frontier = Frontier::default();
-    let mut below: Vec<NodeHash> = Vec::new();
-    let mut level = 0;
-    // Of each level, the hashes of its full tiles are the level above.
-    for path in tiles(size) {
-        let TileKind::Hashes(at) = path.kind() else { continue };
-        if at != level {
-            level = at;
-            below = above(&below);
-        }
-        let first = usize::try_from(path.index() * 256)?;
-        let hashes: Vec<NodeHash> = if at == 0 {
-            let leaves = (path.index() * 256..).take(usize::from(path.width())).map(|n| leaf(Position(n)));
-            let leaves: Vec<RecordHash> = leaves.collect();
-            leaves.iter().for_each(|leaf| frontier.append(*leaf));
-            let hashes: Vec<NodeHash> = leaves.into_iter().map(NodeHash::from).collect();
-            below.extend(&hashes);
-            hashes
-        } else {
-            below[first..first + usize::from(path.width())].to_vec()
-        };
-        let file = directory.join(path.to_string());
-        std::fs::create_dir_all(file.parent().context("a tile lies in a directory")?)?;
-        std::fs::write(file, HashTile::encode(&hashes))?;
-    }
-    Ok(frontier.root())
-}
-
-/// The hashes of the full tiles that `hashes` fill.
-fn above(hashes: &[NodeHash]) -> Vec<NodeHash> {
-    let tile = |tile: &[NodeHash]| {
-        let mut frontier = Frontier::default();
-        // A node stands where a leaf would: a full tile's hash is the root over its hashes.
-        tile.iter().for_each(|hash| frontier.append(RecordHash(hash.0)));
-        NodeHash(frontier.root().0)
-    };
-    hashes.chunks_exact(256).map(tile).collect()
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use chain::note::VerifierKey;
+use chain::note::{Signer, VerifierKey};
 use chain::{Chain, Instant, LinkedRecord, PublicKey, RecordHash, SecretKey};
 use clinical::data::KeyGranted;
 use clinical::event::Actor;
@@ -151,6 +151,11 @@ impl Study {
             }
         }
         signed.iter().map(|signed| self.compose(signed, genesis)).collect()
+    }
+
+    /// What signs checkpoints.
+    pub(crate) fn log_signer(&self) -> Result<Signer> {
+        Ok(Signer::new(ORIGIN, self.log_key.clone())?)
     }
 
     fn receipt_key_grant(&self, genesis: RecordHash) -> Result<Statement> {

@@ -53,8 +53,7 @@ fn verify_log(log: &[LinkedRecord], depth: Depth) -> Result<f64> {
     let threads = NonZeroUsize::new(threads()).unwrap_or(NonZeroUsize::MIN);
     let expected = if depth == Depth::Signatures { Verdict::Intact } else { Verdict::Undecided };
     rate(log.len(), || {
-        let report =
-            verify::verify(records, &anchors, Options { threads, depth, ..Options::default() })?;
+        let report = verify::verify(records, &anchors, Options { threads, depth, ..Options::default() })?;
         ensure!(report.verdict == expected, "the log is {:?}", report.verdict);
         Ok(())
     })
