@@ -11,17 +11,9 @@ use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
-    SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
+    SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
-
-/// A registry's address is not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No HTTP client could be made.
-    #[error("no HTTP client could be made")]
-    Build(#[source] reqwest::Error),
-}
 
 /// A registry elsewhere.
 #[derive(Debug, Clone)]
@@ -31,14 +23,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the registry at `base`, such as `http://127.0.0.1:7878`. It asks no proxy: what it sends is for the
-    /// registry alone.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn new(base: &str) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().no_proxy().build().map_err(ClientError::Build)?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    /// A client of the registry at `base`, such as `http://127.0.0.1:7878`, by way of `http`. What that sends with every
+    /// request, such as a token, goes to the registry; so it is to ask no proxy and to follow no redirection.
+    pub fn new(http: reqwest::Client, base: &str) -> Self {
+        Self { http, base: base.trim_end_matches('/').to_owned() }
     }
 
     async fn send(
@@ -93,7 +81,7 @@ impl Client {
     }
 }
 
-/// What is shown of a transport error: its kind and cause, without the URL that holds ids.
+/// What is shown of a transport error: its kind and causes, without the URL that holds ids.
 trait WithoutUrl {
     fn without_url_text(&self) -> String;
 }
@@ -103,9 +91,11 @@ impl WithoutUrl for reqwest::Error {
         use std::error::Error as _;
         let mut text =
             if self.is_connect() { "connection failed".to_owned() } else { "request failed".to_owned() };
-        if let Some(source) = self.source() {
+        let mut source = self.source();
+        while let Some(cause) = source {
             text.push_str(": ");
-            text.push_str(&source.to_string());
+            text.push_str(&cause.to_string());
+            source = cause.source();
         }
         text
     }
@@ -201,11 +191,14 @@ impl Registry for Client {
         self.get(&format!("/v1/trials/{trial}/reports/{}", kind.as_str()), &query).await
     }
 
-    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem> {
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {
         // A command that needs records reads them one by one; the feed is for programs that stay.
         match self.record(trial, from).await {
-            Ok(view) => Ok(vec![FeedItem { seq: view.seq, record: view.record.get().to_owned() }]),
-            Err(problem) if problem.status == 404 => Ok(Vec::new()),
+            Ok(view) => {
+                let item = FeedItem { seq: view.seq, record: view.record.get().to_owned() };
+                Ok(FeedPart { items: vec![item], next: view.seq.next() })
+            }
+            Err(problem) if problem.status == 404 => Ok(FeedPart { items: Vec::new(), next: from }),
             Err(problem) => Err(problem),
         }
     }
@@ -258,8 +251,8 @@ impl Registry for Client {
     }
 
     async fn metrics(&self) -> Result<String, Problem> {
-        let response = self.send(Method::GET, "/metrics", &[], None).await?;
-        response.text().await.map_err(|error| self.unreachable(&error))
+        let bytes = self.bytes("/metrics", &[]).await?;
+        String::from_utf8(bytes).map_err(|_| Problem::internal("the metrics are not text"))
     }
 }
 

@@ -1,10 +1,7 @@
 //! The log's evidence over HTTP: checkpoints, tiles and proofs in the C2SP forms, which other programs read too, and
 //! what a site may have of the records.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use chain::tile::TilePath;
@@ -16,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::{Path, Query};
+use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
-use crate::registry::Registry;
 use crate::routes::trial_id;
 
 /// A file of the log's archive, as tlog-tiles names it.
@@ -80,7 +77,7 @@ pub struct Witnesses {
     pub demanded: bool,
 }
 
-type Shared = Arc<dyn Registry>;
+type Shared = Gate;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -105,7 +102,7 @@ fn answer(content_type: &'static str, cache: &'static str, bytes: Vec<u8>) -> Re
     responses((status = 200, body = Evidence), (status = 404, body = Problem))
 )]
 async fn evidence(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
 ) -> Result<Json<Evidence>, Problem> {
     registry.evidence(&trial_id(&trial)?).await.map(Json)
@@ -115,7 +112,7 @@ async fn evidence(
     get, path = "/v1/trials/{trial}/log/checkpoint", description = "The latest signed checkpoint (C2SP tlog-checkpoint).",
     responses((status = 200, content_type = "text/plain; charset=utf-8", body = String), (status = 404, body = Problem))
 )]
-async fn checkpoint(State(registry): State<Shared>, Path(trial): Path<String>) -> Result<Response, Problem> {
+async fn checkpoint(Permitted(registry): Permitted, Path(trial): Path<String>) -> Result<Response, Problem> {
     let bytes = registry.log_file(&trial_id(&trial)?, LogFile::Checkpoint).await?;
     Ok(answer(TEXT, "no-cache", bytes))
 }
@@ -125,7 +122,7 @@ async fn checkpoint(State(registry): State<Shared>, Path(trial): Path<String>) -
     description = "The last checkpoint that as many witnesses have cosigned as the registry's policy asks for.",
     responses((status = 200, content_type = "text/plain; charset=utf-8", body = String), (status = 404, body = Problem))
 )]
-async fn witnessed(State(registry): State<Shared>, Path(trial): Path<String>) -> Result<Response, Problem> {
+async fn witnessed(Permitted(registry): Permitted, Path(trial): Path<String>) -> Result<Response, Problem> {
     let bytes = registry.log_file(&trial_id(&trial)?, LogFile::Witnessed).await?;
     Ok(answer(TEXT, "no-cache", bytes))
 }
@@ -136,7 +133,7 @@ async fn witnessed(State(registry): State<Shared>, Path(trial): Path<String>) ->
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 404, body = Problem))
 )]
 async fn tile(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, path)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let path: TilePath = format!("tile/{path}")
@@ -157,7 +154,7 @@ struct After {
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 404, body = Problem))
 )]
 async fn site_records(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, site)): Path<(String, String)>,
     Query(query): Query<After>,
 ) -> Result<Response, Problem> {
@@ -177,7 +174,7 @@ async fn site_records(
     responses((status = 200, content_type = "text/plain; charset=utf-8", body = String), (status = 404, body = Problem))
 )]
 async fn proof(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, seq)): Path<(String, u64)>,
 ) -> Result<Response, Problem> {
     let proof = registry.proof(&trial_id(&trial)?, Position(seq)).await?;

@@ -8,8 +8,8 @@ use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
-    SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
+    SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// A registry, in this process or elsewhere.
@@ -56,7 +56,7 @@ pub trait Registry: Send + Sync {
     ) -> Result<ReportView, Problem>;
 
     /// Durable records from `from` on; waits a while if there are none yet, and then may answer none.
-    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem>;
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem>;
 
     /// What is signed of the log, by whom, and what is not yet.
     async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem>;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -13,13 +13,14 @@ use chain::Position;
 use clinical::{Date, PartialDate, SubjectId, TrialId};
 use serde::Deserialize;
 use tokio_stream::{Stream, StreamExt as _};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::{Body, Path, Query};
+use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
-use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
@@ -32,17 +33,30 @@ pub const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// Most lines of one NDJSON request.
 pub const LINES_MAX: usize = 10_000;
 
-type Shared = Arc<dyn Registry>;
-
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Trialbook",
-    description = "Submit signed clinical events, read what the log holds. Every read says what it covers; every refusal is an RFC 9457 problem with a stable code."
-))]
+    description = "Submit signed clinical events, read what the log holds. Every read says what it covers; every refusal is an RFC 9457 problem with a stable code. Where a registry asks for tokens, every path but those of checkpoints, hash tiles, proofs, health, signed events and requests for text keys answers 401 without one, and 403 to one that is not for it."
+), modifiers(&TokenScheme))]
 struct ApiDoc;
 
-/// The routes over a registry, with `/openapi.json`.
-pub fn router(registry: Arc<dyn Registry>) -> axum::Router {
+/// How a token is sent; where it is needed depends on the registry.
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let bearer = bearer.description(Some("A token that the registry's operator made, for a role."));
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+        let none: [String; 0] = [];
+        document.security =
+            Some(vec![SecurityRequirement::new("token", none), SecurityRequirement::default()]);
+    }
+}
+
+/// The routes over what a gate lets through, with `/openapi.json`.
+pub fn router(gate: Gate) -> axum::Router {
     let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(trials, open_trial))
         .routes(routes!(trial))
@@ -67,7 +81,7 @@ pub fn router(registry: Arc<dyn Registry>) -> axum::Router {
         )
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .with_state(registry)
+        .with_state(gate)
 }
 
 async fn method_not_allowed() -> Problem {
@@ -83,7 +97,7 @@ fn subject_id(text: &str) -> Result<SubjectId, Problem> {
 }
 
 #[utoipa::path(get, path = "/v1/trials", responses((status = 200, body = Trials)))]
-async fn trials(State(registry): State<Shared>) -> Result<Json<Trials>, Problem> {
+async fn trials(Permitted(registry): Permitted) -> Result<Json<Trials>, Problem> {
     registry.trials().await.map(Json)
 }
 
@@ -92,13 +106,13 @@ async fn trials(State(registry): State<Shared>) -> Result<Json<Trials>, Problem>
     request_body(content = String, content_type = "application/json"),
     responses((status = 201, body = Answer), (status = "4XX", body = Problem))
 )]
-async fn open_trial(State(registry): State<Shared>, Body(body): Body) -> Result<Response, Problem> {
+async fn open_trial(Permitted(registry): Permitted, Body(body): Body) -> Result<Response, Problem> {
     registry.open_trial(trim(&body).to_vec()).await.map(|answer| one(&answer))
 }
 
 #[utoipa::path(get, path = "/v1/trials/{trial}", responses((status = 200, body = TrialDetail), (status = 404, body = Problem)))]
 async fn trial(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
 ) -> Result<Json<TrialDetail>, Problem> {
     registry.trial(&trial_id(&trial)?).await.map(Json)
@@ -116,7 +130,7 @@ fn trim(body: &[u8]) -> &[u8] {
     responses((status = 201, body = Answer), (status = 200, body = Answer), (status = "4XX", body = Problem), (status = 503, body = Problem))
 )]
 async fn submit(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
@@ -161,7 +175,7 @@ fn one(answer: &Answer) -> Response {
 
 #[utoipa::path(get, path = "/v1/trials/{trial}/records/{seq}", responses((status = 200, body = RecordView), (status = 404, body = Problem)))]
 async fn record(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, seq)): Path<(String, String)>,
 ) -> Result<Json<RecordView>, Problem> {
     let seq = seq.parse().map_err(|_| Problem::not_found("a position is a number from 0"))?;
@@ -174,7 +188,7 @@ async fn record(
     responses((status = 200, body = SubjectsPage))
 )]
 async fn subjects(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<SubjectsPage>, Problem> {
@@ -187,7 +201,7 @@ async fn subjects(
     responses((status = 200, body = SubjectRecords), (status = 404, body = Problem))
 )]
 async fn subject_records(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, subject)): Path<(String, String)>,
     Query(page): Query<Page>,
 ) -> Result<Json<SubjectRecords>, Problem> {
@@ -201,7 +215,7 @@ async fn subject_records(
     responses((status = 200, body = TextKeyAnswer), (status = 403, body = Problem), (status = 409, body = Problem))
 )]
 async fn text_key(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
@@ -223,7 +237,7 @@ struct ReportQuery {
     responses((status = 200, body = ReportView), (status = 404, body = Problem))
 )]
 async fn report(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path((trial, kind)): Path<(String, String)>,
     Query(query): Query<ReportQuery>,
 ) -> Result<Json<ReportView>, Problem> {
@@ -247,7 +261,7 @@ fn day(text: &str) -> Result<Date, Problem> {
     responses((status = 200, body = FindingsPage))
 )]
 async fn findings(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<FindingsPage>, Problem> {
@@ -266,7 +280,7 @@ struct FeedQuery {
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Problem))
 )]
 async fn feed(
-    State(registry): State<Shared>,
+    Permitted(registry): Permitted,
     Path(trial): Path<String>,
     Query(query): Query<FeedQuery>,
     headers: HeaderMap,
@@ -280,20 +294,20 @@ async fn feed(
         Some(last) => last.saturating_add(1),
         None => query.from.unwrap_or(0),
     };
-    // The first look also says at once whether there is such a trial.
-    let first = registry.trial(&trial).await.map(|_| Position(from))?;
+    // The first look also says at once whether there is such a trial, and whether it may be followed.
+    let first = registry.follow(&trial, Position(from)).await?;
     let (sender, receiver) = tokio::sync::mpsc::channel::<FeedItem>(256);
     tokio::spawn(async move {
-        let mut next = first;
-        // Ends when the reader is gone: at the next record, or at the next look.
+        let mut part = first;
+        // Ends when the reader is gone, or may follow no more: at the next record, or at the next look.
         while !sender.is_closed() {
-            let Ok(items) = registry.follow(&trial, next).await else { return };
-            for item in items {
-                next = item.seq.next();
+            for item in part.items {
                 if sender.send(item).await.is_err() {
                     return;
                 }
             }
+            let Ok(following) = registry.follow(&trial, part.next).await else { return };
+            part = following;
         }
     });
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver)
@@ -307,14 +321,14 @@ async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
-async fn readyz(State(registry): State<Shared>) -> Result<Response, Problem> {
+async fn readyz(Permitted(registry): Permitted) -> Result<Response, Problem> {
     let readiness = registry.readiness().await?;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(readiness)).into_response())
 }
 
 #[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)))]
-async fn metrics(State(registry): State<Shared>) -> Result<Response, Problem> {
+async fn metrics(Permitted(registry): Permitted) -> Result<Response, Problem> {
     let text = registry.metrics().await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

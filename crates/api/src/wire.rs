@@ -313,6 +313,15 @@ pub struct FeedItem {
     pub record: String,
 }
 
+/// A part of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedPart {
+    /// The records, in order; not those that are not for the asker.
+    pub items: Vec<FeedItem>,
+    /// Where the next part begins.
+    pub next: Position,
+}
+
 /// Whether the registry can take and answer requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {

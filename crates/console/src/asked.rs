@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Page, Problem, ReportKind, ReportView, TrialDetail};
+use api::{Page, Problem, Registry, ReportKind, ReportView, TrialDetail};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,10 @@ const PAGE_ENTRIES: usize = 50;
 /// A request about one trial.
 pub(crate) struct Asked {
     pub(crate) console: Arc<Console>,
+    /// The registry, as far as it is open to who asks.
+    pub(crate) registry: Arc<dyn Registry>,
+    /// Whether it is open to everybody on the machine.
+    pub(crate) stands_open: bool,
     pub(crate) detail: TrialDetail,
     pub(crate) links: Links,
     pub(crate) page: Page,
@@ -33,7 +37,7 @@ impl Asked {
 
     /// A report at the cutoff that the request names.
     pub(crate) async fn report(&self, kind: ReportKind) -> Result<ReportView, Problem> {
-        self.console.registry.report(&self.links.trial, kind, self.links.cutoff).await
+        self.registry.report(&self.links.trial, kind, self.links.cutoff).await
     }
 
     /// The trial is there, but not what was asked of it.
@@ -51,9 +55,12 @@ impl FromRequestParts<Arc<Console>> for Asked {
             .map_err(|_| Failure::new(Problem::bad_request("the address is not in UTF-8")))?;
         let trial = parameters.get("trial").map_or("", String::as_str);
         let trial = trial.parse().map_err(|error| Failure::new(Problem::not_found(format!("{error}"))))?;
-        let detail = console.registry.trial(&trial).await.map_err(Failure::new)?;
+        let registry = console.gate.registry(parts);
+        let detail = registry.trial(&trial).await.map_err(Failure::new)?;
         let mut asked = Self {
             console: Arc::clone(console),
+            registry,
+            stands_open: console.gate.stands_open().await.map_err(Failure::new)?,
             detail,
             links: Links { trial, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },

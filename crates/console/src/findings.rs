@@ -10,7 +10,7 @@ use crate::page::{self, Here, nothing, pager};
 use crate::words::{date, words};
 
 pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
-    let list = match asked.console.registry.findings(&asked.links.trial, asked.page.clone()).await {
+    let list = match asked.registry.findings(&asked.links.trial, asked.page.clone()).await {
         Ok(list) => list,
         Err(problem) => return Err(asked.fail(problem)),
     };

@@ -1,6 +1,6 @@
 //! What goes with every answer, and the two files that the pages refer to.
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// Nothing is loaded but our own style sheet and icon, nothing runs, nothing is framed, forms go to ourselves.
@@ -18,9 +18,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Adds the headers to an answer. A page holds subjects' data: no cache may keep it.
 pub(crate) async fn secure(mut response: Response) -> Response {
+    let status = response.status();
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

@@ -1,6 +1,7 @@
 //! The web pages, over the same traits as the API.
 //!
-//! It opens no store, knows no engine and writes nothing: every page is a plain GET answered from [`api::Registry`].
+//! It opens no store, knows no engine and writes nothing: every page is a plain GET answered from [`api::Registry`], as
+//! far as that is open to who asks.
 //! It judges nothing either. Figures are the reports' own, read from their JSON; a part that a report does not hold is
 //! left out of the page, never guessed.
 
@@ -12,6 +13,7 @@ mod figures;
 mod findings;
 mod headers;
 mod links;
+mod login;
 mod outcomes;
 mod overview;
 mod page;
@@ -32,6 +34,7 @@ use axum::routing::get;
 use clinical::{Date, TrialId};
 
 use asked::Failure;
+pub use login::login;
 
 /// What the binary tells the pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,12 +73,12 @@ pub struct ComparisonRow {
 
 /// What every page is made from.
 pub(crate) struct Console {
-    pub(crate) registry: Arc<dyn api::Registry>,
+    pub(crate) gate: api::Gate,
     pub(crate) settings: Settings,
 }
 
-/// The pages over a registry. Paths below `/v1/` that nothing answers are left to the API's manner: a problem document.
-pub fn router(registry: Arc<dyn api::Registry>, settings: Settings) -> Router {
+/// The pages over what a gate lets through. Paths below `/v1/` that nothing answers are left to the API's manner: a problem document.
+pub fn router(gate: api::Gate, settings: Settings) -> Router {
     Router::new()
         .route("/", get(overview::front))
         .route("/trials/{trial}", get(overview::overview))
@@ -90,7 +93,7 @@ pub fn router(registry: Arc<dyn api::Registry>, settings: Settings) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(read_only)
         .layer(axum::middleware::map_response(headers::secure))
-        .with_state(Arc::new(Console { registry, settings }))
+        .with_state(Arc::new(Console { gate, settings }))
 }
 
 async fn nothing_here(uri: Uri) -> Response {

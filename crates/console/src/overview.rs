@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::{ReportKind, ReportView};
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
@@ -17,8 +18,8 @@ use crate::words::{count, counted, hash, heading, words};
 use crate::{Comparison, Console};
 
 /// The trials; where there is one, its overview at once.
-pub(crate) async fn front(State(console): State<Arc<Console>>) -> Result<Response, Failure> {
-    let trials = console.registry.trials().await.map_err(Failure::new)?.trials;
+pub(crate) async fn front(State(console): State<Arc<Console>>, parts: Parts) -> Result<Response, Failure> {
+    let trials = console.gate.registry(&parts).trials().await.map_err(Failure::new)?.trials;
     let links =
         |trial: &api::TrialView| Links { trial: trial.trial.clone(), cutoff: console.settings.demo_cutoff };
     if let [only] = trials.as_slice() {
@@ -26,6 +27,7 @@ pub(crate) async fn front(State(console): State<Arc<Console>>) -> Result<Respons
     }
     let main = html! {
         h1 { "Trials" }
+        @if console.gate.stands_open().await.map_err(Failure::new)? { (page::stands_open()) }
         @if trials.is_empty() {
             p.nothing { "This registry holds no trial. One is opened by its sponsor's signed event." }
         } @else {

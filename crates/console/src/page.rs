@@ -24,12 +24,12 @@ pub(crate) enum Here {
 /// A page about a trial, from an answer that covers `covers`.
 pub(crate) fn trial(asked: &Asked, here: Here, title: &str, covers: &Covers, main: &Markup) -> Response {
     let trial = &asked.detail.trial;
-    respond(StatusCode::OK, title, Some((trial, &asked.links, here, covers)), main)
+    respond(StatusCode::OK, title, Some((trial, &asked.links, here, covers)), asked.stands_open, main)
 }
 
 /// A page about no trial in particular.
 pub(crate) fn general(title: &str, main: &Markup) -> Response {
-    respond(StatusCode::OK, title, None, main)
+    respond(StatusCode::OK, title, None, false, main)
 }
 
 /// A problem as a page.
@@ -40,6 +40,7 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
         p.quiet { "Status " (problem.status) " · code " code { (problem.code) } }
         p {
             @match asked {
+                _ if problem.status == 401 => a href="/login" { "Sign in with a token" },
                 Some(asked) => a href=(asked.links.overview()) { "Overview of " (asked.links.trial) },
                 None => a href="/" { "All trials" },
             }
@@ -48,12 +49,18 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let trial =
         asked.map(|asked| (&asked.detail.trial, &asked.links, Here::Elsewhere, &asked.detail.trial.covers));
-    respond(status, &problem.title, trial, &main)
+    respond(status, &problem.title, trial, asked.is_some_and(|asked| asked.stands_open), &main)
 }
 
 type Trial<'a> = (&'a TrialView, &'a Links, Here, &'a Covers);
 
-fn respond(status: StatusCode, title: &str, trial: Option<Trial<'_>>, main: &Markup) -> Response {
+fn respond(
+    status: StatusCode,
+    title: &str,
+    trial: Option<Trial<'_>>,
+    stands_open: bool,
+    main: &Markup,
+) -> Response {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -67,7 +74,7 @@ fn respond(status: StatusCode, title: &str, trial: Option<Trial<'_>>, main: &Mar
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
-                (banner(trial))
+                (banner(trial, stands_open))
                 main #main { (main) }
                 footer {
                     p {
@@ -82,7 +89,12 @@ fn respond(status: StatusCode, title: &str, trial: Option<Trial<'_>>, main: &Mar
     (status, content_type, markup.into_string()).into_response()
 }
 
-fn banner(trial: Option<Trial<'_>>) -> Markup {
+/// Said wherever nobody is asked for a token.
+pub(crate) fn stands_open() -> Markup {
+    html! { p.alert role="note" { strong { "Open to everybody on this machine. " } "No token is needed to read this registry." } }
+}
+
+fn banner(trial: Option<Trial<'_>>, stands_open: bool) -> Markup {
     html! {
         header {
             div.bar {
@@ -92,6 +104,7 @@ fn banner(trial: Option<Trial<'_>>) -> Markup {
                     @if trial.synthetic { (synthetic()) }
                 }
             }
+            @if stands_open { (self::stands_open()) }
             @if let Some((_, links, here, covers)) = trial {
                 p.covers { (what_is_covered(covers, links)) }
                 @if let Some(why) = &covers.stopped {

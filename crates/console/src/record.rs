@@ -15,7 +15,7 @@ pub(crate) async fn record(asked: Asked) -> Result<Response, Failure> {
     let Ok(seq) = serde_json::from_str(asked.parameter("seq")) else {
         return Err(asked.fail(api::Problem::not_found("a position is a number from 0 on")));
     };
-    let view = match asked.console.registry.record(&asked.links.trial, seq).await {
+    let view = match asked.registry.record(&asked.links.trial, seq).await {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
     };

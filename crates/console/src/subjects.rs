@@ -10,7 +10,7 @@ use crate::page::{self, Here, nothing, pager};
 use crate::words::{count, date};
 
 pub(crate) async fn subjects(asked: Asked) -> Result<Response, Failure> {
-    let list = match asked.console.registry.subjects(&asked.links.trial, asked.page.clone()).await {
+    let list = match asked.registry.subjects(&asked.links.trial, asked.page.clone()).await {
         Ok(list) => list,
         Err(problem) => return Err(asked.fail(problem)),
     };

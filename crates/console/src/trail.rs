@@ -74,7 +74,7 @@ pub(crate) async fn trail(asked: Asked) -> Result<Response, Failure> {
             return Err(asked.fail(problem));
         }
     };
-    let registry = &asked.console.registry;
+    let registry = &asked.registry;
     let list = match registry.subject_records(&asked.links.trial, &subject, asked.page.clone()).await {
         Ok(list) => list,
         Err(problem) => return Err(asked.fail(problem)),
@@ -115,7 +115,7 @@ pub(crate) async fn trail(asked: Asked) -> Result<Response, Failure> {
 async fn earlier(asked: &Asked, seq: u64) -> Result<RecordView, api::Problem> {
     let position =
         serde_json::from_value(seq.into()).map_err(|error| api::Problem::internal(error.to_string()))?;
-    asked.console.registry.record(&asked.links.trial, position).await
+    asked.registry.record(&asked.links.trial, position).await
 }
 
 fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links) -> Markup {

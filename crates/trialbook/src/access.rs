@@ -9,6 +9,7 @@ use clinical::TrialId;
 use crate::cli::{Place, WhichTrial};
 use crate::data::Data;
 use crate::deployment::{Deployment, Sealing};
+use crate::reach;
 
 /// A registry within reach.
 pub(crate) struct Access {
@@ -22,7 +23,8 @@ impl Access {
     /// server does.
     pub(crate) fn open(place: &Place, create: bool, seal: bool) -> anyhow::Result<Self> {
         if let Some(server) = &place.server {
-            return Self::remote(server);
+            let http = reach::client(server, &place.credentials)?.no_proxy();
+            return Self::remote(http, server);
         }
         let data = Data::new(&place.data);
         if create {
@@ -31,7 +33,11 @@ impl Access {
             bail!("there is no registry at {}", data.root().display());
         }
         match data.lock()? {
-            None => Self::remote(&data.address()?),
+            None => {
+                let address = data.address()?;
+                let http = reach::local_client(&address, data.owner_token().as_deref())?;
+                Self::remote(http, &address)
+            }
             Some(lock) => {
                 let deployment = Deployment::open(data, lock)?;
                 if seal {
@@ -42,8 +48,9 @@ impl Access {
         }
     }
 
-    fn remote(server: &str) -> anyhow::Result<Self> {
-        let client = Client::new(server).with_context(|| format!("cannot reach {server}"))?;
+    fn remote(http: reqwest::ClientBuilder, server: &str) -> anyhow::Result<Self> {
+        let http = http.build().with_context(|| format!("cannot reach {server}"))?;
+        let client = Client::new(http, server);
         Ok(Self { registry: Arc::new(client), deployment: None })
     }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod access;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use chain::RecordHash;
 use chain::note::VerifierKey;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clinical::{ActorId, PartialDate, SubjectId, TrialId, Zone};
+
+pub(crate) use access::{Credentials, TlsOptions, TokenCommand, TokenOptions};
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
 ///
@@ -31,6 +35,8 @@ pub(crate) struct Place {
     /// Talk to the registry at this address instead of a data directory.
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 }
 
 /// Which trial.
@@ -60,12 +66,20 @@ pub(crate) enum Command {
         /// The data directory.
         #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
         data: PathBuf,
-        /// Where to listen; loopback only, until access control is configured.
+        /// Where to listen. Beyond loopback it needs TLS, a token (`trialbook token new`), and the name it is reached by.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "TRIALBOOK_LISTEN")]
         listen: SocketAddr,
+        #[command(flatten)]
+        tls: TlsOptions,
+        /// A name that the server is reached by, beside those of this machine; may be given several times.
+        #[arg(long = "host", value_name = "NAME")]
+        hosts: Vec<String>,
         /// A witness policy (C2SP tlog-policy): which witnesses are asked to cosign, and how many have to.
         #[arg(long, value_name = "FILE", env = "TRIALBOOK_POLICY")]
         policy: Option<PathBuf>,
+        /// Believe witnesses whose certificates the authorities in this file (PEM) have signed, and no others.
+        #[arg(long, value_name = "FILE", env = "TRIALBOOK_CA")]
+        ca: Option<PathBuf>,
         /// Write logs as JSON.
         #[arg(long)]
         log_json: bool,
@@ -74,6 +88,11 @@ pub(crate) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Say who may read what over HTTP: tokens with a role, made, listed, revoked. Needs no restart of a server.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Open a new trial: signs a `trial_opened` statement and makes the log's key.
     Open {
@@ -203,9 +222,11 @@ pub(crate) enum Command {
         /// The verifier key of a log to witness; may be given several times.
         #[arg(long = "log", value_name = "VKEY", value_parser = log_key, required = true)]
         logs: Vec<VerifierKey>,
-        /// Where to listen; loopback only.
+        /// Where to listen; beyond loopback it needs TLS.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
         listen: SocketAddr,
+        #[command(flatten)]
+        tls: TlsOptions,
     },
     /// Hold receipts against the log.
     Receipts {
@@ -230,6 +251,8 @@ pub(crate) enum Command {
         json: bool,
         #[command(flatten)]
         which: WhichTrial,
+        #[command(flatten)]
+        credentials: Credentials,
     },
     /// Say how the registry fares, and what to do about what is not well.
     Doctor {
@@ -377,6 +400,8 @@ pub(crate) enum ReceiptsCommand {
         /// The log's verifier key.
         #[arg(long, value_name = "VKEY", value_parser = log_key)]
         key: VerifierKey,
+        #[command(flatten)]
+        credentials: Credentials,
     },
 }
 
@@ -412,6 +437,8 @@ pub(crate) struct MirrorOptions {
     /// With --watch: look so often.
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub(crate) every: u64,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 }
 
 #[derive(Subcommand)]

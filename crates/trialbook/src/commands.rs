@@ -20,6 +20,7 @@ mod serve;
 mod show;
 mod submit;
 mod table;
+mod token;
 mod trail;
 mod verify;
 mod witness;
@@ -39,8 +40,12 @@ pub(crate) use table::Table;
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { data, exit, listen } => demo::run(&data, exit, listen).await,
-        Command::Serve { data, listen, policy, .. } => serve::run(&data, listen, policy.as_deref()).await,
+        Command::Serve { data, listen, tls, hosts, policy, ca, log_json: _ } => {
+            let listening = serve::Listening { listen, tls: tls.files(), hosts };
+            serve::run(&data, listening, policy.as_deref(), ca).await
+        }
         Command::Keys { command } => keys::run(command),
+        Command::Token { command } => token::run(command),
         Command::Open { file, key, trial, origin, place } => {
             open::run(&file, &key, &trial, &origin, &place).await
         }
@@ -64,16 +69,16 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Witness { command: Some(WitnessCommand::NewKey { name, out }), .. } => {
             witness::new_key(&name, &out)
         }
-        Command::Witness { key, state, logs, listen, .. } => {
+        Command::Witness { key, state, logs, listen, tls, command: None } => {
             let key = key.context("give the witness's key file")?;
             let state = state.context("give the witness's state file")?;
-            witness::run(&key, &state, logs, listen).await
+            witness::run(&key, &state, logs, listen, tls.files()).await
         }
-        Command::Receipts { command: ReceiptsCommand::Check { dir, log, key } } => {
-            receipts::check(&dir, &log, key).await
+        Command::Receipts { command: ReceiptsCommand::Check { dir, log, key, credentials } } => {
+            receipts::check(&dir, &log, key, &credentials).await
         }
-        Command::Verify { dir, given, depth, strict, json, which } => {
-            let asked = verify::Asked { given, depth, strict, json };
+        Command::Verify { dir, given, depth, strict, json, which, credentials } => {
+            let asked = verify::Asked { given, depth, strict, json, credentials };
             verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,
@@ -109,6 +114,7 @@ fn asked(options: MirrorOptions) -> anyhow::Result<mirror::Asked> {
         scope,
         cosigner: options.cosign_key.zip(options.state),
         every: options.watch.then(|| std::time::Duration::from_secs(options.every)),
+        credentials: options.credentials,
     })
 }
 

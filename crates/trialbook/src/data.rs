@@ -34,6 +34,11 @@ pub(crate) struct Lock {
     // Held for its lock alone.
     _file: File,
     address: PathBuf,
+    owner_token: PathBuf,
+}
+
+fn owner_token_file(root: &Path) -> PathBuf {
+    root.join("state").join("owner.token")
 }
 
 impl Data {
@@ -69,7 +74,10 @@ impl Data {
         let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file, address: self.root.join("address") })),
+            Ok(()) => {
+                let (address, owner_token) = (self.root.join("address"), owner_token_file(&self.root));
+                Ok(Some(Lock { _file: file, address, owner_token }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", path.display()))
@@ -157,6 +165,16 @@ impl Data {
         self.root.join("state").join(format!("{trial}.checkpoints.sqlite"))
     }
 
+    /// Bearer tokens.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        self.root.join("state").join("tokens.sqlite")
+    }
+
+    /// The token that the process that serves the directory takes from whoever can read this file.
+    pub(crate) fn owner_token(&self) -> Option<String> {
+        fs::read_to_string(owner_token_file(&self.root)).ok()
+    }
+
     /// The key under which subjects' text keys are wrapped; made at the first use.
     pub(crate) fn text_key_encryption_key(&self) -> anyhow::Result<[u8; 32]> {
         let path = self.keys().join("text-keys.kek");
@@ -174,16 +192,20 @@ impl Data {
 }
 
 impl Lock {
-    /// Says where the process can be reached.
-    pub(crate) fn publish_address(&self, address: &str) -> anyhow::Result<()> {
+    /// Says where the process can be reached, and leaves a token for whoever owns the directory.
+    pub(crate) fn publish(&self, address: &str, owner_token: &str) -> anyhow::Result<()> {
+        // Of a process that did not end cleanly.
+        let _ = fs::remove_file(&self.owner_token);
+        write_secret(&self.owner_token, owner_token.as_bytes())?;
         replace(&self.address, address.as_bytes())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A stale address is harmless: it is only looked at while the lock is held.
+        // Stale, both are harmless: they are looked at only while the lock is held, and a token counts for one process.
         let _ = fs::remove_file(&self.address);
+        let _ = fs::remove_file(&self.owner_token);
     }
 }
 

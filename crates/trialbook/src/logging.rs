@@ -32,6 +32,10 @@ pub(crate) fn metrics() -> PrometheusHandle {
 
 fn describe() {
     metrics::describe_counter!("trialbook_submissions_total", "Submitted events, by what became of them");
+    metrics::describe_counter!(
+        "trialbook_refusals_total",
+        "Requests that were not permitted, by the problem's code"
+    );
     metrics::describe_gauge!("trialbook_records", "Durable records of the trial's log");
     metrics::describe_gauge!("trialbook_submissions_waiting", "Submissions that wait for the sequencer");
     metrics::describe_gauge!("trialbook_registrar_refusing", "1 when the registrar takes no submissions");

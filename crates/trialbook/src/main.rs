@@ -12,7 +12,10 @@ mod deployment;
 mod keyfile;
 mod logging;
 mod proofs;
+mod reach;
 mod signing;
+mod tls;
+mod tokens;
 mod world;
 
 use std::process::ExitCode;

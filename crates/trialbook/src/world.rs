@@ -1,4 +1,4 @@
-//! The clock and the randomness: the only place in the project that has them.
+//! The clock, the randomness and the environment: the only place in the project that has them.
 
 use chain::Instant;
 use clinical::EventId;
@@ -14,11 +14,26 @@ pub(crate) fn now() -> Instant {
         .unwrap_or_else(|_| Instant::from_microseconds(0).expect("the epoch is an instant"))
 }
 
+/// The token for a registry elsewhere, from `TRIALBOOK_TOKEN`; an empty one is none.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub(crate) fn token() -> Option<String> {
+    std::env::var("TRIALBOOK_TOKEN").ok().filter(|token| !token.trim().is_empty())
+}
+
 /// `N` bytes from the system's cryptographic source.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("without randomness no key may be made");
     bytes
+}
+
+/// As many random bytes, in lower-case hex.
+pub(crate) fn random_hex<const N: usize>() -> String {
+    let mut hex = String::with_capacity(2 * N);
+    for byte in random::<N>() {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex
 }
 
 /// Randomness for sealing one text.

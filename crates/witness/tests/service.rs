@@ -69,6 +69,8 @@ async fn serve(dir: &Path) -> Served {
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let url = format!("http://{}/w/add-checkpoint", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    // The workspace's reqwest speaks TLS and wants to be told by what.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Served { url, time, client: reqwest::Client::new() }
 }
 

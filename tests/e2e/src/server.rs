@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::DEADLINE;
@@ -48,6 +52,8 @@ pub struct Reply {
     pub content_type: String,
     /// The body.
     pub body: Vec<u8>,
+    /// The other headers, under their names in lower case.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Server {
@@ -67,16 +73,27 @@ impl Server {
     /// # Panics
     /// It cannot be started at all.
     pub fn try_start(binary: &Path, data: &Path) -> Result<Self, String> {
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            // A kill leaves read models that are made anew, with a warning each; errors are worth reading.
-            .env("TRIALBOOK_LOG", "error")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        // A kill leaves read models that are made anew, with a warning each; errors are worth reading.
+        command.env("TRIALBOOK_LOG", "error");
+        Self::spawn(command, None)
+    }
+
+    /// Runs `serve` with these options beside `--data`, logs everything there is to log to a file, and knows the server
+    /// by the authority `ca` (PEM) if it speaks TLS.
+    ///
+    /// # Panics
+    /// It does not begin to serve.
+    pub fn start_with(data: &Path, options: &[&str], log: &Path, ca: Option<&str>) -> Self {
+        let mut command = Command::new(trialbook());
+        command.arg("serve").args(options).arg("--data").arg(data);
+        command.env("TRIALBOOK_LOG", "trace").stderr(std::fs::File::create(log).unwrap());
+        Self::spawn(command, ca).unwrap()
+    }
+
+    fn spawn(mut command: Command, ca: Option<&str>) -> Result<Self, String> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         // Reads on to the end, so that the server never waits for a reader.
@@ -86,13 +103,14 @@ impl Server {
             }
         });
         let line = lines.recv_timeout(DEADLINE).unwrap_or_default();
-        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+        let address = line.split_whitespace().find(is_address);
         let Some(address) = address.map(str::to_owned) else {
             let _ = child.kill();
             let _ = child.wait();
             return Err(format!("the server did not begin to serve; it said: {line:?}"));
         };
-        Ok(Self { child, http: Http::new(&address) })
+        Ok(Self { child, http: Http::believing(&address, ca) })
     }
 
     /// Kills it without warning, as a power cut would.
@@ -128,8 +146,27 @@ impl Http {
     /// # Panics
     /// The system refuses.
     pub fn new(address: &str) -> Self {
+        Self::believing(address, None)
+    }
+
+    /// A client of `address` that believes no certificate but those that the authority `ca` (PEM) has signed. It follows
+    /// no redirection.
+    ///
+    /// # Panics
+    /// The system refuses, or `ca` is no certificate.
+    pub fn believing(address: &str, ca: Option<&str>) -> Self {
+        let mut roots = RootCertStore::empty();
+        if let Some(ca) = ca {
+            roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(roots).with_no_client_auth();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE);
+        let client = client.tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none());
+        let client = client.build().unwrap();
         Self { address: address.to_owned(), runtime, client }
     }
 
@@ -180,14 +217,37 @@ impl Http {
         }
         let answered = self.runtime.block_on(async {
             let response = request.send().await?;
-            let header = response.headers().get("content-type");
+            let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+            let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
+            let mut headers: BTreeMap<String, String> = headers.collect();
             Ok(Reply {
                 status: response.status().as_u16(),
-                content_type: header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
+                content_type: headers.remove("content-type").unwrap_or_default(),
+                headers,
                 body: response.bytes().await?.to_vec(),
             })
         });
         answered.map_err(|error: reqwest::Error| error.to_string())
+    }
+
+    /// What `path` answers, all of it, when something happens once the answer has begun.
+    ///
+    /// # Panics
+    /// There is no answer, or it does not end in time.
+    pub fn get_while(&self, path: &str, headers: &[(&str, &str)], happens: impl FnOnce()) -> String {
+        let mut request = self.client.get(format!("{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.runtime.block_on(async {
+            let mut response = request.send().await.unwrap();
+            let mut bytes = response.chunk().await.unwrap().unwrap_or_default().to_vec();
+            happens();
+            while let Some(chunk) = response.chunk().await.unwrap() {
+                bytes.extend_from_slice(&chunk);
+            }
+            String::from_utf8(bytes).unwrap()
+        })
     }
 
     /// The first `count` server-sent events of `path`, as `(id, data)`.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use api::{
-    Answer, Covers, FeedItem, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportKind,
-    ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+    Answer, Covers, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportKind, ReportView,
+    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
 };
 use clinical::{Date, SubjectId, TrialId};
 use serde::de::DeserializeOwned;
@@ -49,7 +49,7 @@ impl Default for Answers {
 impl Answers {
     /// The pages over these answers.
     pub(crate) fn router(self, settings: console::Settings) -> axum::Router {
-        console::router(Arc::new(self), settings)
+        console::router(api::Gate::open(Arc::new(self)), settings)
     }
 
     fn trial_view(&self, trial: &str) -> Value {
@@ -477,7 +477,7 @@ impl Registry for Answers {
         nobody()
     }
 
-    async fn follow(&self, _trial: &TrialId, _from: chain::Position) -> Result<Vec<FeedItem>, Problem> {
+    async fn follow(&self, _trial: &TrialId, _from: chain::Position) -> Result<api::FeedPart, Problem> {
         nobody()
     }
 

@@ -69,7 +69,8 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
         comparison: Some(comparison(&trial, &compared)),
         verify_hint: Some(verify_command(&data, &deployment, &trial).await?),
     };
-    serve::serve(deployment, listen, settings).await?;
+    let listening = serve::Listening { listen, tls: None, hosts: Vec::new() };
+    serve::serve(deployment, listening, settings).await?;
     Ok(0)
 }
 

@@ -13,7 +13,8 @@ use witness::{Anchors, Fetch, FetchError, Mirror, Resource, Scope, StepError, Wi
 use super::print;
 use super::serve::stop_asked;
 use super::witness as own_witness;
-use crate::status;
+use crate::cli::Credentials;
+use crate::{reach, status};
 
 /// How long one answer may take, all of it: at most 16 MiB, at 2 Mbit/s.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -35,6 +36,7 @@ pub(super) struct Asked {
     pub(super) cosigner: Option<(PathBuf, PathBuf)>,
     /// Goes on, looking so often.
     pub(super) every: Option<Duration>,
+    pub(super) credentials: Credentials,
 }
 
 /// A log's URL over HTTP.
@@ -44,11 +46,10 @@ struct Http {
 }
 
 impl Http {
-    fn new(url: &str) -> Result<Self> {
-        let agent = reqwest::Client::builder()
+    fn new(url: &str, credentials: &Credentials) -> Result<Self> {
+        let agent = reach::client(url, credentials)?
             .timeout(ANSWER_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("no HTTP client could be made")?;
         Ok(Self { base: url.trim_end_matches('/').to_owned(), agent })
@@ -92,7 +93,7 @@ impl Fetch for Http {
 }
 
 pub(super) async fn run(asked: Asked) -> Result<u8> {
-    let from = Http::new(&asked.url)?;
+    let from = Http::new(&asked.url, &asked.credentials)?;
     let witness = match &asked.cosigner {
         // What the witness refuses the mirror has kept as evidence already.
         Some((key, state)) => Some(own_witness::open(key, state, vec![asked.key.clone()])?),
@@ -124,8 +125,13 @@ pub(super) async fn run(asked: Asked) -> Result<u8> {
 }
 
 /// Copies a whole log into a new directory, once; the status that ends the command if it cannot be copied.
-pub(super) async fn copy(url: &str, dir: &Path, key: VerifierKey) -> Result<Option<u8>> {
-    let from = Http::new(url)?;
+pub(super) async fn copy(
+    url: &str,
+    dir: &Path,
+    key: VerifierKey,
+    credentials: &Credentials,
+) -> Result<Option<u8>> {
+    let from = Http::new(url, credentials)?;
     let mut mirror = Mirror::open(dir, Anchors { logs: vec![key], genesis: None }, Scope::Whole).await?;
     match mirror.step(&from).await {
         Ok(_) => Ok(None),
@@ -174,6 +180,7 @@ fn refused(error: &StepError, mirror: &Mirror) -> Result<u8> {
         return Ok(status::BROKEN);
     }
     Ok(match error {
+        StepError::Fetch { source: FetchError::Forbidden, .. } => status::NOT_PERMITTED,
         StepError::Fetch { .. } | StepError::Disk(_) => status::ENVIRONMENT,
         _ => status::BROKEN,
     })

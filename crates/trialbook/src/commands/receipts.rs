@@ -16,6 +16,7 @@ use clinical::{Event, Receipt};
 use verify::{DirFiles, Files as _};
 
 use super::{print, read_bytes, write_new};
+use crate::cli::Credentials;
 use crate::status;
 
 /// Longest receipt read: a note of at most 1 MiB, and as much again for escapes, path and findings.
@@ -37,13 +38,13 @@ pub(super) fn keep(dir: &Path, receipt: &Receipt) -> Result<()> {
 }
 
 /// Holds every receipt in `dir` against a log.
-pub(super) async fn check(dir: &Path, log: &Path, key: VerifierKey) -> Result<u8> {
+pub(super) async fn check(dir: &Path, log: &Path, key: VerifierKey, credentials: &Credentials) -> Result<u8> {
     let url = log.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
     let copy = tempfile::tempdir().context("there is no room for a copy")?;
     let archive = match url {
         None => archive_in(log)?,
         Some(url) => {
-            if let Some(status) = super::mirror::copy(url, copy.path(), key.clone()).await? {
+            if let Some(status) = super::mirror::copy(url, copy.path(), key.clone(), credentials).await? {
                 return Ok(status);
             }
             copy.path().join("log")

@@ -1,30 +1,51 @@
 //! `serve`: HTTP and the console.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::future::IntoFuture as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::{Problem, Registry};
-use axum::extract::Request;
+use api::{Gate, Problem, TokenHash};
+use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use chain::policy::Policy;
 
 use super::{print, read_bytes};
 use crate::data::Data;
 use crate::deployment::{Deployment, Sealing};
+use crate::tls::{self, TlsListener};
+use crate::tokens::{self, Doorkeeper};
 
 /// How often the whole log is verified again in the background.
 const VERIFY_EVERY: Duration = Duration::from_hours(1);
 
+/// How long what is under way may take once the server is to stop.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
 /// Longest policy read: some thousand witnesses.
 const POLICY_BYTES_MAX: usize = 1 << 20;
 
-pub(super) async fn run(data: &Path, listen: SocketAddr, policy: Option<&Path>) -> Result<u8> {
+/// Where a server listens, and under which names it answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Listening {
+    pub(crate) listen: SocketAddr,
+    /// Its certificate, if it speaks TLS.
+    pub(crate) tls: Option<tls::Files>,
+    /// Names that it is reached by, beside those of this machine.
+    pub(crate) hosts: Vec<String>,
+}
+
+pub(super) async fn run(
+    data: &Path,
+    listening: Listening,
+    policy: Option<&Path>,
+    ca: Option<PathBuf>,
+) -> Result<u8> {
     let policy = policy.map(read_policy).transpose()?;
     let data = Data::new(data);
     data.create()?;
@@ -32,8 +53,8 @@ pub(super) async fn run(data: &Path, listen: SocketAddr, policy: Option<&Path>) 
         format!("another process serves {}: {}", data.root().display(), data.address().unwrap_or_default())
     })?;
     let deployment = Deployment::open(data, lock)?;
-    deployment.seal(Sealing { policy });
-    serve(deployment, listen, console::Settings::default()).await?;
+    deployment.seal(Sealing { policy, ca });
+    serve(deployment, listening, console::Settings::default()).await?;
     Ok(0)
 }
 
@@ -45,49 +66,138 @@ fn read_policy(path: &Path) -> Result<Policy> {
 /// Serves until told to stop; then answers what is under way and closes everything cleanly.
 pub(crate) async fn serve(
     deployment: Deployment,
-    listen: SocketAddr,
+    listening: Listening,
     settings: console::Settings,
 ) -> Result<()> {
-    ensure!(
-        listen.ip().is_loopback(),
-        "{listen} is not a loopback address: access control is not configured, so nobody else may reach this registry"
-    );
+    let Listening { listen, tls, hosts } = listening;
+    let store = tokens::open(deployment.data())?;
+    let tls = tls.map(|files| files.read()).transpose()?;
+    let hosts = Hosts::new(listen, hosts);
+    let beyond = !listen.ip().is_loopback();
+    if beyond {
+        ready_for_others(listen, tls.is_some(), store.any()?, &hosts)?;
+    } else if !store.any()? {
+        eprintln!(
+            "warning: open to everybody on this machine: whoever reaches this address reads every record; \
+             `trialbook token new` makes the first token, and from then on nobody reads without one"
+        );
+    }
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
-    deployment.lock().publish_address(&format!("http://{address}"))?;
-    let registry: Arc<dyn Registry> = Arc::new(deployment.clone());
-    let routes = api::router(Arc::clone(&registry)).merge(console::router(registry, settings));
-    let routes = routes.layer(from_fn(for_this_host));
+
+    let owner = tokens::new_token();
+    let keeper = Arc::new(Doorkeeper::new(store, TokenHash::of(&owner), beyond));
+    let gate = Gate::new(Arc::new(deployment.clone()), keeper);
+    let routes = api::router(gate.clone())
+        .merge(console::login(gate.clone(), tls.is_some()))
+        .merge(console::router(gate, settings))
+        .layer(from_fn_with_state(Arc::new(hosts), for_this_host));
+
+    let (stopping, stop) = tokio::sync::watch::channel(false);
+    let stopped = |mut stop: tokio::sync::watch::Receiver<bool>| async move {
+        // An error means that nobody is left who could ask.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let mut servers = tokio::task::JoinSet::new();
+    let scheme = if let Some(tls) = tls {
+        // Commands on this machine know no name that the certificate is for: they come in by a door of their own.
+        let door = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let door = door.context("cannot listen on this machine")?;
+        deployment.lock().publish(&format!("http://{}", door.local_addr()?), &owner)?;
+        let server = axum::serve(door, routes.clone()).with_graceful_shutdown(stopped(stop.clone()));
+        servers.spawn(server.into_future());
+        let listener = TlsListener::new(listener, tls)?;
+        servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped(stop)).into_future());
+        "https"
+    } else {
+        deployment.lock().publish(&format!("http://{address}"), &owner)?;
+        servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped(stop)).into_future());
+        "http"
+    };
     let verifier = tokio::spawn(verify_now_and_then(deployment.clone()));
-    print(&format!("serving {} at http://{address} (Ctrl-C stops)", deployment.data().root().display()))?;
-    let server = axum::serve(listener, routes).with_graceful_shutdown(stop_asked());
-    // A feed never ends by itself: after a stop is asked for, what still runs gets a while.
+    print(&format!("serving {} at {scheme}://{address} (Ctrl-C stops)", deployment.data().root().display()))?;
     tokio::select! {
-        served = server => served.context("serving failed")?,
-        () = async { stop_asked().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
+        () = stop_asked() => {}
+        // None ends by itself, but with an error.
+        Some(served) = servers.join_next() => served?.context("serving failed")?,
     }
+    stopping.send_replace(true);
+    // A feed never ends by itself: what still runs gets a while.
+    let ended = tokio::time::timeout(STOP_WAIT, async {
+        while let Some(served) = servers.join_next().await {
+            served?.context("serving failed")?;
+        }
+        anyhow::Ok(())
+    });
+    // Out of time: what is left is cut off.
+    ended.await.unwrap_or(Ok(()))?;
     verifier.abort();
+    Ok(())
+}
+
+/// Whether others than this machine may reach the server; if not, what it lacks.
+fn ready_for_others(listen: SocketAddr, tls: bool, tokens: bool, hosts: &Hosts) -> Result<()> {
+    let mut lacking = Vec::new();
+    if !tls {
+        lacking.push("a certificate and its key (--tls-cert, --tls-key)");
+    }
+    if !tokens {
+        lacking.push("a token for whoever may read (`trialbook token new`)");
+    }
+    if !hosts.names_others() {
+        lacking.push("the name it is reached by (--host)");
+    }
+    ensure!(
+        lacking.is_empty(),
+        "{listen} is not a loopback address: to let others reach this registry it needs {}",
+        lacking.join(", and ")
+    );
     Ok(())
 }
 
 /// Turns away what was meant for another host. Whoever gets a reader to open a page, and lets that page's name mean
 /// 127.0.0.1 afterwards, could else read the registry through the reader's browser (DNS rebinding).
-async fn for_this_host(request: Request, next: Next) -> Response {
+async fn for_this_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     let stated = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let stated = stated.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
-    if names_loopback(stated) {
+    if hosts.has(stated) {
         return next.run(request).await;
     }
-    let detail = "this registry answers under localhost, 127.0.0.1 and [::1] only";
+    let detail = "this registry answers under the names given to it, localhost, 127.0.0.1 and [::1] only";
     Problem::new(421, "misdirected-request", "The request names another host.", detail).into_response()
 }
 
-fn names_loopback(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+/// The names that a server answers under.
+struct Hosts {
+    names: Vec<String>,
+    address: Option<IpAddr>,
+}
+
+impl Hosts {
+    fn new(listen: SocketAddr, names: Vec<String>) -> Self {
+        // An address that stands for all of the machine's is the name of none.
+        Self { names, address: Some(listen.ip()).filter(|address| !address.is_unspecified()) }
+    }
+
+    /// Whether others than this machine know a name for it.
+    fn names_others(&self) -> bool {
+        !self.names.is_empty() || self.address.is_some_and(|address| !address.is_loopback())
+    }
+
+    /// Whether `authority`, with a port or without, is one of them.
+    fn has(&self, authority: &str) -> bool {
+        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return address.is_loopback() || self.address == Some(address) || self.is_named(host);
+        }
+        host.eq_ignore_ascii_case("localhost") || self.is_named(host)
+    }
+
+    fn is_named(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
 }
 
 /// Ctrl-C or SIGTERM.
@@ -118,15 +228,40 @@ async fn verify_now_and_then(deployment: Deployment) {
 
 #[cfg(test)]
 mod tests {
-    use super::names_loopback;
+    use super::*;
+
+    fn hosts(listen: &str, names: &[&str]) -> Hosts {
+        Hosts::new(listen.parse().unwrap(), names.iter().map(|name| (*name).to_owned()).collect())
+    }
 
     #[test]
-    fn only_names_of_this_machine_are_answered_under() {
+    fn only_names_of_this_machine_and_those_given_are_answered_under() {
+        let own = hosts("127.0.0.1:7878", &[]);
         for name in ["localhost", "LOCALHOST:7878", "127.0.0.1:1", "127.9.9.9", "[::1]:7878"] {
-            assert!(names_loopback(name), "{name}");
+            assert!(own.has(name), "{name}");
         }
         for name in ["", "example.org", "localhost.example.org:7878", "10.0.0.1", "[::2]", "a b", "[::1"] {
-            assert!(!names_loopback(name), "{name}");
+            assert!(!own.has(name), "{name}");
         }
+        let others = hosts("10.0.0.1:443", &["registry.example"]);
+        for name in ["registry.example", "Registry.Example:443", "10.0.0.1", "10.0.0.1:443", "localhost"] {
+            assert!(others.has(name), "{name}");
+        }
+        for name in ["registry.example.org", "evil.registry.example", "10.0.0.2", ""] {
+            assert!(!others.has(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn others_are_let_in_only_with_tls_tokens_and_a_name() {
+        let lacking = |listen: &str, tls, tokens, names: &[&str]| {
+            let made = ready_for_others(listen.parse().unwrap(), tls, tokens, &hosts(listen, names));
+            made.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(lacking("0.0.0.0:443", true, true, &["registry.example"]), "");
+        assert_eq!(lacking("10.0.0.1:443", true, true, &[]), "");
+        assert!(lacking("0.0.0.0:443", true, true, &[]).contains("--host"));
+        assert!(lacking("10.0.0.1:443", false, true, &[]).contains("--tls-cert"));
+        assert!(lacking("10.0.0.1:443", true, false, &[]).contains("token new"));
     }
 }

@@ -9,7 +9,7 @@ use verify::given::Given;
 use verify::{Anchors, Depth, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
 
 use super::print;
-use crate::cli::WhichTrial;
+use crate::cli::{Credentials, WhichTrial};
 use crate::data::Data;
 use crate::deployment::JournalRecords;
 use crate::status;
@@ -20,6 +20,7 @@ pub(super) struct Asked {
     pub(super) depth: Depth,
     pub(super) strict: bool,
     pub(super) json: bool,
+    pub(super) credentials: Credentials,
 }
 
 /// Verifies what is at `dir`: a path, or a log's URL, which is copied first.
@@ -32,7 +33,7 @@ pub(super) async fn run(dir: &Path, which: WhichTrial, asked: Asked) -> Result<u
     let key =
         asked.given.key.clone().context("of a URL the log's verifier key has to be given, --key VKEY")?;
     let copy = tempfile::tempdir().context("there is no room for a copy")?;
-    if let Some(status) = super::mirror::copy(url, copy.path(), key).await? {
+    if let Some(status) = super::mirror::copy(url, copy.path(), key, &asked.credentials).await? {
         return Ok(status);
     }
     tokio::task::spawn_blocking(move || at(&copy.path().join("log"), &which, &asked)).await?

@@ -14,6 +14,7 @@ use witness::{Evidence, Witness};
 use super::serve::stop_asked;
 use super::{print, read_bytes};
 use crate::data::write_secret;
+use crate::tls::{self, TlsListener};
 
 /// What a witness's key file begins with.
 const FORMAT: &str = "trialbook witness key 1";
@@ -82,11 +83,20 @@ fn forks(state: &Path) -> PathBuf {
 }
 
 /// Serves until told to stop.
-pub(super) async fn run(key: &Path, state: &Path, logs: Vec<VerifierKey>, listen: SocketAddr) -> Result<u8> {
+pub(super) async fn run(
+    key: &Path,
+    state: &Path,
+    logs: Vec<VerifierKey>,
+    listen: SocketAddr,
+    tls: Option<tls::Files>,
+) -> Result<u8> {
+    // It needs no tokens: it answers to what a log that it knows has signed.
     ensure!(
-        listen.ip().is_loopback(),
-        "{listen} is not a loopback address: let a server that speaks TLS pass requests on to this witness"
+        listen.ip().is_loopback() || tls.is_some(),
+        "{listen} is not a loopback address: to let others reach this witness it needs a certificate and its key \
+         (--tls-cert, --tls-key)"
     );
+    let tls = tls.map(|files| files.read()).transpose()?;
     let forks = forks(state);
     let evidence = Evidence::open(&forks).with_context(|| format!("cannot open {}", forks.display()))?;
     let witness = open(key, state, logs)?.with_evidence(evidence);
@@ -94,8 +104,16 @@ pub(super) async fn run(key: &Path, state: &Path, logs: Vec<VerifierKey>, listen
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
-    print(&format!("witnessing as {verifier_key} at http://{address} (Ctrl-C stops)"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    print(&format!("witnessing as {verifier_key} at {scheme}://{address} (Ctrl-C stops)"))?;
     let routes = witness::router(Arc::new(witness));
-    axum::serve(listener, routes).with_graceful_shutdown(stop_asked()).await.context("serving failed")?;
+    let served = match tls {
+        Some(tls) => {
+            let listener = TlsListener::new(listener, tls)?;
+            axum::serve(listener, routes).with_graceful_shutdown(stop_asked()).await
+        }
+        None => axum::serve(listener, routes).with_graceful_shutdown(stop_asked()).await,
+    };
+    served.context("serving failed")?;
     Ok(0)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use api::{
-    Answer, Evidence, FeedItem, FindingsPage, KeyView, LogFile, Page, Problem, Readiness, ReadinessCheck,
-    RecordFindings, RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords, SubjectsPage,
-    TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
+    Answer, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page, Problem, Readiness,
+    ReadinessCheck, RecordFindings, RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords,
+    SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
@@ -267,7 +267,7 @@ impl Registry for Deployment {
         blocking(move || deployment.make_report(&running, kind, cutoff)).await
     }
 
-    async fn follow(&self, trial: &TrialId, from: Position) -> Result<Vec<FeedItem>, Problem> {
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {
         let running = self.running(trial)?;
         let mut durable = running.durable.clone();
         let beyond = durable.wait_for(|head| head.size.0 > from.0);
@@ -275,7 +275,10 @@ impl Registry for Deployment {
         let _ = tokio::time::timeout(FOLLOW_WAIT, beyond).await;
         blocking(move || {
             let records = running.journal.read(from, FOLLOW_BYTES).map_err(|error| unreadable(&error))?;
-            records.iter().map(|linked| Ok(FeedItem { seq: linked.seq, record: text(linked)? })).collect()
+            let next = records.last().map_or(from, |last| last.seq.next());
+            let item = |linked: &LinkedRecord| Ok(FeedItem { seq: linked.seq, record: text(linked)? });
+            let items = records.iter().map(item).collect::<Result<_, Problem>>()?;
+            Ok(FeedPart { items, next })
         })
         .await
     }

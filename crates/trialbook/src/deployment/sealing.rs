@@ -1,5 +1,6 @@
 //! Sealing a trial's log: its notary, and the witnesses it asks.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const WITNESS_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Sealing {
     /// Which witnesses are asked, and how many have to have cosigned.
     pub(crate) policy: Option<Policy>,
+    /// Whose certificates are believed of witnesses, if not those the system believes.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// A witness at its address in the policy.
@@ -72,9 +75,9 @@ impl WitnessClient for Remote {
     }
 }
 
-fn witnesses(policy: &Policy) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
+fn witnesses(policy: &Policy, ca: Option<&Path>) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
     let runtime = tokio::runtime::Handle::try_current().context("witnesses are asked on a runtime")?;
-    let agent = reqwest::Client::builder().timeout(WITNESS_TIMEOUT).build()?;
+    let agent = crate::reach::client_of_others(ca)?.timeout(WITNESS_TIMEOUT).build()?;
     let mut clients: Vec<Box<dyn WitnessClient>> = Vec::new();
     for (name, url) in policy.witness_names().iter().zip(policy.witness_urls()) {
         // A witness without an address hands in its cosignatures by another way.
@@ -108,7 +111,12 @@ impl Running {
         let path = data.checkpoints(&self.trial);
         let checkpoints =
             keep::Checkpoints::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        let clients = sealing.policy.as_ref().map(witnesses).transpose()?.unwrap_or_default();
+        let clients = sealing
+            .policy
+            .as_ref()
+            .map(|policy| witnesses(policy, sealing.ca.as_deref()))
+            .transpose()?
+            .unwrap_or_default();
         let parts = Parts {
             journal: Arc::clone(&self.journal) as _,
             archive: self.archive.clone(),

@@ -9,12 +9,12 @@ use e2e::{DEADLINE, Http, Run, Server, SmallTrial, copy_dir, files_under, holds,
 
 use crate::statements::{contact, lines, with_subject};
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// The log's verifier key.
-fn log_key(trial: &SmallTrial) -> String {
+pub(crate) fn log_key(trial: &SmallTrial) -> String {
     std::fs::read_to_string(trial.trial_dir().join("log.vkey")).unwrap().trim_end().to_owned()
 }
 
@@ -113,13 +113,13 @@ fn a_proof_holds_for_its_record_alone_and_without_the_registry() {
 }
 
 /// A command that runs until it is dropped, and the address that it said it listens at.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    said: String,
+    pub(crate) said: String,
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(e2e::trialbook())
             .args(arguments)
             .env("TRIALBOOK_LOG", "error")
@@ -132,8 +132,9 @@ impl Running {
         Self { child, said }
     }
 
-    fn address(&self) -> &str {
-        self.said.split_whitespace().find(|word| word.starts_with("http://")).unwrap()
+    pub(crate) fn address(&self) -> &str {
+        let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+        self.said.split_whitespace().find(is_address).unwrap()
     }
 }
 
@@ -144,19 +145,19 @@ impl Drop for Running {
     }
 }
 
-fn log_url(server: &str) -> String {
+pub(crate) fn log_url(server: &str) -> String {
     format!("{server}/v1/trials/small/log")
 }
 
 /// Mirrors a log into `dir` with both anchors.
-fn mirror(trial: &SmallTrial, url: &str, dir: &Path, options: &[&str]) -> Run {
+pub(crate) fn mirror(trial: &SmallTrial, url: &str, dir: &Path, options: &[&str]) -> Run {
     let key = log_key(trial);
     let arguments = ["mirror", url, "--dir", text(dir), "--key", &key, "--genesis", &trial.genesis];
     run([&arguments[..], options].concat())
 }
 
 /// Waits until a checkpoint covers `size` records.
-fn sealed(http: &Http, size: u64) {
+pub(crate) fn sealed(http: &Http, size: u64) {
     let begun = Instant::now();
     while http.get("/v1/trials/small/log").json()["checkpoint"]["size"].as_u64().unwrap_or(0) < size {
         assert!(begun.elapsed() < DEADLINE, "{size} records are not sealed");

@@ -6,12 +6,16 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 28] = [
         &["demo"],
         &["serve"],
         &["keys"],
         &["keys", "new"],
         &["keys", "request"],
+        &["token"],
+        &["token", "new"],
+        &["token", "list"],
+        &["token", "revoke"],
         &["open"],
         &["submit"],
         &["import"],

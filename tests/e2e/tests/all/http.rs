@@ -252,6 +252,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/log/checkpoint"),
         ("GET", "/v1/trials/{trial}/log/site/{site}"),
         ("GET", "/v1/trials/{trial}/log/tile/{*path}"),
+        ("GET", "/v1/trials/{trial}/log/witnessed"),
         ("GET", "/v1/trials/{trial}/proofs/{seq}"),
         ("GET", "/v1/trials/{trial}/records/{seq}"),
         ("GET", "/v1/trials/{trial}/reports/{kind}"),
@@ -274,6 +275,8 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         let path = path.replace("{site}", "S01").replace("{*path}", "0/000.p/12");
         let reply = server.send(method.parse::<Method>().unwrap(), &path, &[], Vec::new());
         match method {
+            // Without a policy nothing is ever witnessed.
+            "GET" if path.ends_with("/witnessed") => assert_eq!(reply.problem().0, 404, "{path}"),
             "GET" => assert_eq!(reply.status, 200, "{path}"),
             // An empty body is refused, by the path itself.
             _ => assert_eq!(reply.problem().0, 400, "{path}"),

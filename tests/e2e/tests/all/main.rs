@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod access;
 mod amendments;
 mod beside;
 mod copies;
@@ -13,4 +14,5 @@ mod import;
 mod refusals;
 mod statements;
 mod texts;
+mod tls;
 mod verify;

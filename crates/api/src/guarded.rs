@@ -1,0 +1,329 @@
+//! A registry that answers each call no further than the asker may read.
+//!
+//! Every way of asking a registry is decided about here, in one place: a new one does not compile before it is.
+
+use async_trait::async_trait;
+use chain::Position;
+use chain::tile::TileKind;
+use clinical::{Date, SiteId, SubjectId, TrialId};
+use serde::Deserialize;
+
+use crate::evidence::{Evidence, LogFile};
+use crate::gate::{Asking, Gate, Holder, Refused, Standing, missing, not_good, not_permitted};
+use crate::policy::{Permission, Resource, permission};
+use crate::problem::Problem;
+use crate::registry::Registry;
+use crate::text_key::{TextKeyAnswer, TextKeyRequest};
+use crate::wire::{
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
+    SubjectRecords, SubjectsPage, TrialDetail, Trials,
+};
+
+/// How many entries of a list are looked at at once for those of one site.
+const LOOKED_AT: usize = 1_000;
+
+/// A registry, for one asker.
+pub(crate) struct Guarded {
+    gate: Gate,
+    asking: Asking,
+}
+
+/// What of a resource is open to the asker: everything, unless it says less.
+#[derive(Default)]
+struct Granted {
+    /// What is of the trial as a whole and of this site's subjects.
+    site: Option<SiteId>,
+    /// This trial.
+    trial: Option<TrialId>,
+    /// The id of the token.
+    token: Option<String>,
+}
+
+/// What is refused, and to which token.
+type Denied = (Problem, Option<String>);
+
+/// Whose a record is.
+#[derive(Deserialize)]
+struct Whose {
+    event: Belongs,
+}
+
+#[derive(Deserialize)]
+struct Belongs {
+    site: Option<SiteId>,
+    subject: Option<SubjectId>,
+}
+
+/// Whether a site may read a record: it is of the trial as a whole, or of one of the site's subjects. A record that does
+/// not say is nobody's.
+fn readable(record: &str, site: &SiteId) -> bool {
+    serde_json::from_str::<Whose>(record).is_ok_and(|whose| {
+        let Belongs { site: of, subject } = whose.event;
+        subject.is_none() || of.as_ref() == Some(site)
+    })
+}
+
+impl Guarded {
+    pub(crate) fn new(gate: Gate, asking: Asking) -> Self {
+        Self { gate, asking }
+    }
+
+    fn registry(&self) -> &dyn Registry {
+        self.gate.inner()
+    }
+
+    /// Who asks; `None`: somebody who may everything.
+    async fn holder(&self) -> Result<Option<Holder>, Denied> {
+        let Some(tokens) = self.gate.tokens() else { return Ok(None) };
+        let unknowable = |problem: Problem| (problem, None);
+        if !tokens.required().await.map_err(unknowable)? {
+            return Ok(None);
+        }
+        let Some(token) = &self.asking.token else { return Err((missing(), None)) };
+        let standing = tokens.standing(token).await.map_err(unknowable)?;
+        let problem = not_good(&standing);
+        match standing {
+            Standing::Owner => Ok(None),
+            Standing::Held(holder) => Ok(Some(holder)),
+            Standing::Revoked { id } | Standing::Expired { id } => Err((problem, Some(id))),
+            Standing::Unknown => Err((problem, None)),
+        }
+    }
+
+    /// What of `resource` is open to the asker, in one trial or in all.
+    async fn grant(&self, resource: Resource, trial: Option<&TrialId>) -> Result<Granted, Denied> {
+        // What is open to all costs no look at tokens.
+        if permission(None, resource) == Permission::All {
+            return Ok(Granted::default());
+        }
+        let Some(Holder { id, role, site, trial: bound }) = self.holder().await? else {
+            return Ok(Granted::default());
+        };
+        if let Some(bound) = &bound {
+            // The list of trials is cut down to the one; what else is of no trial is of all.
+            let within = trial.map_or(resource == Resource::Trials, |trial| trial == bound);
+            if !within {
+                return Err((not_permitted(format!("the token is for trial {bound} alone")), Some(id)));
+            }
+        }
+        let site = match (permission(Some(role), resource), site) {
+            (Permission::All, _) => None,
+            (Permission::OwnSite, Some(site)) => Some(site),
+            (Permission::OwnSite, None) | (Permission::Nothing, _) => {
+                let detail = format!("a token of the role {role} is not for {}", resource.meaning());
+                return Err((not_permitted(detail), Some(id)));
+            }
+        };
+        Ok(Granted { site, trial: bound, token: Some(id) })
+    }
+
+    /// As [`Guarded::grant`]; a refusal is taken note of.
+    async fn allow(&self, resource: Resource, trial: Option<&TrialId>) -> Result<Granted, Problem> {
+        let granted = self.grant(resource, trial).await;
+        granted.map_err(|(problem, token)| self.refuse(problem, token.as_deref()))
+    }
+
+    fn refuse(&self, problem: Problem, token: Option<&str>) -> Problem {
+        if let (Some(tokens), 401 | 403) = (self.gate.tokens(), problem.status) {
+            tokens.refused(&Refused { code: &problem.code, route: &self.asking.route, token });
+        }
+        problem
+    }
+
+    /// Refuses what is another site's.
+    fn not_own(&self, granted: &Granted, detail: String) -> Problem {
+        self.refuse(not_permitted(detail), granted.token.as_deref())
+    }
+}
+
+/// Entries of a list that is given in pages: those that are the asker's, at most `limit`, and whether there are more.
+fn cut<T>(mut own: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+    let more = own.len() > limit;
+    own.truncate(limit);
+    (own, more)
+}
+
+#[async_trait]
+impl Registry for Guarded {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        let granted = self.allow(Resource::Trials, None).await?;
+        let mut trials = self.registry().trials().await?;
+        trials.trials.retain(|view| granted.trial.as_ref().is_none_or(|bound| view.trial == *bound));
+        Ok(trials)
+    }
+
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
+        self.allow(Resource::Trials, Some(trial)).await?;
+        self.registry().trial(trial).await
+    }
+
+    async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem> {
+        self.allow(Resource::Opening, None).await?;
+        self.registry().open_trial(submission).await
+    }
+
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        self.allow(Resource::Submission, Some(trial)).await?;
+        self.registry().submit(trial, submissions).await
+    }
+
+    async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
+        let granted = self.allow(Resource::Records, Some(trial)).await?;
+        let view = self.registry().record(trial, seq).await?;
+        match &granted.site {
+            Some(site) if !readable(view.record.get(), site) => {
+                Err(self.not_own(&granted, format!("record {seq} is about no subject of site {site}")))
+            }
+            _ => Ok(view),
+        }
+    }
+
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        let Some(site) = self.allow(Resource::Subjects, Some(trial)).await?.site else {
+            return self.registry().subjects(trial, page).await;
+        };
+        let (limit, mut covers, mut own) = (page.limit(), None, Vec::new());
+        let mut after = page.after;
+        loop {
+            let look = Page { after, limit: Some(LOOKED_AT) };
+            let seen = self.registry().subjects(trial, look).await?;
+            // What the first look covers all later ones do.
+            covers.get_or_insert(seen.covers);
+            own.extend(seen.subjects.into_iter().filter(|subject| subject.site == site));
+            after = seen.next.map(|next| next.to_string());
+            if own.len() > limit || after.is_none() {
+                break;
+            }
+        }
+        let (subjects, more) = cut(own, limit);
+        let next = subjects.last().filter(|_| more).map(|last| last.subject.clone());
+        let covers = covers.ok_or_else(|| Problem::internal("a list covers nothing"))?;
+        Ok(SubjectsPage { covers, next, subjects })
+    }
+
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        let granted = self.allow(Resource::Subjects, Some(trial)).await?;
+        if let Some(site) = &granted.site {
+            // That there is a subject of this name elsewhere is not told either.
+            let first = Page { after: None, limit: Some(1) };
+            let own = match self.registry().subject_records(trial, subject, first).await {
+                Ok(found) => found.records.iter().all(|view| readable(view.record.get(), site)),
+                Err(problem) if problem.status == 404 => false,
+                Err(problem) => return Err(problem),
+            };
+            if !own {
+                return Err(self.not_own(&granted, format!("site {site} has no subject {subject}")));
+            }
+        }
+        self.registry().subject_records(trial, subject, page).await
+    }
+
+    async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
+        let Some(site) = self.allow(Resource::Findings, Some(trial)).await?.site else {
+            return self.registry().findings(trial, page).await;
+        };
+        let (limit, mut covers, mut own) = (page.limit(), None, Vec::new());
+        let mut after = page.after;
+        loop {
+            let look = Page { after, limit: Some(LOOKED_AT) };
+            let seen = self.registry().findings(trial, look).await?;
+            covers.get_or_insert(seen.covers);
+            let mine = |found: &crate::wire::RecordFindings| {
+                found.subject.is_none() || found.site.as_ref() == Some(&site)
+            };
+            own.extend(seen.records.into_iter().filter(mine));
+            after = seen.next.map(|next| next.to_string());
+            if own.len() > limit || after.is_none() {
+                break;
+            }
+        }
+        let (records, more) = cut(own, limit);
+        let next = records.last().filter(|_| more).map(|last| last.seq);
+        let covers = covers.ok_or_else(|| Problem::internal("a list covers nothing"))?;
+        Ok(FindingsPage { covers, next, records })
+    }
+
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        self.allow(Resource::Reports, Some(trial)).await?;
+        self.registry().report(trial, kind, cutoff).await
+    }
+
+    // Asked again for each part: a feed ends with its token.
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {
+        let granted = self.allow(Resource::Feed, Some(trial)).await?;
+        let mut part = self.registry().follow(trial, from).await?;
+        if let Some(site) = granted.site {
+            part.items.retain(|item| readable(&item.record, &site));
+        }
+        Ok(part)
+    }
+
+    async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
+        self.allow(Resource::Seals, Some(trial)).await?;
+        self.registry().evidence(trial).await
+    }
+
+    async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
+        let resource = match file {
+            LogFile::Checkpoint | LogFile::Witnessed => Resource::Seals,
+            LogFile::Tile(path) => match path.kind() {
+                TileKind::Hashes(_) => Resource::Seals,
+                TileKind::Entries => Resource::Bundles,
+            },
+        };
+        self.allow(resource, Some(trial)).await?;
+        self.registry().log_file(trial, file).await
+    }
+
+    // A proof is made of hash tiles, which are open: it tells nothing that they do not.
+    async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem> {
+        self.allow(Resource::Seals, Some(trial)).await?;
+        self.registry().proof(trial, seq).await
+    }
+
+    async fn site_records(
+        &self,
+        trial: &TrialId,
+        site: &SiteId,
+        after: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem> {
+        let granted = self.allow(Resource::SitePart, Some(trial)).await?;
+        match &granted.site {
+            Some(own) if own != site => Err(self.not_own(&granted, format!("the token is for site {own}"))),
+            _ => self.registry().site_records(trial, site, after).await,
+        }
+    }
+
+    async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        self.allow(Resource::Submission, Some(trial)).await?;
+        self.registry().text_key(trial, request).await
+    }
+
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        self.allow(Resource::Health, None).await?;
+        let mut readiness = self.registry().readiness().await?;
+        // The reasons name files and positions. To ask without being told them is nothing to be refused for.
+        if self.grant(Resource::Reasons, None).await.is_err() {
+            readiness.checks.iter_mut().for_each(|check| check.detail = None);
+        }
+        Ok(readiness)
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        self.allow(Resource::Metrics, None).await?;
+        self.registry().metrics().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Lists and feeds cut down to a site's own, over a registry of made-up answers.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::gate::{TokenHash, Tokens};
+use crate::policy::TokenRole;
+
+/// Ten subjects, of which each third is of S02, with one record and one finding each. Gives out three at a time at most.
+struct Log;
+
+const SUBJECTS: usize = 10;
+
+fn site_of(index: usize) -> &'static str {
+    if index % 3 == 2 { "S02" } else { "S01" }
+}
+
+fn record(index: usize) -> String {
+    json!({"event": {"site": site_of(index), "subject": format!("P{index}")}}).to_string()
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_str(&value.to_string()).unwrap()
+}
+
+fn covers() -> Value {
+    json!({"head": "00".repeat(32), "lag_records": 0, "records": SUBJECTS})
+}
+
+/// The entries after the one named, three at most, and whether more follow.
+fn part(page: &Page) -> (Vec<usize>, Option<usize>) {
+    let after: Option<usize> =
+        page.after.as_ref().map(|after| after.trim_start_matches('P').parse().unwrap());
+    let all: Vec<_> = (0..SUBJECTS).filter(|index| after.is_none_or(|after| *index > after)).collect();
+    let some: Vec<_> = all.iter().copied().take(page.limit().min(3)).collect();
+    let next = some.last().copied().filter(|_| some.len() < all.len());
+    (some, next)
+}
+
+fn nobody<T>() -> Result<T, Problem> {
+    Err(Problem::internal("nobody asks for this"))
+}
+
+#[async_trait]
+impl Registry for Log {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        Ok(Trials { trials: Vec::new() })
+    }
+
+    async fn trial(&self, _: &TrialId) -> Result<TrialDetail, Problem> {
+        nobody()
+    }
+
+    async fn open_trial(&self, _: Vec<u8>) -> Result<Answer, Problem> {
+        nobody()
+    }
+
+    async fn submit(&self, _: &TrialId, _: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn record(&self, _: &TrialId, _: Position) -> Result<RecordView, Problem> {
+        nobody()
+    }
+
+    async fn subjects(&self, _: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        let (some, next) = part(&page);
+        let subject = |index: &usize| {
+            json!({
+                "subject": format!("P{index}"), "site": site_of(*index), "status": "enrolled", "records": 1,
+                "findings": 1, "last_seq": index
+            })
+        };
+        let subjects: Vec<_> = some.iter().map(subject).collect();
+        let next = next.map(|next| format!("P{next}"));
+        Ok(read(&json!({"covers": covers(), "next": next, "subjects": subjects})))
+    }
+
+    async fn subject_records(&self, _: &TrialId, _: &SubjectId, _: Page) -> Result<SubjectRecords, Problem> {
+        nobody()
+    }
+
+    async fn findings(&self, _: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
+        let (some, next) = part(&page);
+        let finding = |index: &usize| {
+            json!({
+                "findings": [], "kind": "visit", "seq": index, "site": site_of(*index),
+                "subject": format!("P{index}")
+            })
+        };
+        let records: Vec<_> = some.iter().map(finding).collect();
+        Ok(read(&json!({"covers": covers(), "next": next, "records": records})))
+    }
+
+    async fn report(&self, _: &TrialId, _: ReportKind, _: Option<Date>) -> Result<ReportView, Problem> {
+        nobody()
+    }
+
+    async fn follow(&self, _: &TrialId, from: Position) -> Result<FeedPart, Problem> {
+        let from = usize::try_from(from.0).unwrap();
+        let item = |index: usize| FeedItem { seq: Position(index as u64), record: record(index) };
+        let end = SUBJECTS.min(from + 1);
+        Ok(FeedPart { items: (from..end).map(item).collect(), next: Position(end as u64) })
+    }
+
+    async fn evidence(&self, _: &TrialId) -> Result<Evidence, Problem> {
+        nobody()
+    }
+
+    async fn log_file(&self, _: &TrialId, _: LogFile) -> Result<Vec<u8>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn proof(&self, _: &TrialId, _: Position) -> Result<String, Problem> {
+        nobody()
+    }
+
+    async fn site_records(
+        &self,
+        _: &TrialId,
+        _: &SiteId,
+        _: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn text_key(&self, _: &TrialId, _: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        nobody()
+    }
+
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        Ok(read(
+            &json!({"checks": [{"detail": "/a/path", "name": "small: index", "ok": false}], "ready": false}),
+        ))
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok(String::new())
+    }
+}
+
+/// Tokens that all stand alike; what was refused.
+struct Alike(Standing, Mutex<Vec<String>>);
+
+#[async_trait]
+impl Tokens for Alike {
+    async fn required(&self) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    async fn standing(&self, _: &TokenHash) -> Result<Standing, Problem> {
+        Ok(self.0.clone())
+    }
+
+    fn refused(&self, refused: &Refused<'_>) {
+        let Refused { code, route, token } = refused;
+        self.1.lock().unwrap().push(format!("{code} {route} {}", token.unwrap_or("-")));
+    }
+}
+
+fn held(role: TokenRole, site: Option<&str>, trial: Option<&str>) -> Standing {
+    Standing::Held(Holder {
+        id: "1f".to_owned(),
+        role,
+        site: site.map(|site| site.parse().unwrap()),
+        trial: trial.map(|trial| trial.parse().unwrap()),
+    })
+}
+
+fn asked(standing: Standing) -> (Guarded, Arc<Alike>) {
+    let tokens = Arc::new(Alike(standing, Mutex::default()));
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let asking = Asking { token: Some(TokenHash::of("tbk_0")), route: "GET /x".to_owned() };
+    (Guarded::new(gate, asking), tokens)
+}
+
+fn small() -> TrialId {
+    "small".parse().unwrap()
+}
+
+/// Each page of a site's lists, with pages of `limit`.
+async fn pages(guarded: &Guarded, limit: usize) -> (Vec<String>, Vec<u64>) {
+    let (mut subjects, mut findings, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = Page { after, limit: Some(limit) };
+        let found = guarded.subjects(&small(), page).await.unwrap();
+        assert!(found.subjects.len() <= limit && found.covers.records == SUBJECTS as u64);
+        subjects.extend(found.subjects.iter().map(|subject| subject.subject.to_string()));
+        after = found.next.map(|next| next.to_string());
+        if after.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = Page { after, limit: Some(limit) };
+        let found = guarded.findings(&small(), page).await.unwrap();
+        assert!(found.records.len() <= limit);
+        findings.extend(found.records.iter().map(|record| record.seq.0));
+        after = found.next.map(|next| next.to_string());
+        if after.is_none() {
+            return (subjects, findings);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sites_lists_hold_all_that_is_its_own_whatever_the_size_of_their_pages() {
+    let (guarded, _) = asked(held(TokenRole::Site, Some("S01"), None));
+    for limit in [1, 2, 3, 6, 7, 100] {
+        let (subjects, findings) = pages(&guarded, limit).await;
+        assert_eq!(subjects, ["P0", "P1", "P3", "P4", "P6", "P7", "P9"], "{limit}");
+        assert_eq!(findings, [0, 1, 3, 4, 6, 7, 9], "{limit}");
+    }
+    let (elsewhere, _) = asked(held(TokenRole::Site, Some("S03"), None));
+    assert_eq!(pages(&elsewhere, 2).await, (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_sites_feed_passes_over_what_is_not_its_own() {
+    let (guarded, _) = asked(held(TokenRole::Site, Some("S02"), None));
+    let (mut next, mut seen) = (Position(0), Vec::new());
+    while next.0 < SUBJECTS as u64 {
+        let part = guarded.follow(&small(), next).await.unwrap();
+        seen.extend(part.items.iter().map(|item| item.seq.0));
+        next = part.next;
+    }
+    assert_eq!(seen, [2, 5, 8]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_taken_note_of_with_the_tokens_id_and_the_route() {
+    let check = async |standing: Standing, due: &str| {
+        let (guarded, tokens) = asked(standing);
+        let problem = guarded.metrics().await.unwrap_err();
+        assert!(matches!(problem.status, 401 | 403), "{problem}");
+        assert_eq!(*tokens.1.lock().unwrap(), [due]);
+    };
+    check(Standing::Unknown, "token-not-good GET /x -").await;
+    check(Standing::Revoked { id: "2a".to_owned() }, "token-not-good GET /x 2a").await;
+    check(Standing::Expired { id: "2b".to_owned() }, "token-not-good GET /x 2b").await;
+    check(held(TokenRole::Archive, None, None), "not-permitted GET /x 1f").await;
+    // What is of all trials is not for a token of one.
+    check(held(TokenRole::Operator, None, Some("small")), "not-permitted GET /x 1f").await;
+    let (owner, tokens) = asked(Standing::Owner);
+    owner.metrics().await.unwrap();
+    assert!(tokens.1.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_of_one_trial_or_of_a_site_that_is_not_named_is_good_for_no_more() {
+    let (bound, _) = asked(held(TokenRole::Site, Some("S01"), Some("other")));
+    let page = Page::default;
+    assert_eq!(bound.subjects(&small(), page()).await.unwrap_err().code, "not-permitted");
+    assert!(bound.subjects(&"other".parse().unwrap(), page()).await.is_ok());
+    assert!(bound.trials().await.is_ok());
+    let (nowhere, _) = asked(held(TokenRole::Site, None, None));
+    assert_eq!(nowhere.subjects(&small(), page()).await.unwrap_err().code, "not-permitted");
+}
+
+#[tokio::test]
+async fn readiness_is_for_all_and_its_reasons_are_not() {
+    let (nobody, tokens) = asked(Standing::Unknown);
+    assert_eq!(nobody.readiness().await.unwrap().checks[0].detail, None);
+    assert!(tokens.1.lock().unwrap().is_empty());
+    let (operator, _) = asked(held(TokenRole::Operator, None, None));
+    assert_eq!(operator.readiness().await.unwrap().checks[0].detail.as_deref(), Some("/a/path"));
+}
+
+#[test]
+fn a_record_that_does_not_say_whose_it_is_is_nobodys() {
+    let site = "S01".parse().unwrap();
+    assert!(readable(&record(0), &site) && !readable(&record(2), &site));
+    assert!(readable(r#"{"event":{"kind":"key_granted"}}"#, &site));
+    for record in ["", "{}", "[]", r#"{"event":{"subject":"P1"}}"#, r#"{"event":{"subject":"P1","site":7}}"#]
+    {
+        assert!(!readable(record, &site), "{record}");
+    }
+}
