@@ -654,11 +654,12 @@ class Report:
 # Events (section 4) and what the kinds about the trial say (section 7) ----------------------------------------------
 
 SUBJECT_KINDS = {"enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"}
-TRIAL_KINDS = {"trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted"}
+TRIAL_KINDS = {"trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted",
+               "log_key_changed"}
 RESERVED = set(
     "screening consent product_lot ae_assessment safety_report_sent adjudication allocation unblinding "
     "protocol_deviation protocol_amended data_cut report_published signature query verification lock unlock "
-    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed log_key_changed".split())
+    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed".split())
 ROLES = set("sponsor principal_investigator investigator coordinator cell_lab monitor data_manager sponsor_safety "
             "committee statistician inspector auditor".split())
 SITE_ROLES = {"principal_investigator", "investigator", "coordinator"}
@@ -768,11 +769,15 @@ def trial_data(kind, data):
         need(data["reason"] in ("left", "replaced", "lost", "compromised"), "no reason")
         if "suspected_since" in data:
             partial_date(data["suspected_since"])
-    else:
+    elif kind == "service_key_granted":
         members(data, ("possession", "service", "verifier_key"))
         text(data["possession"])
         text(data["verifier_key"])
         need(data["service"] == "receipts", "no service")
+    else:
+        members(data, ("possession", "verifier_key"))
+        text(data["possession"])
+        text(data["verifier_key"])
 
 
 class BeyondThisVersion(Refused):
@@ -857,7 +862,7 @@ FINDING_OF = {
 }
 UNDECIDED_WITH_GAPS = {
     "key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled",
-    "revoked-unknown", "amended-unknown", "stale-amendment", "already-void",
+    "revoked-unknown", "revokes-last-log-key", "amended-unknown", "stale-amendment", "already-void",
 }
 
 
@@ -880,6 +885,19 @@ def possession_message(genesis, holder, public):
     return ("trialbook key v1\n%s\n%s\n%s" % (genesis, holder, in_base64(public))).encode()
 
 
+class LogKey:
+    """A key of the log's own, in force at the sizes behind the record that names it, up to the one that revokes it."""
+
+    role = "log"
+
+    def __init__(self, key, seq):
+        self.key, self.seq, self.revoked_at = key, seq, None
+
+    def in_force_at(self, size):
+        size = max(size, 1)
+        return self.seq < size and (self.revoked_at is None or size <= self.revoked_at)
+
+
 class Trial:
     """Who is entitled to what, and what the log holds, after the records so far."""
 
@@ -889,6 +907,7 @@ class Trial:
         self.keys, self.services, self.sites, self.subjects, self.records = {}, {}, set(), {}, {}
         try:
             self.log_key = VerifierKey(data["log_key"], LOG)
+            self.log_keys = {self.log_key.public.id: LogKey(self.log_key, 0)}
             for stated in data["sponsor_keys"]:
                 public = PublicKey(from_base64(stated["public_key"], 32))
                 insist(public.id not in self.keys, "opening-malformed")
@@ -926,7 +945,9 @@ class Trial:
         if kind == "key_granted":
             self.judge_grant(grant, data, at)
         elif kind == "service_key_granted":
-            self.judge_service(data)
+            self.judge_registry_key(data, self.log_key.name + "/receipts")
+        elif kind == "log_key_changed":
+            self.judge_registry_key(data, self.log_key.name)
         elif kind == "key_revoked":
             self.judge_revocation(event["key"], grant, data["key"])
         elif kind in SUBJECT_KINDS:
@@ -956,14 +977,13 @@ class Trial:
             insist(data["organisation"] == signer.organisation, "grant-not-entitled")
         self.judge_possession(public, data["holder"], data["possession"])
 
-    def judge_service(self, data):
+    def judge_registry_key(self, data, name):
         try:
             key = VerifierKey(data["verifier_key"], LOG)
         except Refused:
             raise Refusal("grant-malformed") from None
-        insist(key.name == self.log_key.name + "/receipts", "grant-malformed")
-        insist(not self.granted_before(key.public.id) and key.public.data != self.log_key.public.data,
-               "grant-key-repeated")
+        insist(key.name == name, "grant-malformed")
+        insist(not self.granted_before(key.public.id) and key.public.id not in self.log_keys, "grant-key-repeated")
         self.judge_possession(key.public, key.name, data["possession"])
 
     def judge_possession(self, public, holder, possession):
@@ -975,8 +995,8 @@ class Trial:
                "grant-without-possession")
 
     def judge_revocation(self, signer_id, signer, key_id):
-        insist(self.granted_before(key_id), "revoked-unknown")
-        revoked = self.keys.get(key_id) or self.services[key_id]
+        insist(self.granted_before(key_id) or key_id in self.log_keys, "revoked-unknown")
+        revoked = self.keys.get(key_id) or self.services.get(key_id) or self.log_keys[key_id]
         insist(revoked.revoked_at is None, "revoked-already")
         if signer.role == "sponsor":
             insist(key_id != signer_id, "revokes-itself")
@@ -985,6 +1005,9 @@ class Trial:
                    "grant-not-entitled")
         else:
             insist(revoked.role in SITE_ROLES and revoked.sites <= signer.sites, "grant-not-entitled")
+        if not self.granted_before(key_id):
+            in_force = [known for known, key in self.log_keys.items() if key.revoked_at is None]
+            insist(in_force != [key_id], "revokes-last-log-key")
 
     def judge_subject(self, event, where):
         known = self.subjects.get(event["subject"])
@@ -1033,8 +1056,12 @@ class Trial:
         elif kind == "service_key_granted":
             key = VerifierKey(data["verifier_key"], LOG)
             self.services[key.public.id] = Grant(key, key.name, None, "service", [], role, seq)
+        elif kind == "log_key_changed":
+            key = VerifierKey(data["verifier_key"], LOG)
+            self.log_keys[key.public.id] = LogKey(key, seq)
         elif kind == "key_revoked":
-            (self.keys.get(data["key"]) or self.services[data["key"]]).revoked_at = seq
+            granted = self.keys.get(data["key"]) or self.services.get(data["key"]) or self.log_keys[data["key"]]
+            granted.revoked_at = seq
 
 
 # The records (sections 13 and 15) -----------------------------------------------------------------------------------
@@ -1045,7 +1072,7 @@ class Records:
     def __init__(self, report, genesis=None, log_key=None, known_hashes=()):
         self.report, self.genesis, self.log_key = report, genesis, log_key
         self.known, self.due, self.head, self.last_at = dict(known_hashes), 0, bytes(32), None
-        self.trial, self.opened, self.gaps, self.ids, self.times = None, False, False, {}, []
+        self.trial, self.first, self.gaps, self.ids, self.times = None, None, False, {}, []
 
     def missing(self, tree_hash):
         self.report.find("records-missing", self.due)
@@ -1054,6 +1081,7 @@ class Records:
 
     def take(self, data):
         seq, digest = self.due, record_hash(data)
+        self.first = self.first or digest.hex()
         self.report.count("records hashed")
         try:
             record, event_bytes, signature = self.form(data)
@@ -1116,8 +1144,6 @@ class Records:
             if seq == 0:
                 insist(event["kind"] == "trial_opened", "trial-not-open")
                 self.trial = Trial(event, digest)
-                if self.log_key and self.trial.log_key.text != self.log_key.text:
-                    self.report.find("log-key-differs", seq)
             elif self.trial:
                 self.trial.judge(event, at)
         except Refusal as refusal:
@@ -1140,7 +1166,19 @@ class Records:
         if seq > 0 and event["kind"] != "trial_opened":
             self.trial.take(event, seq, digest, at, entitled)
 
+    def named_keys(self, brought):
+        """The log keys that the records name, if they are the known log's (section 21); else None."""
+        if self.trial is None or self.genesis not in (None, self.first):
+            return None
+        named = list(self.trial.log_keys.values())
+        if brought and not {key.text for key in brought} & {known.key.text for known in named}:
+            return None
+        return named
+
     def finish(self, size, shortest):
+        if self.trial and self.log_key and not self.gaps:
+            if self.log_key.text not in [known.key.text for known in self.trial.log_keys.values()]:
+                self.report.find("log-key-differs", 0)
         if self.due == 0 and not shortest:
             self.report.find("log-empty", "")
         if self.due < shortest:
@@ -1306,12 +1344,13 @@ def check_manifest(files, report):
 class Archive:
     def __init__(self, files, report, whole_only, prefix=""):
         self.files, self.report, self.whole_only, self.prefix = files, report, whole_only, prefix
-        self.differing, self.log_keys, self.witnesses, self.seen = {}, [], [], []
+        self.differing, self.log_keys, self.named, self.witnesses, self.seen = {}, [], None, [], []
+        self.is_signed = False
 
     def find(self, code, path, detail=""):
         self.report.find(code, self.prefix + path, detail)
 
-    def checkpoint(self, log_key, policy, genesis):
+    def checkpoint(self):
         """The checkpoint's (origin, size, root), or None if nothing can be held against it."""
         file = self.files.get("checkpoint")
         if file is None:
@@ -1319,33 +1358,54 @@ class Archive:
             return None
         self.note = b"" if file.length > NOTE_BYTES_MAX else file.read()
         try:
-            found = read_checkpoint(read_note(self.note)[0])
+            return read_checkpoint(read_note(self.note)[0])
         except Refused as fault:
             self.find("checkpoint-malformed", "checkpoint", str(fault))
             return None
-        origin = found[0]
-        self.log_keys = [log_key] if log_key else policy.logs if policy else []
-        self.log_keys = self.log_keys or self.keys_of_opening(genesis)
+
+    def know_keys(self, log_key, policy, genesis, records):
+        """The log's keys and witnesses; which of the keys had to sign, only the records say."""
+        brought = [log_key] if log_key else policy.logs if policy else []
+        self.named = records.named_keys(brought)
+        if self.named is not None:
+            self.log_keys = [known.key for known in self.named]
+        else:
+            self.log_keys = brought or self.keys_of_opening(genesis)
+        self.witnesses = list(policy.witnesses.values()) if policy else []
+
+    def judge_checkpoint(self, origin, size, policy, gaps):
         if not self.log_keys:
             self.find("checkpoint-key-unknown", "checkpoint")
-            return found
-        named = [key for key in self.log_keys if key.name == origin]
-        if not named:
+            return
+        known = [key for key in self.log_keys if key.name == origin]
+        if not known:
             self.find("checkpoint-of-another-log", "checkpoint", origin)
-            return found
-        self.witnesses = list(policy.witnesses.values()) if policy else []
+            return
         try:
-            _, signed = signers(self.note, named + self.witnesses)
+            _, signed = signers(self.note, known + self.witnesses)
         except Refused as fault:
             self.find("checkpoint-bad-signature", "checkpoint", str(fault))
-            return found
+            return
         self.report.count("signatures of the checkpoint held", len(signed))
-        if not any(key.kind == LOG for key, _ in signed):
+        by = [key.text for key, _ in signed if key.kind == LOG]
+        if not by:
             self.find("checkpoint-not-signed", "checkpoint")
-        self.seen += [(found[1], time) for key, time in signed if key.kind == WITNESS]
+        else:
+            for due in self.due(size):
+                if due.text not in by:
+                    code = "authority-undecided" if gaps else "checkpoint-signature-missing"
+                    self.find(code, "checkpoint", "%s has not signed" % due.text)
+        self.is_signed = self.vouch(by, size)
+        self.seen += [(size, time) for key, time in signed if key.kind == WITNESS]
         if policy and not policy.met(policy.names_of(key for key, _ in signed if key.kind == WITNESS)):
             self.find("quorum-short", "checkpoint")
-        return found
+
+    def due(self, size):
+        return [known.key for known in self.named or [] if known.in_force_at(size)]
+
+    def vouch(self, by, size):
+        """Whether the log has signed: by a key that was in force, where the records say which were."""
+        return bool(by) and (self.named is None or any(due.text in by for due in self.due(size)))
 
     def keys_of_opening(self, genesis):
         for width in range(256, 0, -1):
@@ -1568,7 +1628,7 @@ class Archive:
             origin, known_size, known_root = read_checkpoint(read_note(note)[0])
             named = [key for key in self.log_keys if key.name == origin]
             _, signed = signers(note, named + self.witnesses)
-            need(any(key.kind == LOG for key, _ in signed), "not signed by the log")
+            need(self.vouch([key.text for key, _ in signed if key.kind == LOG], known_size), "not signed by the log")
         except Refused as fault:
             self.report.find("known-checkpoint-unusable", place, str(fault))
             return
@@ -1583,9 +1643,8 @@ class Archive:
 
 def check_archive(files, report, options, whole_only, prefix):
     archive = Archive(files, report, whole_only, prefix)
-    found = archive.checkpoint(options.key, options.policy, options.genesis)
-    signed = not any(code.startswith("checkpoint-") for code, _, _ in report.findings)
-    _, size, root = found or (None, archive.end(), None)
+    found = archive.checkpoint()
+    origin, size, root = found or (None, archive.end(), None)
     # Nobody makes this program count to a size that no files bear out: what is there is checked all the same.
     if size > archive.reach() + 65_536:
         report.find("records-missing", "", "there ought to be %d records" % size)
@@ -1593,9 +1652,6 @@ def check_archive(files, report, options, whole_only, prefix):
         size, root = archive.reach(), None
     archive.sort_files(size)
     archive.check_tree(size, root)
-    archive.sound = signed and not any(code == "wrong-root" for code, _, _ in report.findings)
-    for place, note in options.known_checkpoints:
-        archive.known_checkpoint(place, note, size, root)
     known = {}
     for known_size, digest in options.known:
         if known_size:
@@ -1615,6 +1671,12 @@ def check_archive(files, report, options, whole_only, prefix):
         else:
             records.take(data)
     records.finish(size, 1 if options.genesis else 0)
+    archive.know_keys(options.key, options.policy, options.genesis, records)
+    if found:
+        archive.judge_checkpoint(origin, found[1], options.policy, records.gaps)
+    archive.sound = archive.is_signed and not any(code == "wrong-root" for code, _, _ in report.findings)
+    for place, note in options.known_checkpoints:
+        archive.known_checkpoint(place, note, size, root)
     for seen_size, time in archive.seen:
         for seq, at in enumerate(records.times[:seen_size]):
             if at and instant_micros(at) > (time + 60) * 1_000_000:
@@ -1624,7 +1686,7 @@ def check_archive(files, report, options, whole_only, prefix):
 
 
 def check_receipt_notes(receipts, trial, report):
-    """A receipt binds the registry if its note is signed by a key in force at its position (section 8)."""
+    """A receipt binds the registry if its note is signed by a service key not revoked before its position (section 8)."""
     for place, receipt in enumerate(receipts):
         if "note" not in receipt:
             continue
@@ -1636,7 +1698,7 @@ def check_receipt_notes(receipts, trial, report):
             continue
         note = receipt["note"].encode()
         keys = [grant.public for grant in trial.services.values()
-                if grant.seq <= receipt["seq"] and (grant.revoked_at is None or receipt["seq"] <= grant.revoked_at)]
+                if grant.revoked_at is None or receipt["seq"] <= grant.revoked_at]
         try:
             text, signed = signers(note, keys)
             origin, first, count, root = read_receipt_note(text)

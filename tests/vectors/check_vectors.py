@@ -233,6 +233,17 @@ def log_proof(given):
 
 
 def log(given, output):
+    return checked_log(given, output)[1]
+
+
+def log_keys(given, output):
+    records, answer = checked_log(given, output)
+    answer["due"] = [[known.key.text for known in records.trial.log_keys.values() if known.in_force_at(size)]
+                     for size in range(records.due + 1)]
+    return answer
+
+
+def checked_log(given, output):
     """The records are checked; from the people's seeds their signatures are made again."""
     report = c.Report()
     records = c.Records(report, output["genesis"])
@@ -244,8 +255,9 @@ def log(given, output):
         message = b"trialbook event v1\n" + spans["event"]
         need(c.in_base64(c.sign(seeds[record["event"]["key"]], message)) == record["signature"], "another signature")
     records.finish(records.due, 1)
-    return {"genesis": c.record_hash(output["records"][0].encode()).hex(), "head": records.head.hex(),
-            "records": output["records"], "verdict": "intact" if report.status(output["genesis"]) == 0 else "broken"}
+    return records, {
+        "genesis": c.record_hash(output["records"][0].encode()).hex(), "head": records.head.hex(),
+        "records": output["records"], "verdict": "intact" if report.status(output["genesis"]) == 0 else "broken"}
 
 
 def note_check(given):
@@ -457,8 +469,8 @@ FAMILIES = {
     "canonical-check": canonical_check, "canonical-write": canonical_write, "checkpoint": checkpoint,
     "checkpoint-text": checkpoint_text, "clinical-time": clinical_time, "decimal": decimal,
     "entry-bundle": entry_bundle, "event-signature": event_signature, "identifier": identifier, "instant": instant,
-    "log": log, "log-proof": log_proof, "log-proof-check": log_proof_check, "note": note, "note-check": note_check,
-    "partial-date": partial_date, "policy": policy, "possession": possession, "receipt": receipt,
+    "log": log, "log-keys": log_keys, "log-proof": log_proof, "log-proof-check": log_proof_check, "note": note,
+    "note-check": note_check, "partial-date": partial_date, "policy": policy, "possession": possession, "receipt": receipt,
     "record-hash": record_hash, "record-join": record_join, "role-table": role_table, "sledai-2k": sledai_2k,
     "tile": tile, "tile-path": tile_path, "tile-set": tile_set, "tree-check": tree_check,
     "tree-consistency": tree_consistency, "tree-inclusion": tree_inclusion, "tree-root": tree_root,
@@ -492,7 +504,7 @@ def main(directory):
         for vector in vectors:
             checked += 1
             try:
-                given = (vector["input"], vector["output"]) if family == "log" else (vector["input"],)
+                given = (vector["input"], vector["output"]) if family in ("log", "log-keys") else (vector["input"],)
                 if not agrees(family, FAMILIES[family](*given), vector["output"]):
                     differing.append((family, vector["name"]))
             except Refused as fault:

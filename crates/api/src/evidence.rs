@@ -36,18 +36,37 @@ pub struct Evidence {
     pub checkpoint: Option<Sealed>,
     /// How many durable records no checkpoint covers yet.
     pub lag_records: u64,
-    /// Verifier key of the log; its name is the log's origin.
+    /// Verifier key that the log's opening names; its name is the log's origin.
     pub log_key: String,
+    /// Every key that the log has named for its checkpoints, in the order of the records.
+    pub log_keys: Vec<LogKeyView>,
     /// Verifier keys of receipts that are in force.
     pub receipt_keys: Vec<String>,
     /// Why no checkpoints are signed, if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// What kept the last try from succeeding; it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// The last checkpoint that as many witnesses have cosigned as the policy asks for; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnessed: Option<Sealed>,
     /// Witnesses that have cosigned the latest checkpoint, and all that are asked.
     pub witnesses: Witnesses,
+}
+
+/// A key of the log: it signs every checkpoint from the record that names it to the one that revokes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogKeyView {
+    /// Position of the record that names it.
+    #[schema(value_type = u64)]
+    pub named_at: Position,
+    /// Position of the revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub revoked_at: Option<Position>,
+    /// The verifier key.
+    pub verifier_key: String,
 }
 
 /// What a checkpoint says.

@@ -17,7 +17,7 @@ mod text_key;
 mod wire;
 
 pub use client::Client;
-pub use evidence::{Evidence, LogFile, Sealed, Witnesses};
+pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
 pub use gate::{Gate, Holder, Refused, Standing, TOKEN_COOKIE, TokenHash, Tokens};
 pub use policy::{NoSuchRole, Permission, Resource, TokenRole, permission};
 pub use problem::{Problem, problem_of_refusal};

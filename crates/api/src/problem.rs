@@ -118,7 +118,8 @@ fn status(code: RefusalCode) -> u16 {
         | R::StaleAmendment
         | R::AlreadyVoid
         | R::GrantKeyRepeated
-        | R::RevokedAlready => 409,
+        | R::RevokedAlready
+        | R::RevokesLastLogKey => 409,
     }
 }
 

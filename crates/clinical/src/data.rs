@@ -22,8 +22,8 @@ pub use infusion::{
     CellSource, Cells, Dose, IdentityCheck, Infusion, Interruption, Preparation, ReleaseStatus,
 };
 pub use trial_level::{
-    Definitions, KeyGranted, KeyRevoked, PlannedVisit, RevocationReason, SchemaProfile, Service,
-    ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
+    Definitions, KeyGranted, KeyRevoked, LogKeyChanged, PlannedVisit, RevocationReason, SchemaProfile,
+    Service, ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
 };
 pub use visit::{
     GvhdStages, LocalCode, Medication, MissedReason, Observation, Quantity, Range, RelapseJudgement,
@@ -60,6 +60,8 @@ pub enum Data {
     Contact(Contact),
     /// See [`ServiceKeyGranted`].
     ServiceKeyGranted(ServiceKeyGranted),
+    /// See [`LogKeyChanged`].
+    LogKeyChanged(LogKeyChanged),
     /// Nothing: the event voids the record it amends.
     Void,
 }
@@ -113,6 +115,7 @@ impl Data {
             EventKind::Disposition => read(raw).map(|data| Self::Disposition(Box::new(data))),
             EventKind::Contact => read(raw).map(Self::Contact),
             EventKind::ServiceKeyGranted => read(raw).map(Self::ServiceKeyGranted),
+            EventKind::LogKeyChanged => read(raw).map(Self::LogKeyChanged),
             EventKind::Screening
             | EventKind::Consent
             | EventKind::ProductLot
@@ -134,8 +137,7 @@ impl Data {
             | EventKind::TextKeyDestroyed
             | EventKind::SubjectTransferred
             | EventKind::SubjectsLinked
-            | EventKind::SiteClosed
-            | EventKind::LogKeyChanged => return None,
+            | EventKind::SiteClosed => return None,
         })
     }
 
@@ -153,6 +155,7 @@ impl Data {
             | Self::KeyGranted(_)
             | Self::KeyRevoked(_)
             | Self::ServiceKeyGranted(_)
+            | Self::LogKeyChanged(_)
             | Self::Void => None,
         }
     }

@@ -9,7 +9,9 @@ use chain::note::VerifierKey;
 use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Entitlement, Grant, Role, entitlement};
-use crate::data::{Data, DispositionReason, KeyGranted, KeyRevoked, Service, ServiceKeyGranted, TrialOpened};
+use crate::data::{
+    Data, DispositionReason, KeyGranted, KeyRevoked, LogKeyChanged, Service, ServiceKeyGranted, TrialOpened,
+};
 use crate::event::{Amends, Effect, Event};
 use crate::finding::Finding;
 use crate::id::{SiteId, SubjectId};
@@ -76,6 +78,7 @@ refusals! {
     RevokedUnknown = "revoked-unknown", "The key to revoke was never granted.";
     RevokedAlready = "revoked-already", "The key is revoked already.";
     RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
+    RevokesLastLogKey = "revokes-last-log-key", "The log would be left without a key that signs it.";
     OpeningMalformed = "opening-malformed", "The opening's sponsor keys, log key or rule set are not of their form.";
 }
 
@@ -214,6 +217,7 @@ pub fn authorize(
         Data::KeyGranted(data) => check_granting(trial, grant, data, recorded_at),
         Data::KeyRevoked(data) => check_revoking(trial, grant, event, data, recorded_at),
         Data::ServiceKeyGranted(data) => check_service_key(trial, data),
+        Data::LogKeyChanged(data) => check_log_key(trial, data),
         _ => check_subject(trial, event, references),
     }
 }
@@ -387,6 +391,12 @@ fn is_granted(trial: &Trial, key: PublicKey) -> bool {
     trial.keys.contains_key(&key.id()) || trial.service_keys.contains_key(&key.id())
 }
 
+/// Whether a key may not become one of the registry's own: the log's key promises more than a receipt's, and each is kept
+/// apart.
+fn is_taken(trial: &Trial, key: PublicKey) -> bool {
+    is_granted(trial, key) || trial.log_keys.get(key.id()).is_some()
+}
+
 fn check_possession(trial: &Trial, holder: &str, key: PublicKey, possession: &str) -> Result<(), Refusal> {
     let message = chain::key::possession_message(trial.genesis, holder, key);
     match chain::Signature::from_text(possession) {
@@ -406,11 +416,35 @@ fn check_service_key(trial: &Trial, data: &ServiceKeyGranted) -> Result<(), Refu
     if verifier_key.name() != chain::receipt::key_name(log.name()) {
         return Err(malformed());
     }
-    // The log's key promises more than a receipt does, and is kept apart.
-    if is_granted(trial, verifier_key.key()) || verifier_key.key() == log.key() {
+    if is_taken(trial, verifier_key.key()) {
         return refuse(RefusalCode::GrantKeyRepeated, "/data/verifier_key");
     }
     check_possession(trial, verifier_key.name(), verifier_key.key(), &data.possession)
+}
+
+fn check_log_key(trial: &Trial, data: &LogKeyChanged) -> Result<(), Refusal> {
+    let malformed = || {
+        let detail = "expected a log's verifier key, named as the log";
+        Refusal::new(RefusalCode::GrantMalformed, "/data/verifier_key", detail)
+    };
+    let verifier_key = VerifierKey::from_text(&data.verifier_key).map_err(|_| malformed())?;
+    let log = VerifierKey::from_text(&trial.log_key).map_err(|_| malformed())?;
+    if verifier_key.name() != log.name() {
+        return Err(malformed());
+    }
+    if is_taken(trial, verifier_key.key()) {
+        return refuse(RefusalCode::GrantKeyRepeated, "/data/verifier_key");
+    }
+    check_possession(trial, verifier_key.name(), verifier_key.key(), &data.possession)
+}
+
+/// Of a key that is no person's: whether a sponsor revokes it, and it is not revoked yet.
+fn check_revoking_service(signer: &Grant, revoked_at: Option<Position>) -> Result<(), Refusal> {
+    match (signer.role, revoked_at) {
+        (_, Some(_)) => refuse(RefusalCode::RevokedAlready, "/data/key"),
+        (Role::Sponsor, None) => Ok(()),
+        _ => refuse(RefusalCode::GrantNotEntitled, "/data/key"),
+    }
 }
 
 fn check_revoking(
@@ -421,14 +455,17 @@ fn check_revoking(
     at: Instant,
 ) -> Result<(), Refusal> {
     if let Some(service) = trial.service_keys.get(&data.key) {
-        return match (signer.role, service.revoked_at) {
-            (_, Some(_)) => refuse(RefusalCode::RevokedAlready, "/data/key"),
-            (Role::Sponsor, None) => Ok(()),
-            _ => refuse(RefusalCode::GrantNotEntitled, "/data/key"),
-        };
+        return check_revoking_service(signer, service.revoked_at);
     }
     let Some(revoked) = trial.keys.get(&data.key) else {
-        return refuse(RefusalCode::RevokedUnknown, "/data/key");
+        let Some(log_key) = trial.log_keys.get(data.key) else {
+            return refuse(RefusalCode::RevokedUnknown, "/data/key");
+        };
+        check_revoking_service(signer, log_key.revoked_at)?;
+        if trial.log_keys.is_last(data.key) {
+            return refuse(RefusalCode::RevokesLastLogKey, "/data/key");
+        }
+        return Ok(());
     };
     if revoked.revoked_at.is_some() {
         return refuse(RefusalCode::RevokedAlready, "/data/key");

@@ -110,7 +110,7 @@ kinds! {
     SiteClosed = "site_closed", Trial;
     /// A key of the registry's own is named: the one that signs receipts.
     ServiceKeyGranted = "service_key_granted", Trial;
-    /// Reserved.
+    /// The log's checkpoints are signed with a further key from here on.
     LogKeyChanged = "log_key_changed", Trial;
 }
 
@@ -130,6 +130,7 @@ impl EventKind {
                 | Self::Disposition
                 | Self::Contact
                 | Self::ServiceKeyGranted
+                | Self::LogKeyChanged
         )
     }
 

@@ -249,6 +249,7 @@ impl TrialFold {
             Data::KeyGranted(_)
             | Data::KeyRevoked(_)
             | Data::ServiceKeyGranted(_)
+            | Data::LogKeyChanged(_)
             | Data::Enrollment(_)
             | Data::Infusion(_)
             | Data::Visit(_)

@@ -15,6 +15,7 @@ use crate::data::{Data, Definitions, PlannedVisit, SchemaProfile};
 use crate::date::latest_day_number;
 use crate::event::{Amends, Event};
 use crate::id::{SiteId, SubjectId, TrialId, Zone};
+use crate::log_keys::LogKeys;
 
 pub use subject::{EnrollmentFacts, FACTS_HELD_MAX, HeldFact, InfusionFacts, Subject};
 pub(crate) use subject::{first_of, is_withdrawal_from_contact, presumes_life};
@@ -40,8 +41,10 @@ pub struct Trial {
     pub schedule: Vec<PlannedVisit>,
     /// What it demands.
     pub profile: SchemaProfile,
-    /// The log's verifier key.
+    /// The log's verifier key, as the opening states it.
     pub log_key: String,
+    /// The keys that sign the log's checkpoints: the opening's, if it is one, and those named since.
+    pub log_keys: LogKeys,
     /// Its active sites.
     pub sites: BTreeMap<SiteId, Site>,
     /// Every key ever granted.
@@ -66,6 +69,14 @@ pub struct ServiceKey {
     pub granted_at: Position,
     /// The record that revoked it.
     pub revoked_at: Option<Position>,
+}
+
+impl ServiceKey {
+    /// Whether a receipt for the record at `seq` that the key has signed binds the registry. The record may be older than
+    /// the grant: whoever asks again is answered with the key of the day.
+    pub fn binds(&self, seq: Position) -> bool {
+        self.revoked_at.is_none_or(|revoked| seq <= revoked)
+    }
 }
 
 /// An active site.
@@ -131,6 +142,8 @@ impl Trial {
             };
             Some((public_key.id(), grant))
         });
+        let mut log_keys = LogKeys::default();
+        log_keys.apply(event, Position(0));
         Some(Self {
             id: event.trial.clone(),
             genesis,
@@ -142,6 +155,7 @@ impl Trial {
             schedule: data.schedule.clone(),
             profile: data.profile.clone(),
             log_key: data.log_key.clone(),
+            log_keys,
             sites: BTreeMap::new(),
             keys: keys.collect(),
             service_keys: BTreeMap::new(),
@@ -165,6 +179,7 @@ impl Trial {
     /// Goes one record on: an event that was accepted, at its position and time.
     pub fn apply(&mut self, event: &Event, seq: Position, recorded_at: Instant) {
         self.last_signed.insert(event.key, (seq, latest_day_number(recorded_at)));
+        self.log_keys.apply(event, seq);
         match &event.data {
             Data::SiteActivated(data) => {
                 if let Some(site) = &event.site {
@@ -214,7 +229,8 @@ impl Trial {
             | Data::Disposition(_)
             | Data::Contact(_)
             | Data::Void => self.apply_to_subject(event, seq),
-            Data::TrialOpened(_) => {}
+            // The log's keys have been taken in.
+            Data::TrialOpened(_) | Data::LogKeyChanged(_) => {}
         }
     }
 

@@ -6,12 +6,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use archive::Archive;
-use chain::note::Signer;
 use chain::policy::Policy;
 use chain::{SignedCheckpoint, TreeSize};
 use journal::Journal;
 use keep::Checkpoints;
 
+use crate::keys::LogKeys;
 use crate::run::{Runner, Settings, key_of};
 use crate::sealer::Desk;
 use crate::shared::{Asked, Phase, Sealed, Shared, Status, Stop, WitnessStatus};
@@ -25,8 +25,8 @@ pub struct Parts {
     pub archive: Archive,
     /// Where the last checkpoints are kept, best on another volume than journal and archive.
     pub checkpoints: Arc<Checkpoints>,
-    /// The log's key, named like the log's origin; two while one key takes over from another.
-    pub signers: Vec<Signer>,
+    /// The log's keys.
+    pub keys: Arc<dyn LogKeys>,
     /// The time, for what is shown.
     pub clock: Arc<dyn Fn() -> chain::Instant + Send + Sync>,
     /// Whom to ask for cosignatures.
@@ -40,17 +40,6 @@ pub struct Parts {
 /// Why a notary was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no key to sign with.
-    #[error("a notary needs the log's key")]
-    NoSigner,
-    /// The keys are not one log's.
-    #[error("the keys are of two logs, {first} and {other}")]
-    TwoLogs {
-        /// The first key's name.
-        first: String,
-        /// The other name.
-        other: String,
-    },
     /// The policy names no such witness, so that its cosignatures could not be checked.
     #[error("the policy names no witness {name}")]
     UnknownWitness {
@@ -101,12 +90,7 @@ pub struct Watch {
 /// # Errors
 /// [`StartError`].
 pub fn start(parts: Parts) -> Result<NotaryHandle, StartError> {
-    let Parts { journal, archive, checkpoints, signers, clock, witnesses, policy, settings } = parts;
-    let first = signers.first().ok_or(StartError::NoSigner)?;
-    let origin = first.name().to_owned();
-    if let Some(other) = signers.iter().find(|signer| signer.name() != origin) {
-        return Err(StartError::TwoLogs { first: origin, other: other.name().to_owned() });
-    }
+    let Parts { journal, archive, checkpoints, keys, clock, witnesses, policy, settings } = parts;
     for witness in &witnesses {
         if policy.as_ref().and_then(|policy| key_of(policy, witness.name())).is_none() {
             return Err(StartError::UnknownWitness { name: witness.name().to_owned() });
@@ -127,10 +111,15 @@ pub fn start(parts: Parts) -> Result<NotaryHandle, StartError> {
         let attending = move || attend(place, &*client, &archive, &shared);
         thread::Builder::new().name(name).spawn(attending).map_err(spawning)?;
     }
-    let logs = signers.iter().map(Signer::verifier_key).collect();
-    let desk =
-        Desk { origin, signers, journal: Arc::clone(&journal), archive: runtime()?, keep: checkpoints };
-    let runner = Runner { shared: Arc::clone(&shared), journal, policy, logs, settings, clock };
+    let origin = keys.origin().to_owned();
+    let desk = Desk {
+        origin,
+        keys: Arc::clone(&keys),
+        journal: Arc::clone(&journal),
+        archive: runtime()?,
+        keep: checkpoints,
+    };
+    let runner = Runner { shared: Arc::clone(&shared), journal, policy, keys, settings, clock };
     let running = move || {
         let stop = catch_unwind(AssertUnwindSafe(|| runner.run(desk))).unwrap_or(Stop::Panicked);
         shared.change(|state| state.phase = Phase::Stopped(stop));

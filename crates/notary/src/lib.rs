@@ -1,7 +1,8 @@
 //! Seals the journal into the archive, signs checkpoints, gathers cosignatures.
 //!
 //! It decides nothing about records: what the journal says is durable, it re-reads, re-hashes and seals. It holds the
-//! log's key, and signs only what continues everything it and others have put their names to before.
+//! log's keys, and signs only what continues everything it and others have put their names to before: with every key
+//! that is due at a size, or not at all ([`LogKeys`]).
 //!
 //! # Before it signs
 //!
@@ -39,6 +40,7 @@
 
 mod growth;
 mod handle;
+mod keys;
 mod refusal;
 mod run;
 mod sealer;
@@ -47,6 +49,7 @@ mod witness;
 
 pub use growth::JournalFault;
 pub use handle::{NotaryHandle, Parts, StartError, WaitError, Watch, start};
+pub use keys::LogKeys;
 pub use refusal::{ArchiveFault, Refusal, Side};
 pub use run::Settings;
 pub use shared::{Phase, Sealed, Status, Stop, WitnessStatus};

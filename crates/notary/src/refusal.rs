@@ -1,6 +1,7 @@
 //! Why a notary signs nothing any more, and what only makes it try again.
 
 use archive::{GetError, PutError, TidyError};
+use chain::note::VerifierKey;
 use chain::tile::TilePath;
 use chain::{RootHash, TreeSize};
 use journal::ReadError;
@@ -149,6 +150,8 @@ pub(crate) enum Failure {
     Journal(ReadError),
     #[error("{path} was written and is not there")]
     Vanished { path: TilePath },
+    #[error("the log's key {key} is not here, with which a checkpoint over {size} records has to be signed")]
+    KeyMissing { key: VerifierKey, size: TreeSize },
 }
 
 /// Why a step did not succeed.

@@ -10,6 +10,7 @@ use chain::tile::TILE_WIDTH;
 use chain::{SignedCheckpoint, TreeSize};
 use journal::Journal;
 
+use crate::keys::LogKeys;
 use crate::refusal::{Failure, Fault, Refusal, Side};
 use crate::sealer::{Desk, Sealer, state};
 use crate::shared::{Asked, Phase, Sealed, Shared, Stop, pause};
@@ -56,7 +57,7 @@ pub(crate) struct Runner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) policy: Option<Policy>,
-    pub(crate) logs: Vec<VerifierKey>,
+    pub(crate) keys: Arc<dyn LogKeys>,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
 }
@@ -132,8 +133,22 @@ impl Runner {
         Err(Stop::Asked)
     }
 
+    /// What witnesses are asked about first; `None` if it was asked to stop before the key for it was here.
+    fn standing(&self, sealer: &Sealer) -> Option<SignedCheckpoint> {
+        for failures in 1.. {
+            match sealer.standing() {
+                Ok(standing) => return Some(standing),
+                Err(failure) => self.failed(&failure, failures),
+            }
+            if self.asked() != Asked::GoOn {
+                break;
+            }
+        }
+        None
+    }
+
     fn seal(&self, sealer: Sealer) -> Result<(), Stop> {
-        let round = sealer.standing();
+        let Some(round) = self.standing(&sealer) else { return Ok(()) };
         let mut sealing = Sealing {
             sealer,
             sealed_at: None,
@@ -210,7 +225,13 @@ impl Runner {
         let is_due = is_last || sealing.sealed_at.is_none_or(|at| at.elapsed() >= self.settings.interval);
         if target > sealing.sealer.size() && is_due {
             sealing.sealed_at = Some(Instant::now());
-            sealing.sealer.seal(target)?;
+            match sealing.sealer.seal(target) {
+                // The tile's end lies between the record that names the next key and the one that revokes a lost one.
+                Err(Fault::Failed(Failure::KeyMissing { .. })) if target < head => {
+                    sealing.sealer.seal(head)?;
+                }
+                sealed => sealed?,
+            }
             self.publish(sealing)?;
         }
         if sealing.is_untidy {
@@ -324,8 +345,8 @@ impl Runner {
             };
         };
         let ours = SignedCheckpoint::parse(shown).ok().filter(|shown| {
-            let is_named = self.logs.iter().any(|log| log.name() == shown.claim().origin());
-            is_named && shown.verify(&self.logs, &[]).is_ok()
+            let logs = self.keys.due(shown.claim().size);
+            shown.claim().origin() == self.keys.origin() && shown.verify(&logs, &[]).is_ok()
         });
         match ours {
             Some(shown) => Ok(Some(shown.claim().size)),
@@ -344,7 +365,8 @@ impl Runner {
         }
         let keys = std::slice::from_ref(key);
         let is_there = |checkpoint: &SignedCheckpoint| {
-            checkpoint.verify(&self.logs, keys).is_ok_and(|trusted| !trusted.cosignatures.is_empty())
+            let logs = self.keys.due(checkpoint.claim().size);
+            checkpoint.verify(&logs, keys).is_ok_and(|trusted| !trusted.cosignatures.is_empty())
         };
         if is_there(&sealing.round) {
             return Ok(());
@@ -376,7 +398,8 @@ impl Runner {
         // Nobody need witness that nothing is there.
         checkpoint.claim().size > TreeSize(0)
             && self.policy.as_ref().is_some_and(|policy| {
-                policy.check(checkpoint, &self.logs).is_ok_and(|(_, evaluation)| evaluation.is_met())
+                let logs = self.keys.due(checkpoint.claim().size);
+                policy.check(checkpoint, &logs).is_ok_and(|(_, evaluation)| evaluation.is_met())
             })
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use archive::BlockingArchive;
-use chain::note::{Signer, VerifierKey};
+use chain::note::Signer;
 use chain::tile::{TileHashes, TilePath, TileReadError};
 use chain::tree::{self, TreeError};
 use chain::{Checkpoint, RootHash, SignedCheckpoint, TreeSize};
@@ -15,16 +15,16 @@ use journal::Journal;
 use keep::{AdvanceError, Checkpoints, Kept, Purpose};
 
 use crate::growth::{Files, Growth, JournalFault};
+use crate::keys::LogKeys;
 use crate::refusal::{Failure, Fault, Refusal, Side};
 
 /// Read from the journal at once, in bytes: what is held in memory while its files are written, about twice.
 const READ_BYTES: usize = 8 << 20;
 
-/// The log's key, and where the log and its state are.
+/// The log's keys, and where the log and its state are.
 pub(crate) struct Desk {
     pub(crate) origin: String,
-    /// At least one, all named like the log: two while one key takes over from another.
-    pub(crate) signers: Vec<Signer>,
+    pub(crate) keys: Arc<dyn LogKeys>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) archive: BlockingArchive,
     pub(crate) keep: Arc<Checkpoints>,
@@ -46,10 +46,6 @@ pub(crate) struct Sealer {
 }
 
 impl Desk {
-    fn keys(&self) -> Vec<VerifierKey> {
-        self.signers.iter().map(Signer::verifier_key).collect()
-    }
-
     /// Reads bytes that must be a checkpoint signed by this log.
     fn read(&self, side: Side, bytes: &[u8]) -> Result<SignedCheckpoint, Refusal> {
         let refuse = |what: String| Refusal::NotACheckpoint { side, origin: self.origin.clone(), what };
@@ -57,7 +53,7 @@ impl Desk {
             Ok(signed) if signed.claim().origin() != self.origin => {
                 Err(refuse("it is another log's".to_owned()))
             }
-            Ok(signed) => match signed.verify(&self.keys(), &[]) {
+            Ok(signed) => match signed.verify(&self.keys.due(signed.claim().size), &[]) {
                 Ok(_) => Ok(signed),
                 Err(error) => Err(refuse(error.to_string())),
             },
@@ -80,11 +76,15 @@ impl Desk {
         }
     }
 
-    fn sign(&self, size: TreeSize, root: RootHash) -> SignedCheckpoint {
+    /// Signs with every key that is due when the log has `due_at` records.
+    fn sign(&self, size: TreeSize, root: RootHash, due_at: TreeSize) -> Result<SignedCheckpoint, Failure> {
         let checkpoint =
             Checkpoint::new(&self.origin, size, root).expect("the name of a key is that of a log");
-        let signers: Vec<&Signer> = self.signers.iter().collect();
-        SignedCheckpoint::sign(checkpoint, &signers).expect("there is a signer, and there are few")
+        let due = self.keys.due(due_at).into_iter();
+        let signers = due.map(|key| self.keys.signer(&key).ok_or(Failure::KeyMissing { key, size }));
+        let signers = signers.collect::<Result<Vec<Signer>, _>>()?;
+        let signers: Vec<&Signer> = signers.iter().collect();
+        Ok(SignedCheckpoint::sign(checkpoint, &signers).expect("there is a signer, and there are few"))
     }
 
     /// Follows the journal from `growth` to `to`, handing over each batch's full files and the size it ends at.
@@ -104,6 +104,7 @@ impl Desk {
             let due = usize::try_from(to.0 - from.0).unwrap_or(usize::MAX);
             for record in records.iter().take(due) {
                 growth.append(record, &mut files)?;
+                self.keys.follow(record);
             }
             each(growth, files)?;
         }
@@ -139,11 +140,13 @@ impl Sealer {
     }
 
     /// What to ask witnesses about before anything is signed: the last checkpoint, or the empty tree's, of which there
-    /// is one alone.
-    pub(crate) fn standing(&self) -> SignedCheckpoint {
+    /// is one alone, signed with the keys of today: the first may be gone before anything was sealed.
+    pub(crate) fn standing(&self) -> Result<SignedCheckpoint, Failure> {
         let served = self.served.as_ref().filter(|_| !self.is_unpublished());
-        let standing = served.or(self.signed.as_ref()).cloned();
-        standing.unwrap_or_else(|| self.desk.sign(TreeSize(0), RootHash::empty()))
+        match served.or(self.signed.as_ref()) {
+            Some(standing) => Ok(standing.clone()),
+            None => self.desk.sign(TreeSize(0), RootHash::empty(), TreeSize(u64::MAX)),
+        }
     }
 
     /// Whether the last checkpoint signed is not what the archive serves.
@@ -170,7 +173,7 @@ impl Sealer {
 
         let old = (before, self.growth.root());
         prove(archive, old, (next.size(), next.root()))?;
-        let signed = self.desk.sign(next.size(), next.root());
+        let signed = self.desk.sign(next.size(), next.root(), next.size())?;
         let expected = self.signed.as_ref().map(state);
         match self.desk.keep.advance(&self.desk.origin, Purpose::Signed, expected, &kept(&signed)) {
             Ok(()) => {}
@@ -194,11 +197,12 @@ impl Sealer {
             // What was kept is gone, under our hands.
             return Err(Refusal::StateBehind { kept, side: Side::Signed, size: ours }.into());
         };
-        let signed = self.desk.read_kept(Side::Kept, &actual)?;
-        let size = signed.claim().size;
+        let size = TreeSize(actual.size);
         self.desk.wait_for(size, &Side::Kept)?;
         let mut growth = self.growth.clone();
+        // Before it is read: the records say whose signature it needs.
         self.desk.follow(&mut growth, size, |_, _| Ok(()))?;
+        let signed = self.desk.read_kept(Side::Kept, &actual)?;
         let (found, theirs) = (growth.root(), signed.claim().root);
         if found != theirs {
             return Err(Refusal::Fork { side: Side::Kept, size, ours: found, theirs }.into());

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use archive::{Archive, BlockingArchive};
-use chain::note::Signer;
+use chain::note::{Signer, VerifierKey};
 use chain::tile::{bundles, tiles};
 use chain::{Chain, Instant, LinkedRecord, SecretKey, Signature, SignedCheckpoint, TreeSize, tree};
 use journal::memory::MemoryJournal;
@@ -20,6 +20,7 @@ use journal::{Head, Journal};
 use keep::Checkpoints;
 use tempfile::TempDir;
 
+use crate::LogKeys;
 use crate::refusal::{Fault, Refusal};
 use crate::sealer::{Desk, Sealer};
 use store::FaultyStore;
@@ -40,6 +41,37 @@ fn records_saying(what: &str, count: u64) -> Vec<LinkedRecord> {
 
 pub(crate) fn signer(seed: u8) -> Signer {
     Signer::new(ORIGIN, SecretKey::from_bytes(&[seed; 32])).unwrap()
+}
+
+/// A log's keys, each with the size from which on it is due, and the one from which on it is not, [`u64::MAX`] for none;
+/// and the seeds of those that are here.
+pub(crate) struct Keys(pub(crate) Vec<(u8, u64, u64)>, pub(crate) Vec<u8>);
+
+impl Keys {
+    /// The key of `seed`, due for ever.
+    pub(crate) fn one(seed: u8) -> Arc<Self> {
+        Arc::new(Self(vec![(seed, 0, u64::MAX)], vec![seed]))
+    }
+}
+
+impl LogKeys for Keys {
+    fn origin(&self) -> &str {
+        ORIGIN
+    }
+
+    fn follow(&self, _: &LinkedRecord) {}
+
+    fn due(&self, size: TreeSize) -> Vec<VerifierKey> {
+        let due = self
+            .0
+            .iter()
+            .filter(|(_, from, until)| size.0 >= *from && (size.0 < *until || *until == u64::MAX));
+        due.map(|(seed, ..)| signer(*seed).verifier_key()).collect()
+    }
+
+    fn signer(&self, key: &VerifierKey) -> Option<Signer> {
+        self.1.iter().map(|seed| signer(*seed)).find(|signer| signer.verifier_key() == *key)
+    }
 }
 
 /// Everything a notary works with, and what stays when it is gone.
@@ -94,7 +126,7 @@ impl World {
     pub(crate) fn desk(&self, journal: Arc<dyn Journal>) -> Desk {
         Desk {
             origin: ORIGIN.to_owned(),
-            signers: vec![signer(1)],
+            keys: Keys::one(1),
             journal,
             archive: self.blocking(),
             keep: self.keep(),

@@ -65,6 +65,7 @@ fn what(event: &Event) -> Option<What<'_>> {
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
         | Data::ServiceKeyGranted(_)
+        | Data::LogKeyChanged(_)
         | Data::AdverseEvent(_)
         | Data::Void => return None,
     })

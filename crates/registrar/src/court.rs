@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chain::note::VerifierKey;
-use chain::{Instant, LinkedRecord, Position, Record, RecordHash, SecretKey, TreeSize};
+use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
+use clinical::data::Data;
 use clinical::{Event, EventId, Finding, Receipt, Referenced, References, Refusal, RefusalCode};
 use journal::sequencer::Decide;
 use journal::{Head, Journal, ReadError};
@@ -12,7 +12,7 @@ use journal::{Head, Journal, ReadError};
 use crate::index::Index;
 use crate::outcome::{Outcome, Unready};
 use crate::prepare::Prepared;
-use crate::promise::{Commit, Decided, ReceiptSigner};
+use crate::promise::{Closed, Commit, Decided, ReceiptKeys, ReceiptSigner};
 use crate::state::{OpenError, Public, State};
 
 /// Where the time comes from: only the program reads a clock.
@@ -53,9 +53,11 @@ pub(crate) struct Court {
     public_changed: bool,
     /// Its commit, and the hashes of what was linked for it.
     commit: (Arc<Commit>, Vec<RecordHash>),
-    receipt_key: SecretKey,
-    /// Made of the key once the log has a name.
+    receipt_keys: ReceiptKeys,
+    /// Who signs receipts, if the log entitles a key of ours.
     signer: Option<Arc<ReceiptSigner>>,
+    /// Whether that may have changed.
+    signer_is_stale: bool,
     /// What `public` is to say once the journal holds so many records, for the batches closed and not accepted.
     unpublished: VecDeque<(TreeSize, Public)>,
 }
@@ -65,7 +67,7 @@ impl Court {
         journal: Arc<dyn Journal>,
         index: Arc<dyn Index>,
         clock: Clock,
-        receipt_key: SecretKey,
+        receipt_keys: ReceiptKeys,
         public: Arc<RwLock<Arc<Public>>>,
     ) -> Result<Self, OpenError> {
         let mut court = Self {
@@ -80,8 +82,9 @@ impl Court {
             pending: Vec::new(),
             public_changed: false,
             commit: <(Arc<Commit>, Vec<RecordHash>)>::default(),
-            receipt_key,
+            receipt_keys,
             signer: None,
+            signer_is_stale: true,
             unpublished: VecDeque::new(),
         };
         court.reload()?;
@@ -97,6 +100,7 @@ impl Court {
         self.pending.clear();
         self.unpublished.clear();
         self.public_changed = false;
+        self.signer_is_stale = true;
         self.commit = <(Arc<Commit>, Vec<RecordHash>)>::default();
         self.state = State::default();
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
@@ -131,11 +135,10 @@ impl Court {
     /// Who signs receipts, if the log entitles our key.
     fn signer(&mut self) -> Option<Arc<ReceiptSigner>> {
         let trial = self.state.trial.as_ref()?;
-        if self.signer.is_none() {
-            let log = VerifierKey::from_text(&trial.log_key).ok()?;
-            self.signer = ReceiptSigner::new(log.name(), &self.receipt_key).map(Arc::new);
+        if std::mem::take(&mut self.signer_is_stale) {
+            self.signer = ReceiptSigner::entitled(trial, &self.receipt_keys).map(Arc::new);
         }
-        self.signer.clone().filter(|signer| signer.is_granted(trial))
+        self.signer.clone()
     }
 
     fn publish(&self, public: Public) {
@@ -183,6 +186,8 @@ impl Court {
             return Outcome::Refused(Refusal::new(RefusalCode::TrialNotOpen, "/kind", ""));
         }
         self.public_changed |= prepared.event.subject.is_none();
+        self.signer_is_stale |=
+            matches!(prepared.event.data, Data::ServiceKeyGranted(_) | Data::KeyRevoked(_));
         let event_hash = RecordHash::of(&prepared.bytes);
         let recent = Recent { seq: linked.seq, event_hash, findings: findings.clone() };
         self.recent.insert(prepared.event.id, recent);
@@ -277,7 +282,7 @@ impl Decide for Court {
         if !hashes.is_empty() {
             let first = Position(self.state.chain.size.0 - hashes.len() as u64);
             // A commit is closed once.
-            let _ = commit.records.set((first, hashes));
+            let _ = commit.closed.set(Closed { first, records: hashes, signer: self.signer() });
         }
         if let (true, Some(trial)) = (std::mem::take(&mut self.public_changed), &self.state.trial) {
             self.unpublished.push_back((self.state.chain.size, Public::of(trial)));
@@ -411,7 +416,7 @@ mod tests {
             Arc::clone(&journal) as _,
             Arc::new(Empty),
             clock,
-            SecretKey::from_bytes(&[4; 32]),
+            Arc::new(|_| None),
             Arc::clone(&public),
         )
         .unwrap();

@@ -16,12 +16,11 @@ pub use court::Clock;
 pub use index::{Index, IndexError, Known};
 pub use outcome::{Outcome, Unready};
 pub use prepare::{Prepared, read};
-pub use promise::{Decided, ReceiptSigner};
+pub use promise::{Decided, ReceiptKeys, ReceiptSigner};
 pub use state::{OpenError, Opening, Public};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chain::SecretKey;
 use clinical::Refusal;
 use journal::Journal;
 use journal::sequencer::{Limits, Sequencer, SubmitError};
@@ -36,8 +35,8 @@ pub struct Registrar {
 
 impl Registrar {
     /// Folds the journal into the trial's state and starts taking submissions. The index MUST have been caught up with
-    /// the journal, or be on its way: ids it does not cover are held in memory. `receipt_key` signs receipts from the
-    /// record on by which a sponsor grants it.
+    /// the journal, or be on its way: ids it does not cover are held in memory. Of the receipt keys that a
+    /// sponsor has granted and not revoked, the latest whose secret half `receipt_keys` gives signs receipts.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -45,11 +44,11 @@ impl Registrar {
         journal: Arc<dyn Journal>,
         index: Arc<dyn Index>,
         clock: Clock,
-        receipt_key: SecretKey,
+        receipt_keys: ReceiptKeys,
         limits: Limits,
     ) -> Result<Self, OpenError> {
         let public = Arc::new(RwLock::new(Arc::new(Public::default())));
-        let court = Court::open(Arc::clone(&journal), index, clock, receipt_key, Arc::clone(&public))?;
+        let court = Court::open(Arc::clone(&journal), index, clock, receipt_keys, Arc::clone(&public))?;
         let sequencer = Sequencer::start(journal, court, limits).map_err(OpenError::Thread)?;
         Ok(Self { sequencer, public })
     }

@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use chain::note::{Signer, VerifierKey};
 use chain::receipt::{SignedReceipts, key_name};
-use chain::{Position, RecordHash, SecretKey};
+use chain::{KeyId, Position, RecordHash, SecretKey};
 use clinical::{Receipt, Trial};
 
 use crate::outcome::Outcome;
+
+/// Gives the secret half of a receipt key, if it is here. Asked when a key is granted or revoked, and at the start.
+pub type ReceiptKeys = Arc<dyn Fn(KeyId) -> Option<SecretKey> + Send + Sync>;
 
 /// The registry's own key for the receipts of one log.
 #[derive(Debug)]
@@ -29,10 +32,14 @@ impl ReceiptSigner {
         self.signer.verifier_key()
     }
 
-    /// Whether the log entitles the key.
-    pub(crate) fn is_granted(&self, trial: &Trial) -> bool {
-        let granted = trial.service_keys.get(&self.verifier_key().key().id());
-        granted.is_some_and(|granted| granted.revoked_at.is_none())
+    /// With the key that the log granted last, of those in force whose secret half is here; `None` if there is none.
+    pub(crate) fn entitled(trial: &Trial, secrets: &ReceiptKeys) -> Option<Self> {
+        let log = VerifierKey::from_text(&trial.log_key).ok()?;
+        let mut granted: Vec<_> =
+            trial.service_keys.iter().filter(|(_, service)| service.revoked_at.is_none()).collect();
+        granted.sort_by_key(|(_, service)| std::cmp::Reverse(service.granted_at));
+        let secret = granted.into_iter().find_map(|(id, _)| secrets(*id))?;
+        Self::new(log.name(), &secret)
     }
 
     fn sign(&self, first: Position, records: &[RecordHash]) -> Option<SignedReceipts> {
@@ -44,9 +51,21 @@ impl ReceiptSigner {
 /// The records of one commit, and their receipts once somebody needs them.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
-    /// Set when the commit is closed: the first position, and the hashes from there on.
-    pub(crate) records: OnceLock<(Position, Vec<RecordHash>)>,
+    /// Set when the commit is closed.
+    pub(crate) closed: OnceLock<Closed>,
     signed: OnceLock<Option<SignedReceipts>>,
+}
+
+/// A commit to which nothing is added any more.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// The first position.
+    pub(crate) first: Position,
+    /// The hashes from there on.
+    pub(crate) records: Vec<RecordHash>,
+    /// With a key that is in force behind the last of them, and so at each: one note promises them all. `None`: the log
+    /// entitles no key of ours, and receipts bind nobody.
+    pub(crate) signer: Option<Arc<ReceiptSigner>>,
 }
 
 /// What became of submissions that were decided together.
@@ -54,7 +73,7 @@ pub(crate) struct Commit {
 pub struct Decided {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) commit: Arc<Commit>,
-    /// `None`: the log entitles no key of ours, and receipts bind nobody.
+    /// Who signs what is repeated: whoever does so today, since the key of the first answer may be gone.
     pub(crate) signer: Option<Arc<ReceiptSigner>>,
 }
 
@@ -62,12 +81,12 @@ impl Decided {
     /// The outcomes, in order, their receipts signed. To be called once the commit is durable: a signed receipt
     /// promises its record. Takes as long as a signature; call it where it keeps nobody waiting.
     pub fn into_outcomes(self) -> Vec<Outcome> {
-        let Some(signer) = &self.signer else { return self.outcomes };
         let sign = |outcome| match outcome {
-            Outcome::Recorded(receipt) => Outcome::Recorded(self.commit.bind(receipt, signer)),
+            Outcome::Recorded(receipt) => Outcome::Recorded(self.commit.bind(receipt)),
             // Its commit is long past: a note for it alone promises the same.
             Outcome::Repeated(receipt) => {
-                let signed = signer.sign(receipt.seq, &[receipt.hash]);
+                let signer = self.signer.as_ref();
+                let signed = signer.and_then(|signer| signer.sign(receipt.seq, &[receipt.hash]));
                 Outcome::Repeated(bind(receipt, signed.as_ref(), 0))
             }
             outcome @ (Outcome::Refused(_) | Outcome::Unready(_)) => outcome,
@@ -77,8 +96,9 @@ impl Decided {
 }
 
 impl Commit {
-    fn bind(&self, receipt: Receipt, signer: &ReceiptSigner) -> Receipt {
-        let Some((first, records)) = self.records.get() else { return receipt };
+    fn bind(&self, receipt: Receipt) -> Receipt {
+        let Some(Closed { first, records, signer }) = self.closed.get() else { return receipt };
+        let Some(signer) = signer else { return receipt };
         let signed = self.signed.get_or_init(|| signer.sign(*first, records));
         let place = receipt.seq.0.saturating_sub(first.0);
         bind(receipt, signed.as_ref(), place)

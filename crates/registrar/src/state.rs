@@ -9,7 +9,7 @@ use chain::{
 use clinical::authority::Grant;
 use clinical::data::Definitions;
 use clinical::trial::Site;
-use clinical::{DecodeError, Event, Finding, SiteId, Trial, TrialId, Zone};
+use clinical::{DecodeError, Event, Finding, LogKeys, SiteId, Trial, TrialId, Zone};
 use journal::{Journal, ReadError};
 
 /// About how many bytes of records are read at a time while folding: large enough that reading is not felt.
@@ -26,6 +26,8 @@ pub struct Public {
     pub keys: BTreeMap<KeyId, PublicKey>,
     /// Every key's grant.
     pub grants: BTreeMap<KeyId, Grant>,
+    /// Keys of the log, revoked ones included.
+    pub log_keys: LogKeys,
     /// Keys of receipts that are in force.
     pub receipt_keys: Vec<VerifierKey>,
 }
@@ -43,7 +45,7 @@ pub struct Opening {
     pub synthetic: bool,
     /// The zone of its data cuts.
     pub zone: Zone,
-    /// The log's verifier key.
+    /// The log's first verifier key.
     pub log_key: String,
     /// The definitions of its reports.
     pub definitions: Definitions,
@@ -64,6 +66,7 @@ impl Public {
             sites: trial.sites.clone(),
             keys: trial.keys.iter().map(|(id, grant)| (*id, grant.public_key)).collect(),
             grants: trial.keys.clone(),
+            log_keys: trial.log_keys.clone(),
             receipt_keys: trial
                 .service_keys
                 .values()

@@ -19,7 +19,7 @@ use readmodel::{Change, Mark, MemoryStore, Store, query};
 use serde_json::{Value, json};
 
 use crate::index::{self, IndexFold};
-use crate::{Index, IndexError, Known, Outcome, ReceiptSigner, Registrar};
+use crate::{Index, IndexError, Known, Outcome, ReceiptKeys, ReceiptSigner, Registrar};
 
 /// An index that covers what it was told to fold.
 #[derive(Default)]
@@ -102,12 +102,19 @@ fn event_id(number: u64) -> EventId {
     EventId(bytes)
 }
 
+/// The secret halves of two keys.
+fn receipt_keys() -> ReceiptKeys {
+    Arc::new(|id| {
+        [4, 5].map(|seed| SecretKey::from_bytes(&[seed; 32])).into_iter().find(|key| key.public().id() == id)
+    })
+}
+
 fn registrar(journal: &Arc<MemoryJournal>, index: &Arc<TestIndex>, clock: &Arc<AtomicI64>) -> Registrar {
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Instant::from_microseconds(clock.load(Ordering::SeqCst)).unwrap());
     let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
-    let receipts = SecretKey::from_bytes(&[4; 32]);
-    Registrar::open(journal, Arc::clone(index) as Arc<dyn Index>, clock, receipts, Limits::default()).unwrap()
+    let index = Arc::clone(index) as Arc<dyn Index>;
+    Registrar::open(journal, index, clock, receipt_keys(), Limits::default()).unwrap()
 }
 
 impl World {
@@ -478,8 +485,7 @@ fn an_index_that_lost_what_was_forgotten_neither_stops_the_registrar_nor_makes_i
     let clock = Arc::new(move || Instant::from_microseconds(clock.load(Ordering::SeqCst)).unwrap());
     let journal: Arc<dyn Journal> = Arc::clone(&world.journal) as Arc<dyn Journal>;
     let index = Arc::clone(&forgetful) as Arc<dyn Index>;
-    let receipts = SecretKey::from_bytes(&[4; 32]);
-    world.registrar = Registrar::open(journal, index, clock, receipts, Limits::default()).unwrap();
+    world.registrar = Registrar::open(journal, index, clock, receipt_keys(), Limits::default()).unwrap();
     *forgetful.0.lock().unwrap() = TreeSize(0);
     assert_eq!(world.submit_one(&bytes), Outcome::Repeated(first));
     let other = world.by_coordinator("visit", "S1", visit());
@@ -581,48 +587,87 @@ fn a_list_of_subjects_counts_and_shows_what_the_latest_versions_say() {
     assert_eq!(look(&world), (SubjectStatus::Enrolled, 5, 0, Position(left.seq.0 + 2), Vec::new()));
 }
 
+/// A sponsor's grant of the receipt key of `seed`, under a name.
+fn receipt_key_grant(world: &mut World, name: &str, seed: u8) -> Vec<u8> {
+    let secret = SecretKey::from_bytes(&[seed; 32]);
+    let verifier_key = VerifierKey::new(name, secret.public()).unwrap();
+    let message = chain::key::possession_message(world.genesis, name, secret.public());
+    let possession = secret.sign(&message).to_text();
+    let data =
+        json!({"possession": possession, "service": "receipts", "verifier_key": verifier_key.to_string()});
+    world.sign_as_sponsor("service_key_granted", None, data)
+}
+
+fn receipt_key_revocation(world: &mut World, seed: u8) -> Vec<u8> {
+    let key = SecretKey::from_bytes(&[seed; 32]).public().id();
+    world.sign_as_sponsor("key_revoked", None, json!({"key": key, "reason": "replaced"}))
+}
+
+/// Checks that a receipt is signed with the key of `seed`.
+#[track_caller]
+fn assert_signed(outcome: Outcome, seed: u8) {
+    let (Outcome::Recorded(receipt) | Outcome::Repeated(receipt)) = outcome else { panic!("{outcome:?}") };
+    let (note, path) = (receipt.note.unwrap(), receipt.path.unwrap());
+    let bound =
+        chain::receipt::Receipt { seq: receipt.seq, hash: receipt.hash, note: note.as_bytes(), path: &path };
+    let signer = ReceiptSigner::new("example/t", &SecretKey::from_bytes(&[seed; 32])).unwrap();
+    chain::receipt::verify(&bound, "example/t", &[signer.verifier_key()]).unwrap();
+}
+
 #[test]
 fn receipts_bind_the_registry_from_the_grant_of_its_key_until_its_revocation() {
     let mut world = World::open();
     world.enroll("S1");
-    let signer = ReceiptSigner::new("example/t", &SecretKey::from_bytes(&[4; 32])).unwrap();
-    let grant = |world: &mut World, name: &str, secret: &SecretKey| {
-        let verifier_key = VerifierKey::new(name, secret.public()).unwrap();
-        let message = chain::key::possession_message(world.genesis, name, secret.public());
-        let possession = secret.sign(&message).to_text();
-        let data = json!({"possession": possession, "service": "receipts", "verifier_key": verifier_key.to_string()});
-        let bytes = world.sign_as_sponsor("service_key_granted", None, data);
-        world.submit_one(&bytes)
-    };
-    let secret = SecretKey::from_bytes(&[4; 32]);
     let visits: Vec<_> = (0..3).map(|_| world.by_coordinator("visit", "S1", visit())).collect();
     let before = recorded(world.submit_one(&visits[0]));
     assert_eq!((&before.note, &before.path), (&None, &None));
-    let wrong = grant(&mut world, "example/other/receipts", &secret);
-    assert_eq!(refused(wrong), (RefusalCode::GrantMalformed, "/data/verifier_key".to_owned()));
-    recorded(grant(&mut world, "example/t/receipts", &secret));
-    let again = grant(&mut world, "example/t/receipts", &secret);
-    assert_eq!(refused(again), (RefusalCode::GrantKeyRepeated, "/data/verifier_key".to_owned()));
+    let wrong = receipt_key_grant(&mut world, "example/other/receipts", 4);
+    assert_eq!(
+        refused(world.submit_one(&wrong)),
+        (RefusalCode::GrantMalformed, "/data/verifier_key".to_owned())
+    );
+    let grant = receipt_key_grant(&mut world, "example/t/receipts", 4);
+    recorded(world.submit_one(&grant));
+    let again = receipt_key_grant(&mut world, "example/t/receipts", 4);
+    assert_eq!(
+        refused(world.submit_one(&again)),
+        (RefusalCode::GrantKeyRepeated, "/data/verifier_key".to_owned())
+    );
 
     let outcomes = world.submit(&visits[1..]).unwrap();
     let repeated = world.submit_one(&visits[0]);
     for outcome in outcomes.into_iter().chain([repeated]) {
-        let (Outcome::Recorded(receipt) | Outcome::Repeated(receipt)) = outcome else {
-            panic!("{outcome:?}")
-        };
-        let (note, path) = (receipt.note.unwrap(), receipt.path.unwrap());
-        let bound = chain::receipt::Receipt {
-            seq: receipt.seq,
-            hash: receipt.hash,
-            note: note.as_bytes(),
-            path: &path,
-        };
-        chain::receipt::verify(&bound, "example/t", &[signer.verifier_key()]).unwrap();
+        assert_signed(outcome, 4);
     }
 
-    let key = secret.public().id();
-    let revoke = world.sign_as_sponsor("key_revoked", None, json!({"key": key, "reason": "lost"}));
+    let revoke = receipt_key_revocation(&mut world, 4);
     recorded(world.submit_one(&revoke));
     let later = world.by_coordinator("visit", "S1", visit());
     assert_eq!(recorded(world.submit_one(&later)).note, None);
+}
+
+#[test]
+fn the_receipt_key_granted_last_signs_for_its_whole_commit_and_for_whoever_asks_again() {
+    let mut world = World::open();
+    world.enroll("S1");
+    let grant = receipt_key_grant(&mut world, "example/t/receipts", 4);
+    recorded(world.submit_one(&grant));
+    let first = world.by_coordinator("visit", "S1", visit());
+    assert_signed(world.submit_one(&first), 4);
+
+    // One commit: no part of it is signed with a key that is revoked in it.
+    let visits: Vec<_> = (0..2).map(|_| world.by_coordinator("visit", "S1", visit())).collect();
+    let grant = receipt_key_grant(&mut world, "example/t/receipts", 5);
+    let revoke = receipt_key_revocation(&mut world, 4);
+    for outcome in world.submit(&[visits[0].clone(), grant, revoke, visits[1].clone()]).unwrap() {
+        assert_signed(outcome, 5);
+    }
+    // The key of the first answer is gone: its record is promised by the key of the day.
+    assert_signed(world.submit_one(&first), 5);
+    let mut world = world.reopen();
+    assert_signed(world.submit_one(&first), 5);
+
+    // A key that is granted and not here leaves the signing to the one that is.
+    let elsewhere = receipt_key_grant(&mut world, "example/t/receipts", 6);
+    assert_signed(world.submit_one(&elsewhere), 5);
 }

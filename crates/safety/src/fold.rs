@@ -83,7 +83,8 @@ impl Folder {
             | Data::SiteActivated(_)
             | Data::KeyGranted(_)
             | Data::KeyRevoked(_)
-            | Data::ServiceKeyGranted(_) => {
+            | Data::ServiceKeyGranted(_)
+            | Data::LogKeyChanged(_) => {
                 return None;
             }
         })

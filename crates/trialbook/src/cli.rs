@@ -5,9 +5,10 @@ mod access;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chain::RecordHash;
 use chain::note::VerifierKey;
+use chain::{KeyId, RecordHash};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clinical::data::RevocationReason;
 use clinical::{ActorId, PartialDate, SubjectId, TrialId, Zone};
 
 pub(crate) use access::{Credentials, TlsOptions, TokenCommand, TokenOptions};
@@ -84,10 +85,15 @@ pub(crate) enum Command {
         #[arg(long)]
         log_json: bool,
     },
-    /// Make and show keys.
+    /// People's keys: make them, ask for their grant, list and revoke them.
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// The registry's own keys, of its log and of its receipts: make the next one, and list them.
+    ServiceKey {
+        #[command(subcommand)]
+        command: ServiceKeyCommand,
     },
     /// Say who may read what over HTTP: tokens with a role, made, listed, revoked. Needs no restart of a server.
     Token {
@@ -219,7 +225,7 @@ pub(crate) enum Command {
         /// Where the last checkpoint of each log is kept. Must never be restored from a backup.
         #[arg(long, value_name = "FILE", required = true)]
         state: Option<PathBuf>,
-        /// The verifier key of a log to witness; may be given several times.
+        /// The verifier key of a log to witness; may be given several times, also for two keys of one log.
         #[arg(long = "log", value_name = "VKEY", value_parser = log_key, required = true)]
         logs: Vec<VerifierKey>,
         /// Where to listen; beyond loopback it needs TLS.
@@ -295,6 +301,76 @@ pub(crate) enum KeysCommand {
         /// The sites, for roles of a site.
         #[arg(long = "site", value_name = "SITE")]
         sites: Vec<clinical::SiteId>,
+    },
+    /// List every key that was granted: who holds it, in which role, since which record, and which record revoked it.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the `key_revoked` statement that revokes a key, a person's or one of the registry's own, for whoever may
+    /// revoke it to submit.
+    Revoke {
+        /// The key's id as `keys list` prints it, or a verifier key.
+        #[arg(value_name = "KEY", value_parser = key_id)]
+        key: KeyId,
+        /// Why it is revoked.
+        #[arg(long, value_name = "REASON", value_parser = revocation_reason)]
+        reason: RevocationReason,
+        /// The day from which on others may have had the key: records that it signed since then are flagged.
+        #[arg(long, value_name = "DATE")]
+        suspected_since: Option<PartialDate>,
+    },
+}
+
+fn key_id(text: &str) -> Result<KeyId, String> {
+    if let Ok(key) = VerifierKey::from_text(text) {
+        return Ok(key.key().id());
+    }
+    text.parse().map_err(|_| "neither a key's id, 64 hexadecimal digits, nor a verifier key".to_owned())
+}
+
+fn revocation_reason(text: &str) -> Result<RevocationReason, String> {
+    serde_json::from_value(text.into()).map_err(|_| "one of left, replaced, lost, compromised".to_owned())
+}
+
+/// What a key of the registry's own is for.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ServiceName {
+    /// Checkpoints.
+    Log,
+    /// Receipts.
+    Receipts,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServiceKeyCommand {
+    /// Make the next key beside the one in use, and print the statement that names it in the log, for a sponsor to submit.
+    ///
+    /// Works beside a server, which uses the key from the record on that names it. Then revoke the old one, with
+    /// `keys revoke`.
+    New {
+        /// What the key is for.
+        service: ServiceName,
+        #[command(flatten)]
+        which: WhichTrial,
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
+    /// List the log's keys with the records that name and revoke them, and the receipt keys in force.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -413,9 +489,10 @@ pub(crate) struct MirrorOptions {
     /// Where to keep the copy; made where it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// The log's verifier key, as it came to you by another way than the server.
-    #[arg(long, value_name = "VKEY", value_parser = log_key)]
-    pub(crate) key: VerifierKey,
+    /// The log's verifier key, as it came to you by another way than the server; while one key takes over from another,
+    /// both may be given.
+    #[arg(long = "key", value_name = "VKEY", value_parser = log_key, required = true)]
+    pub(crate) keys: Vec<VerifierKey>,
     /// The trial's genesis, likewise.
     #[arg(long, value_name = "HEX")]
     pub(crate) genesis: Option<RecordHash>,

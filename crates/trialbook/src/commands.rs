@@ -17,6 +17,7 @@ mod report;
 mod report_text;
 mod sealed;
 mod serve;
+mod service_key;
 mod show;
 mod submit;
 mod table;
@@ -44,7 +45,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             let listening = serve::Listening { listen, tls: tls.files(), hosts };
             serve::run(&data, listening, policy.as_deref(), ca).await
         }
-        Command::Keys { command } => keys::run(command),
+        Command::Keys { command } => keys::run(command).await,
+        Command::ServiceKey { command } => service_key::run(command).await,
         Command::Token { command } => token::run(command),
         Command::Open { file, key, trial, origin, place } => {
             open::run(&file, &key, &trial, &origin, &place).await
@@ -109,7 +111,7 @@ fn asked(options: MirrorOptions) -> anyhow::Result<mirror::Asked> {
     Ok(mirror::Asked {
         url: options.url,
         dir: options.dir,
-        key: options.key,
+        keys: options.keys,
         genesis: options.genesis,
         scope,
         cosigner: options.cosign_key.zip(options.state),

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use chain::SecretKey;
+use chain::{KeyId, SecretKey};
 use clinical::TrialId;
 
 /// A data directory.
@@ -113,6 +113,18 @@ impl Data {
         Ok(trials)
     }
 
+    /// The trial that is meant: the one asked for, else the only one.
+    pub(crate) fn which_trial(&self, asked: Option<&TrialId>) -> anyhow::Result<TrialId> {
+        match (asked, self.trials()?.as_slice()) {
+            (Some(trial), _) | (None, [trial]) => Ok(trial.clone()),
+            (None, []) => bail!("there is no trial in {}", self.root.display()),
+            (None, several) => {
+                let ids: Vec<_> = several.iter().map(TrialId::as_str).collect();
+                bail!("which trial? give --trial with one of {}", ids.join(", "))
+            }
+        }
+    }
+
     pub(crate) fn trial(&self, trial: &TrialId) -> PathBuf {
         self.root.join("trials").join(trial.as_str())
     }
@@ -125,39 +137,56 @@ impl Data {
         self.root.join("state").join("keep.sqlite")
     }
 
-    /// A key of the registry's own for `trial`: of the log, or of its receipts; made at the first use.
-    pub(crate) fn service_key(&self, trial: &TrialId, service: Service) -> anyhow::Result<SecretKey> {
-        if let Some(key) = self.existing_service_key(trial, service)? {
+    /// The registry's first key for `service` of `trial`; made at the first use.
+    pub(crate) fn first_service_key(&self, trial: &TrialId, service: Service) -> anyhow::Result<SecretKey> {
+        let path = self.first_service_key_file(trial, service);
+        if let Some(key) = read_service_key(&path)? {
             return Ok(key);
         }
         let seed: [u8; 32] = crate::world::random();
-        write_secret(&self.service_key_file(trial, service), chain::key::to_base64(&seed).as_bytes())?;
+        write_secret(&path, chain::key::to_base64(&seed).as_bytes())?;
         Ok(SecretKey::from_bytes(&seed))
     }
 
-    /// As [`Data::service_key`]; `None` if there is none.
-    pub(crate) fn existing_service_key(
+    /// Makes a key that is to follow the first one, in a file of its own.
+    pub(crate) fn next_service_key(
         &self,
         trial: &TrialId,
         service: Service,
-    ) -> anyhow::Result<Option<SecretKey>> {
-        let path = self.service_key_file(trial, service);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        let seed = chain::key::from_base64(text.trim()).and_then(|bytes| bytes.try_into().ok());
-        let seed: [u8; 32] = seed.with_context(|| format!("{} does not hold a key", path.display()))?;
-        Ok(Some(SecretKey::from_bytes(&seed)))
+    ) -> anyhow::Result<(SecretKey, PathBuf)> {
+        let seed: [u8; 32] = crate::world::random();
+        let secret = SecretKey::from_bytes(&seed);
+        let path = self.next_service_key_file(trial, service, secret.public().id());
+        write_secret(&path, chain::key::to_base64(&seed).as_bytes())?;
+        Ok((secret, path))
     }
 
-    fn service_key_file(&self, trial: &TrialId, service: Service) -> PathBuf {
-        let service = match service {
-            Service::Log => "log",
-            Service::Receipts => "receipts",
-        };
-        self.keys().join(format!("{trial}.{service}.key"))
+    /// The registry's key of that id for `service` of `trial`; `None` if it is not here.
+    pub(crate) fn service_key(
+        &self,
+        trial: &TrialId,
+        service: Service,
+        id: KeyId,
+    ) -> anyhow::Result<Option<SecretKey>> {
+        let files =
+            [self.first_service_key_file(trial, service), self.next_service_key_file(trial, service, id)];
+        for path in files {
+            let key = read_service_key(&path)?.filter(|key| key.public().id() == id);
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_service_key_file(&self, trial: &TrialId, service: Service) -> PathBuf {
+        self.keys().join(format!("{trial}.{}.key", service.as_str()))
+    }
+
+    /// Named after the key's id as well, of which half is enough to tell a trial's keys apart.
+    fn next_service_key_file(&self, trial: &TrialId, service: Service, id: KeyId) -> PathBuf {
+        let id = id.to_string();
+        self.keys().join(format!("{trial}.{}.{}.key", service.as_str(), id.get(..32).unwrap_or(&id)))
     }
 
     /// The last checkpoints of `trial`: what its notary has put its name to. Must stay out of backups.
@@ -199,6 +228,27 @@ impl Lock {
         write_secret(&self.owner_token, owner_token.as_bytes())?;
         replace(&self.address, address.as_bytes())
     }
+}
+
+impl Service {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Receipts => "receipts",
+        }
+    }
+}
+
+/// A key of the registry's own; `None` if there is no such file.
+fn read_service_key(path: &Path) -> anyhow::Result<Option<SecretKey>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let seed = chain::key::from_base64(text.trim()).and_then(|bytes| bytes.try_into().ok());
+    let seed: [u8; 32] = seed.with_context(|| format!("{} does not hold a key", path.display()))?;
+    Ok(Some(SecretKey::from_bytes(&seed)))
 }
 
 impl Drop for Lock {

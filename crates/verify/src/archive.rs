@@ -21,12 +21,12 @@ use crate::code::{Absence, Code, Evidence};
 use crate::copy::{CERTIFICATE, Part};
 use crate::files::Files;
 use crate::findings::Findings;
-use crate::fold::{Fold, Seen};
+use crate::fold::Fold;
 use crate::manifest::{LOG, MANIFEST};
 use crate::parse::Parsed;
 use crate::published::Reports;
 use crate::report::{Fork, Place, Report, Sealed};
-use crate::seal::{Judged, Trust};
+use crate::seal::{self, Judged, Trust};
 use crate::source::{Source, SourceError};
 use crate::tally::Tally;
 use crate::tree::{Grown, Tree};
@@ -150,15 +150,13 @@ pub fn verify_archive(
 
     let (to_tree, leaves) = channel();
     let source = ArchiveSource::new(&store, size, to_tree, shape == Shape::Copy);
-    let trust = Trust { keys: keys(anchors, &source)?, policy: anchors.policy.as_ref() };
-    let judged = signed.as_ref().map(|signed| trust.judge(signed));
-    for (code, detail) in judged.iter().flat_map(|judged| &judged.found) {
-        at_file(&mut findings, *code, &checkpoint_path, detail);
-    }
-    let known = Known::sort(anchors, &trust, &mut findings);
-    let times = judged.iter().flat_map(|judged| judged.times.clone()).chain(known.times.clone()).collect();
+    let policy = anchors.policy.as_ref();
+    let brought = given(anchors);
+    let given = if brought.is_empty() { key_of_opening(&source)? } else { brought.clone() };
+    let cosigned = signed.iter().chain(&anchors.checkpoints);
+    let times = cosigned.flat_map(|signed| seal::times(signed, &given, policy)).collect();
     let fold = Fold::new(anchors, options.depth, findings, times);
-    let wanted = known.checkpoints.iter().map(|known| known.claim().size).collect();
+    let wanted = anchors.checkpoints.iter().map(|known| known.claim().size).collect();
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
     let reports = match shape {
@@ -179,6 +177,11 @@ pub fn verify_archive(
         sealed.part = seen;
         part_checks = vec![said.check("certificate"), proofs.check("proofs")];
     }
+    // Only the records say which keys had to sign.
+    let named = fold.log_keys(&brought).cloned();
+    let trust = Trust { given, named: named.as_ref(), gaps: fold.has_gaps(), policy };
+    let judged = signed.as_ref().map(|signed| judge(&trust, signed, &checkpoint_path, &mut fold.findings));
+    let known = Known::sort(anchors, &trust, &mut fold.findings);
     let root = hold_root(&grown, claim, &checkpoint_path, &mut fold.findings);
     let held = known.hold(&grown, signed.as_ref(), judged.as_ref(), &root, &mut fold.findings);
     fold.covers.known_size = fold.covers.known_size.max(held.size);
@@ -208,6 +211,15 @@ pub fn verify_archive(
     Ok(conclude(fold, strict, checks, Some(sealed)))
 }
 
+/// Judges the checkpoint that was found, and says what of it does not hold.
+fn judge(trust: &Trust<'_>, signed: &SignedCheckpoint, path: &str, findings: &mut Findings) -> Judged {
+    let judged = trust.judge(signed);
+    for (code, detail) in &judged.found {
+        at_file(findings, *code, path, detail);
+    }
+    judged
+}
+
 /// Whether a log of `size` has something at a tile's place, be it of another width.
 fn is_reached(tile: TilePath, size: TreeSize) -> bool {
     match tile.kind() {
@@ -233,14 +245,17 @@ fn read_checkpoint(bytes: Option<Vec<u8>>, path: &str, findings: &mut Findings) 
         .ok()
 }
 
-/// The log's keys: the one given, else those of the policy, else the one in the log's opening, which the genesis pins.
-fn keys(anchors: &Anchors, source: &ArchiveSource<'_>) -> Result<Vec<VerifierKey>, SourceError> {
-    if let Some(key) = &anchors.log_key {
-        return Ok(vec![key.clone()]);
+/// The log's keys that were brought: the one given, else those of the policy.
+fn given(anchors: &Anchors) -> Vec<VerifierKey> {
+    match (&anchors.log_key, &anchors.policy) {
+        (Some(key), _) => vec![key.clone()],
+        (None, Some(policy)) => policy.logs().to_vec(),
+        (None, None) => Vec::new(),
     }
-    if let Some(policy) = anchors.policy.as_ref().filter(|policy| !policy.logs().is_empty()) {
-        return Ok(policy.logs().to_vec());
-    }
+}
+
+/// The log's key in its opening, which the genesis pins.
+fn key_of_opening(source: &ArchiveSource<'_>) -> Result<Vec<VerifierKey>, SourceError> {
     let opening = source.record(Position(0))?;
     let stated = opening.and_then(|bytes| {
         let event = Event::decode(Record::parse(&bytes).ok()?.event).ok()?;
@@ -273,8 +288,6 @@ fn hold_root(
 /// Checkpoints that were brought to compare with, and are the log's.
 struct Known<'a> {
     checkpoints: Vec<&'a SignedCheckpoint>,
-    /// When known witnesses saw them.
-    times: Vec<Seen>,
 }
 
 /// What came of comparing.
@@ -288,12 +301,11 @@ struct Held {
 
 impl<'a> Known<'a> {
     fn sort(anchors: &'a Anchors, trust: &Trust<'_>, findings: &mut Findings) -> Self {
-        let mut known = Self { checkpoints: Vec::new(), times: Vec::new() };
+        let mut known = Self { checkpoints: Vec::new() };
         for signed in &anchors.checkpoints {
             let judged = trust.judge(signed);
             if judged.is_signed {
                 known.checkpoints.push(signed);
-                known.times.extend(judged.times);
             } else {
                 at_file(findings, Absence::KnownCheckpointUnusable, &Self::name(signed), "");
             }

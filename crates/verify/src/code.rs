@@ -54,6 +54,7 @@ codes! {
         CheckpointMalformed = "checkpoint-malformed", "The checkpoint is not a signed statement of a log's name, size and root.";
         CheckpointNotSigned = "checkpoint-not-signed", "No known key of the log signed the checkpoint.";
         CheckpointOfAnotherLog = "checkpoint-of-another-log", "The checkpoint bears the name of another log.";
+        CheckpointSignatureMissing = "checkpoint-signature-missing", "A log key that was in force at the checkpoint's size did not sign it.";
         CopyNotFollowing = "copy-not-following", "The certified copy says something of itself that does not follow from its records.";
         EntryBundleMalformed = "entry-bundle-malformed", "A file of records is not the run of records that its path says.";
         EventMalformed = "event-malformed", "The event is not of the form of its kind.";
@@ -65,7 +66,7 @@ codes! {
         IdRepeated = "id-repeated", "An event with this id stands in the log before.";
         JournalDamaged = "journal-damaged", "Stored bytes contradict their checksums, or read differently a second time.";
         KnownHeadDiffers = "known-head-differs", "The record that ended the log at a known size is another one.";
-        LogKeyDiffers = "log-key-differs", "The log's opening names another log key than the known one.";
+        LogKeyDiffers = "log-key-differs", "The log never named the known log key.";
         ManifestMalformed = "manifest-malformed", "The bundle's MANIFEST is not a list of files in its one writing.";
         PositionMissing = "position-missing", "The record is not at the next position: one or more before it are missing.";
         PositionRepeated = "position-repeated", "The record states a position that was taken before.";
@@ -86,7 +87,7 @@ codes! {
 codes! {
     /// Codes of [`Class::Absence`].
     Absence {
-        AuthorityUndecided = "authority-undecided", "Whether the event was entitled rests on records that are not there.";
+        AuthorityUndecided = "authority-undecided", "Whether the signer was entitled rests on records that are not there.";
         AuthorityUnderivable = "authority-underivable", "The log's opening cannot be read, so nobody's authority can be derived from it.";
         BeyondThisVersion = "beyond-this-version", "The event's kind or schema is not known to this version of the verifier.";
         CheckpointKeyUnknown = "checkpoint-key-unknown", "No key of the log is known by which to check the checkpoint.";
@@ -188,6 +189,7 @@ impl Code {
             | R::GrantMalformed
             | R::RevokedUnknown
             | R::RevokedAlready
+            | R::RevokesLastLogKey
             | R::OpeningMalformed => Evidence::AdmissionContradicted,
         })
     }

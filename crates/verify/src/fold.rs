@@ -12,7 +12,7 @@ use chain::note::VerifierKey;
 use chain::{Instant, Position, RecordError, RecordHash, TreeSize, receipt};
 use clinical::decide::{assess, authorize, signing_key};
 use clinical::kind::Scope;
-use clinical::{DecodeError, Event, EventKind, Referenced, References, Refusal, RefusalCode, Trial};
+use clinical::{DecodeError, Event, EventKind, LogKeys, Referenced, References, Refusal, RefusalCode, Trial};
 
 use crate::code::{Absence, Code, Evidence};
 use crate::findings::Findings;
@@ -338,8 +338,6 @@ impl<'a> Fold<'a> {
     fn settle_receipts(&mut self) {
         let origin = self.trial.as_ref().and_then(|trial| VerifierKey::from_text(&trial.log_key).ok());
         let origin = origin.as_ref().map(VerifierKey::name).unwrap_or_default();
-        let keys = self.trial.iter().flat_map(|trial| trial.service_keys.values());
-        let keys: Vec<VerifierKey> = keys.map(|key| key.verifier_key.clone()).collect();
         for (index, met) in std::mem::take(&mut self.receipts) {
             // Which keys sign receipts stands in records.
             if self.depth == Depth::Tree {
@@ -347,6 +345,9 @@ impl<'a> Fold<'a> {
             }
             let Receipt { seq, hash, note } = &self.anchors.receipts[index];
             let Some(ReceiptNote { note, path }) = note else { continue };
+            let granted = self.trial.iter().flat_map(|trial| trial.service_keys.values());
+            let binding = granted.filter(|key| key.binds(*seq));
+            let keys: Vec<VerifierKey> = binding.map(|key| key.verifier_key.clone()).collect();
             let receipt = receipt::Receipt { seq: *seq, hash: *hash, note: note.as_bytes(), path };
             let fault = receipt::verify(&receipt, origin, &keys).err();
             self.tallies.known.add(fault.is_none() && !matches!(met, Met::Broken { .. }));
@@ -420,7 +421,7 @@ impl<'a> Fold<'a> {
         };
         let event_bytes = &parsed.bytes[form.event_bytes.clone()];
         if self.trial.is_none() {
-            self.open(at, event, parsed.hash);
+            self.open(event, parsed.hash);
         } else {
             self.take_effect(at, event, event_bytes, form.recorded_at, refusal.is_none() && authentic);
         }
@@ -508,20 +509,44 @@ impl<'a> Fold<'a> {
     }
 
     /// A broken opening is taken as it stands: what follows can then still be held against it.
-    fn open(&mut self, at: At, event: &Event, hash: RecordHash) {
+    fn open(&mut self, event: &Event, hash: RecordHash) {
         // If the genesis is known, events are bound to it and not to what stands in its place.
         let Some(trial) = Trial::open(event, self.anchors.genesis.unwrap_or(hash)) else { return };
-        if let Some(known) = &self.anchors.log_key {
-            let holds = trial.log_key == known.to_string();
-            self.tallies.log_key.add(holds);
-            if !holds {
-                let stated = trial.log_key.clone();
-                self.found(Evidence::LogKeyDiffers, at, "/event/data/log_key", || {
-                    format!("names {stated}; the known log key is {known}")
-                });
-            }
-        }
         self.trial = Some(trial);
+    }
+
+    /// Holds the known log key against those that the log named, in its opening or since.
+    fn hold_log_key(&mut self) {
+        let (Some(trial), Some(known)) = (&self.trial, &self.anchors.log_key) else { return };
+        let holds = trial.log_keys.all().iter().any(|key| key.verifier_key == *known);
+        // The record that names it may be among those that are missing, which has been said.
+        if holds || !self.gaps {
+            self.tallies.log_key.add(holds);
+        }
+        if !holds && !self.gaps {
+            let stated = trial.log_key.clone();
+            let opening = At { ordinal: 0, seq: Position(0) };
+            self.found(Evidence::LogKeyDiffers, opening, "/event/data/log_key", || {
+                format!("names {stated}, and no later record names the known log key {known}")
+            });
+        }
+    }
+
+    /// The keys that the log's records name for its checkpoints, if they are those of the log that is known: its genesis
+    /// is the known one, and one of the keys is in `given`, if any are.
+    pub(crate) fn log_keys(&self, given: &[VerifierKey]) -> Option<&LogKeys> {
+        let trial = self.trial.as_ref()?;
+        if self.anchors.genesis.is_some() && self.anchors.genesis != self.covers.genesis {
+            return None;
+        }
+        let named = trial.log_keys.all();
+        let is_named = |given: &VerifierKey| named.iter().any(|key| key.verifier_key == *given);
+        (!named.is_empty() && (given.is_empty() || given.iter().any(is_named))).then_some(&trial.log_keys)
+    }
+
+    /// Whether records are missing, so that what rests on earlier records may rest on those.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.gaps
     }
 
     /// Whether there is a genesis to hold the log against.
@@ -558,6 +583,7 @@ impl<'a> Fold<'a> {
             }
         }
         self.settle_receipts();
+        self.hold_log_key();
         if self.underivable > 0 {
             let count = self.underivable;
             self.findings.add(Absence::AuthorityUnderivable.into(), end.ordinal, Place::default(), || {
@@ -605,6 +631,7 @@ fn rests_on_others(code: RefusalCode) -> bool {
             | R::SubjectOfAnotherSite
             | R::GrantNotEntitled
             | R::RevokedUnknown
+            | R::RevokesLastLogKey
             | R::AmendedUnknown
             | R::StaleAmendment
             | R::AlreadyVoid

@@ -2,7 +2,8 @@
 
 use chain::note::VerifierKey;
 use chain::policy::Policy;
-use chain::{Instant, SignedCheckpoint};
+use chain::{Instant, SignedCheckpoint, TreeSize};
+use clinical::LogKeys;
 
 use crate::code::{Absence, Code, Evidence};
 use crate::fold::Seen;
@@ -14,19 +15,43 @@ const CLOCKS_APART_S: i64 = 60;
 
 /// What is known of the log's keys and witnesses.
 pub(crate) struct Trust<'a> {
-    pub keys: Vec<VerifierKey>,
+    /// Keys of the log that are known before its records are read.
+    pub given: Vec<VerifierKey>,
+    /// The keys that the records name, if they are the known log's.
+    pub named: Option<&'a LogKeys>,
+    /// Whether records are missing, which may name further keys, or revoke some.
+    pub gaps: bool,
     pub policy: Option<&'a Policy>,
+}
+
+/// What the policy's witnesses, who need not know the log's keys of today, say of when they saw a checkpoint of the log
+/// that `given` are keys of.
+pub(crate) fn times(signed: &SignedCheckpoint, given: &[VerifierKey], policy: Option<&Policy>) -> Vec<Seen> {
+    let claim = signed.claim();
+    let (Some(policy), true) = (policy, given.iter().any(|key| key.name() == claim.origin())) else {
+        return Vec::new();
+    };
+    let Ok(cosigned) = signed.note().verify(policy.witnesses()) else { return Vec::new() };
+    let seen = cosigned.iter().filter_map(|endorsement| {
+        let (name, time) = (witness_name(policy, endorsement.key)?, endorsement.time?);
+        Some(Seen { size: claim.size, until: time_limit(time)?, witness: name.to_owned() })
+    });
+    seen.collect()
+}
+
+/// The name that a policy gives a witness.
+fn witness_name<'p>(policy: &'p Policy, key: &VerifierKey) -> Option<&'p str> {
+    let place = policy.witnesses().iter().position(|known| known == key)?;
+    policy.witness_names().get(place).map(String::as_str)
 }
 
 /// A checkpoint, judged.
 pub(crate) struct Judged {
     pub seen: CheckpointSeen,
-    /// Whether a known key of the log signed it, and no signature by a known key fails.
+    /// Whether a key of the log that was in force at its size signed it, and no signature by a known key fails.
     pub is_signed: bool,
     /// What does not hold or is missing, each with its detail.
     pub found: Vec<(Code, String)>,
-    /// What the witnesses' times say of the records.
-    pub times: Vec<Seen>,
     pub signatures: Tally,
     pub cosignatures: Tally,
 }
@@ -36,11 +61,41 @@ impl Trust<'_> {
         self.policy.map_or(&[], Policy::witnesses)
     }
 
+    /// Every known key of the log, be it in force or not.
+    fn keys(&self) -> Vec<VerifierKey> {
+        match self.named {
+            Some(named) => named.all().iter().map(|key| key.verifier_key.clone()).collect(),
+            None => self.given.clone(),
+        }
+    }
+
+    /// Holds those who signed against the keys that had to, by the log's own records; whether one of them did.
+    fn hold_due(&self, size: TreeSize, signed: &[&VerifierKey], judged: &mut Judged) -> bool {
+        let Some(named) = self.named else { return true };
+        let mut is_signed = false;
+        for due in named.due(size) {
+            if signed.contains(&due) {
+                is_signed = true;
+                continue;
+            }
+            judged.signatures.add(false);
+            let detail = format!("{due} has not signed, which at a size of {size} had to");
+            let code: Code = if self.gaps {
+                Absence::AuthorityUndecided.into()
+            } else {
+                Evidence::CheckpointSignatureMissing.into()
+            };
+            judged.found.push((code, detail));
+        }
+        is_signed
+    }
+
     /// Judges a checkpoint's signatures.
     pub(crate) fn judge(&self, signed: &SignedCheckpoint) -> Judged {
         let claim = signed.claim();
+        let keys = self.keys();
         let is_known = |name: &str, id: [u8; 4]| {
-            self.keys.iter().chain(self.witnesses()).any(|key| key.name() == name && key.id() == id)
+            keys.iter().chain(self.witnesses()).any(|key| key.name() == name && key.id() == id)
         };
         let unchecked = signed.note().lines().iter().filter(|line| !is_known(line.name(), line.key_id()));
         let mut judged = Judged {
@@ -55,16 +110,15 @@ impl Trust<'_> {
             },
             is_signed: false,
             found: Vec::new(),
-            times: Vec::new(),
             signatures: Tally::default(),
             cosignatures: Tally::default(),
         };
-        if self.keys.is_empty() {
+        if keys.is_empty() {
             let detail = "neither is a log key given nor can one be read in the log's opening";
             judged.found.push((Absence::CheckpointKeyUnknown.into(), detail.to_owned()));
             return judged;
         }
-        if let [key] = self.keys.as_slice()
+        if let [key] = keys.as_slice()
             && key.name() != claim.origin()
         {
             let detail = format!("it is of {}; the known key is of {}", claim.origin(), key.name());
@@ -72,7 +126,7 @@ impl Trust<'_> {
             judged.signatures.add(false);
             return judged;
         }
-        let trusted = match signed.verify(&self.keys, self.witnesses()) {
+        let trusted = match signed.verify(&keys, self.witnesses()) {
             Ok(trusted) => trusted,
             Err(error) => {
                 let code = match &error {
@@ -86,22 +140,16 @@ impl Trust<'_> {
                 return judged;
             }
         };
-        judged.is_signed = true;
-        for key in trusted.logs {
+        for key in &trusted.logs {
             judged.signatures.add(true);
             judged.seen.signed_by.push(key.to_string());
         }
+        judged.is_signed = self.hold_due(claim.size, &trusted.logs, &mut judged);
         let Some(policy) = self.policy else { return judged };
         for cosignature in &trusted.cosignatures {
-            let place = policy.witnesses().iter().position(|key| key == cosignature.key);
-            let Some(name) = place.and_then(|place| policy.witness_names().get(place)) else { continue };
+            let Some(name) = witness_name(policy, cosignature.key) else { continue };
             judged.cosignatures.add(true);
-            judged.seen.cosigned.push(CosignedBy { witness: name.clone(), time: cosignature.time });
-            judged.times.extend(time_limit(cosignature.time).map(|until| Seen {
-                size: claim.size,
-                until,
-                witness: name.clone(),
-            }));
+            judged.seen.cosigned.push(CosignedBy { witness: name.to_owned(), time: cosignature.time });
         }
         let evaluation = policy.evaluate(trusted.cosignatures.iter().map(|cosignature| cosignature.key));
         judged.seen.quorum = Some(evaluation.is_met());

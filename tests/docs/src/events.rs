@@ -9,8 +9,8 @@ use clinical::data::{
     Action, AdverseEvent, Age, AgeUnit, Agent, Causality, CellSource, Cells, Coding, Consent, Contact,
     ContactMeans, Criterion, CriterionResult, Ctcae, Death, Definitions, Disposition, DispositionReason,
     DispositionScope, Dose, End, Enrollment, GvhdStages, IdentityCheck, Import, ImportRow, Infusion,
-    Interruption, KeyGranted, KeyRevoked, LocalCode, Medication, MissedReason, Observation, Outcome,
-    PlannedVisit, Preparation, PriorTherapy, Quantity, Range, RelapseJudgement, ReleaseStatus,
+    Interruption, KeyGranted, KeyRevoked, LocalCode, LogKeyChanged, Medication, MissedReason, Observation,
+    Outcome, PlannedVisit, Preparation, PriorTherapy, Quantity, Range, RelapseJudgement, ReleaseStatus,
     RemissionStatus, Reported, Response, RevocationReason, SchemaProfile, Seriousness, Service,
     ServiceKeyGranted, SeverityOfEvent, Sex, SiteActivated, SponsorKey, TrialOpened, Visit, VisitPart,
     VisitStatus, VitalStatus, WithdrawalScope,
@@ -221,6 +221,9 @@ pub(crate) fn data_of(kind: EventKind) -> Value {
             service: Service::Receipts,
             verifier_key: text(),
         }),
+        EventKind::LogKeyChanged => {
+            serde_json::to_value(LogKeyChanged { possession: text(), verifier_key: text() })
+        }
         EventKind::Enrollment => serde_json::to_value(enrollment()),
         EventKind::Infusion => serde_json::to_value(infusion()),
         EventKind::Visit => serde_json::to_value(visit()),

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive::Archive;
-use chain::note::Signer;
-use chain::{Chain, Instant, SecretKey, Signature, TreeSize};
+use chain::note::{Signer, VerifierKey};
+use chain::{Chain, Instant, LinkedRecord, SecretKey, Signature, TreeSize};
 use journal::Journal as _;
 use journal::memory::MemoryJournal;
 use keep::Checkpoints;
-use notary::{Parts, Settings};
+use notary::{LogKeys, Parts, Settings};
 use tempfile::TempDir;
 
 /// The name of the log, and of its key.
@@ -41,6 +41,25 @@ pub struct Log {
     pub checkpoints: Vec<PathBuf>,
 }
 
+/// The key of a log that never changes it.
+struct OneKey(Signer);
+
+impl LogKeys for OneKey {
+    fn origin(&self) -> &str {
+        self.0.name()
+    }
+
+    fn follow(&self, _: &LinkedRecord) {}
+
+    fn due(&self, _: TreeSize) -> Vec<VerifierKey> {
+        vec![self.0.verifier_key()]
+    }
+
+    fn signer(&self, key: &VerifierKey) -> Option<Signer> {
+        Some(self.0.clone()).filter(|signer| signer.verifier_key() == *key)
+    }
+}
+
 impl Log {
     /// A log that a notary has sealed at each of `sizes`, ascending. Its records link and differ; nothing reads what
     /// they say.
@@ -57,7 +76,7 @@ impl Log {
             journal: journal.clone(),
             archive: Archive::local(&log.archive()).unwrap(),
             checkpoints: Arc::new(Checkpoints::open(&log.dir.path().join("state.sqlite")).unwrap()),
-            signers: vec![signer],
+            keys: Arc::new(OneKey(signer)),
             clock: Arc::new(move || now),
             witnesses: Vec::new(),
             policy: None,

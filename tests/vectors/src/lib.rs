@@ -44,6 +44,7 @@ pub const FAMILIES: &[Family] = &[
     clinical_forms::IDENTIFIER,
     clinical_forms::SLEDAI,
     log::LOG,
+    log::LOG_KEYS,
     evidence::tree::ROOT,
     evidence::tree::INCLUSION,
     evidence::tree::CONSISTENCY,
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_published_log_verifies_from_its_lines_alone() {
-        for vector in read("log").vectors {
+        for vector in read("log").vectors.into_iter().chain(read("log-keys").vectors) {
             let lines = vector.output["records"].as_array().unwrap();
             let records = lines.iter().map(|line| line.as_str().unwrap().as_bytes().into());
             let genesis = vector.output["genesis"].as_str().unwrap().parse().unwrap();

@@ -1,11 +1,12 @@
 //! A whole small log: an opening, a site, grants, a subject, a correction, a revocation.
 
 use anyhow::{Context, Result};
-use chain::{Chain, Instant, RecordHash, SecretKey};
+use chain::note::VerifierKey;
+use chain::{Chain, Instant, Record, RecordHash, SecretKey, TreeSize};
 use clinical::event::Actor;
 use clinical::statement::{Author, Circumstances, Statement, compose};
 use clinical::text::SealingRandomness;
-use clinical::{EventId, TrialId, Zone};
+use clinical::{Event, EventId, LogKeys, TrialId, Zone};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use verify::{Anchors, Options, Records};
@@ -22,11 +23,29 @@ pub(crate) const LOG: Family = Family {
     compute,
 };
 
+pub(crate) const LOG_KEYS: Family = Family {
+    name: "log-keys",
+    about: "A log whose own keys follow one another, written as in the family log; $VKEY:name stands for the verifier \
+            key of one of the registry's keys, $PROOF:name for its proof of possession. Output n of due is the list of \
+            the keys with which a checkpoint over n records has to be signed.",
+    cases: || vec![("the log's key and the receipts' are replaced".to_owned(), rotation())],
+    compute: compute_rotation,
+};
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Person {
     name: String,
     actor: Actor,
+    seed_hex: RecordHash,
+}
+
+/// A key of the registry's own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryKey {
+    name: String,
+    key_name: String,
     seed_hex: RecordHash,
 }
 
@@ -85,7 +104,75 @@ fn case() -> Value {
     })
 }
 
+fn rotation() -> Value {
+    let origin = "trialbook.example/lupus-msct";
+    let person = |name: &str, seed: &str| {
+        json!({"actor": {"id": name, "organisation": "Sponsor", "role": "sponsor"}, "name": name,
+               "seed_hex": seed.repeat(32)})
+    };
+    let key = |name: &str, key_name: &str, seed: &str| json!({"key_name": key_name, "name": name, "seed_hex": seed.repeat(32)});
+    let sponsor_key =
+        |name: &str| json!({"holder": name, "organisation": "Sponsor", "public_key": format!("$KEY:{name}")});
+    let step =
+        |kind: &str, data: Value| json!({"by": "chen.sponsor", "statement": {"data": data, "kind": kind}});
+    let receipts = |name: &str| {
+        let data = json!({"possession": format!("$PROOF:{name}"), "service": "receipts",
+                          "verifier_key": format!("$VKEY:{name}")});
+        step("service_key_granted", data)
+    };
+    let log = |name: &str| {
+        let data = json!({"possession": format!("$PROOF:{name}"), "verifier_key": format!("$VKEY:{name}")});
+        step("log_key_changed", data)
+    };
+    let revoked = |name: &str, reason: &str| {
+        step("key_revoked", json!({"key": format!("$ID:{name}"), "reason": reason}))
+    };
+    let receipts_name = format!("{origin}/receipts");
+    json!({
+        "keys": [
+            key("log-1", origin, "07"), key("log-2", origin, "08"), key("log-3", origin, "09"),
+            key("receipts-1", &receipts_name, "0a"), key("receipts-2", &receipts_name, "0b"),
+        ],
+        "people": [person("chen.sponsor", "01"), person("wu.sponsor", "02")],
+        "steps": [
+            step("trial_opened", json!({
+                "definitions": {"evaluable": "evaluable-1", "imputation": "impute-1", "related": "related-1",
+                                "relapse": "relapse-1", "remission": "ccr-registry-1"},
+                "log_key": "$VKEY:log-1", "profile": {"mandatory": {}}, "rule_set": 1, "schedule": [],
+                "sponsor_keys": [sponsor_key("chen.sponsor"), sponsor_key("wu.sponsor")], "synthetic": true,
+                "title": "Synthetic log of the golden vectors", "zone": "Asia/Shanghai"})),
+            receipts("receipts-1"),
+            log("log-2"),
+            receipts("receipts-2"),
+            revoked("log-1", "replaced"),
+            revoked("receipts-1", "compromised"),
+            log("log-3"),
+            revoked("log-2", "lost"),
+        ],
+        "trial": "lupus-msct",
+        "zone": "Asia/Shanghai",
+    })
+}
+
+fn compute_rotation(input: &Input<'_>) -> Result<Value> {
+    let (records, mut output) = recorded(input)?;
+    let mut keys = LogKeys::default();
+    for record in &records {
+        keys.apply(&Event::decode(Record::parse(&record.bytes)?.event)?, record.seq);
+    }
+    let due = |size: u64| keys.due(TreeSize(size)).map(ToString::to_string).collect::<Vec<_>>();
+    output["due"] = (0..=records.len() as u64).map(due).collect();
+    Ok(output)
+}
+
 fn compute(input: &Input<'_>) -> Result<Value> {
+    recorded(input).map(|(_, output)| output)
+}
+
+/// The log of the steps, and what is to come out of it.
+fn recorded(input: &Input<'_>) -> Result<(Vec<chain::LinkedRecord>, Value)> {
+    let keys = input.member("keys").cloned().unwrap_or_else(|_| json!([]));
+    let keys: Vec<RegistryKey> = serde_json::from_value(keys)?;
     let people: Vec<Person> = serde_json::from_value(input.member("people")?.clone())?;
     let steps: Vec<Step> = serde_json::from_value(input.member("steps")?.clone())?;
     let (trial, zone): (TrialId, Zone) = (input.parsed("trial")?, input.parsed("zone")?);
@@ -94,7 +181,7 @@ fn compute(input: &Input<'_>) -> Result<Value> {
     let mut records: Vec<chain::LinkedRecord> = Vec::new();
     for (n, step) in (0..).zip(steps) {
         let genesis = records.first().map_or(RecordHash::ZERO, |record| record.hash);
-        let statement = filled(&step.statement, &people, genesis, &records)?;
+        let statement = filled(&step.statement, (&people, &keys), genesis, &records)?;
         let statement: Statement = serde_json::from_value(statement)?;
         let person = people.iter().find(|person| person.name == step.by).context("nobody of that name")?;
         let key = SecretKey::from_bytes(&person.seed_hex.0);
@@ -112,18 +199,35 @@ fn compute(input: &Input<'_>) -> Result<Value> {
     let source = Records::new(records.iter().map(|record| record.bytes.clone()));
     let report = verify::verify(source, &anchors, Options::default())?;
     let lines = records.iter().map(|record| Ok(std::str::from_utf8(&record.bytes)?.to_owned()));
-    Ok(json!({
+    let output = json!({
         "genesis": genesis,
         "head": chain.head,
         "records": lines.collect::<Result<Vec<String>>>()?,
         "verdict": report.verdict,
-    }))
+    });
+    Ok((records, output))
+}
+
+impl RegistryKey {
+    fn filled(&self, mark: &str, genesis: RecordHash) -> Result<Value> {
+        let secret = SecretKey::from_bytes(&self.seed_hex.0);
+        let public = secret.public();
+        Ok(match mark {
+            "ID" => json!(public.id()),
+            "VKEY" => json!(VerifierKey::new(&self.key_name, public)?.to_string()),
+            "PROOF" => {
+                let message = chain::key::possession_message(genesis, &self.key_name, public);
+                json!(secret.sign(&message).to_text())
+            }
+            other => anyhow::bail!("no mark {other}"),
+        })
+    }
 }
 
 /// The statement with what is known only now put in place of its marks.
 fn filled(
     statement: &Value,
-    people: &[Person],
+    (people, keys): (&[Person], &[RegistryKey]),
     genesis: RecordHash,
     records: &[chain::LinkedRecord],
 ) -> Result<Value> {
@@ -135,6 +239,9 @@ fn filled(
             if mark == "HASH" {
                 let record = records.get(name.parse::<usize>()?).context("no such record yet")?;
                 return Ok(json!(record.hash));
+            }
+            if let Some(key) = keys.iter().find(|key| key.name == name) {
+                return key.filled(mark, genesis);
             }
             let person = people.iter().find(|person| person.name == name).context("nobody of that name")?;
             let key = SecretKey::from_bytes(&person.seed_hex.0);
@@ -150,13 +257,13 @@ fn filled(
         }
         Value::Array(items) => items
             .iter()
-            .map(|item| filled(item, people, genesis, records))
+            .map(|item| filled(item, (people, keys), genesis, records))
             .collect::<Result<Vec<_>>>()?
             .into(),
         Value::Object(members) => {
             let members = members
                 .iter()
-                .map(|(name, value)| Ok((name.clone(), filled(value, people, genesis, records)?)));
+                .map(|(name, value)| Ok((name.clone(), filled(value, (people, keys), genesis, records)?)));
             members.collect::<Result<serde_json::Map<_, _>>>()?.into()
         }
         other => other.clone(),

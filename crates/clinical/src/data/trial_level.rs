@@ -153,6 +153,17 @@ pub enum Service {
     Receipts,
 }
 
+/// `log_key_changed`. Names a further key for the log's checkpoints: it signs every one that covers this record, and so
+/// does each older key until a `key_revoked` names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogKeyChanged {
+    /// The new key's signature that proves whoever keeps the log has it.
+    pub possession: String,
+    /// The key, as a verifier key; its name is the log's origin.
+    pub verifier_key: String,
+}
+
 /// Why a key is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -76,6 +76,7 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::ServiceKeyGranted(_)
+        | Data::LogKeyChanged(_)
         | Data::Void => {}
     }
     beside::assess(&mut found, trial, event);

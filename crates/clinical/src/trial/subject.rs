@@ -84,6 +84,7 @@ pub(crate) fn presumes_life(data: &Data) -> bool {
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
         | Data::ServiceKeyGranted(_)
+        | Data::LogKeyChanged(_)
         | Data::Void => false,
     }
 }
@@ -185,6 +186,7 @@ impl Subject {
             | Data::KeyGranted(_)
             | Data::KeyRevoked(_)
             | Data::ServiceKeyGranted(_)
+            | Data::LogKeyChanged(_)
             | Data::Void => {}
         }
         if presumes_life(&event.data) {

@@ -264,18 +264,21 @@ fn files_beyond_the_checkpoint_are_a_crashs_if_they_are_the_journals_and_else_st
 fn while_one_log_key_takes_over_from_another_both_sign_and_either_vouches() {
     let world = World::sealed(30, &[10]);
     world.grow(30);
-    let check = |seeds: &[u8]| {
+    let check = |due: &[(u8, u64, u64)]| {
         let mut desk = world.desk(world.journal.clone());
-        desk.signers = seeds.iter().map(|seed| signer(*seed)).collect();
+        desk.keys = std::sync::Arc::new(super::Keys(due.to_vec(), vec![1, 2]));
         crate::sealer::Sealer::check(desk).map_err(|(_, fault)| fault)
     };
-    // The new key alone vouches for nothing that the old one has signed.
-    assert!(matches!(refused(check(&[2])), Refusal::NotACheckpoint { side: Side::Kept, .. }));
-    step(&mut check(&[1, 2]).unwrap(), 20).unwrap();
+    // The new key vouches for nothing that was signed before it was due.
+    let replaced = [(2, 0, u64::MAX)];
+    assert!(matches!(refused(check(&replaced)), Refusal::NotACheckpoint { side: Side::Kept, .. }));
+    let due = [(1, 0, 21), (2, 11, u64::MAX)];
+    step(&mut check(&due).unwrap(), 20).unwrap();
     for seed in [1, 2] {
         assert!(world.served().verify(&[signer(seed).verifier_key()], &[]).is_ok());
     }
-    step(&mut check(&[2]).unwrap(), 30).unwrap();
+    step(&mut check(&due).unwrap(), 30).unwrap();
+    assert!(check(&due).is_ok());
     assert!(world.served().verify(&[signer(1).verifier_key()], &[]).is_err());
     assert!(world.served().verify(&[signer(2).verifier_key()], &[]).is_ok());
 }

@@ -10,7 +10,7 @@ use chain::{Instant, TreeSize};
 use journal::Journal as _;
 
 use super::store::{Extent, Mode};
-use super::{ORIGIN, World, signer};
+use super::{Keys, ORIGIN, World, signer};
 use crate::{
     ArchiveFault, NotaryHandle, Parts, Phase, Refusal, Settings, Side, StartError, Stop, WaitError,
     WitnessClient, start,
@@ -24,7 +24,7 @@ pub(crate) fn parts(world: &World) -> Parts {
         journal: world.journal.clone(),
         archive: world.archive(),
         checkpoints: world.keep(),
-        signers: vec![signer(1)],
+        keys: Keys::one(1),
         clock: Arc::new(|| Instant::from_microseconds(1_000_000).unwrap()),
         witnesses: Vec::new(),
         policy: None,
@@ -201,13 +201,36 @@ fn two_running_notaries_on_one_state_seal_one_history() {
 }
 
 #[test]
+fn nothing_is_signed_without_a_key_that_is_due_and_a_lost_one_is_passed_over_once_it_is_revoked() {
+    let world = World::sealed(400, &[200]);
+    // The second key is due from 201 records on; the first, which is lost, is revoked by record 259.
+    let keys = |here: &[u8]| Arc::new(Keys(vec![(1, 0, 260), (2, 201, u64::MAX)], here.to_vec()));
+    let notary = start(Parts { keys: keys(&[1]), ..parts(&world) }).unwrap();
+    world.grow(201);
+    let status = notary.stop();
+    assert_eq!(status.signed.unwrap().size, TreeSize(200));
+    let error = status.last_error.unwrap();
+    assert!(error.contains("is not here, with which a checkpoint over 201 records"), "{error}");
+
+    let notary = start(Parts { keys: keys(&[2]), ..parts(&world) }).unwrap();
+    world.grow(259);
+    let begun = std::time::Instant::now();
+    while notary.watch().status().last_error.is_none() {
+        assert!(begun.elapsed() < LONG, "{:?}", notary.watch().status());
+        std::thread::yield_now();
+    }
+    // The end of the tile at 256 asks for both keys: it is passed over.
+    world.grow(260);
+    notary.watch().wait_sealed(TreeSize(260), LONG).unwrap();
+    assert!(world.served().verify(&[signer(2).verifier_key()], &[]).is_ok());
+    assert!(world.served().verify(&[signer(1).verifier_key()], &[]).is_err());
+    assert_eq!(notary.stop().phase, Phase::Stopped(Stop::Asked));
+    world.assert_whole(260);
+}
+
+#[test]
 fn what_cannot_work_is_not_started() {
     let world = World::new(0);
-    let none = start(Parts { signers: Vec::new(), ..parts(&world) }).err();
-    assert!(matches!(none, Some(StartError::NoSigner)));
-    let other = chain::note::Signer::new("log.example/u", chain::SecretKey::from_bytes(&[1; 32])).unwrap();
-    let two = start(Parts { signers: vec![signer(1), other], ..parts(&world) }).err();
-    assert!(matches!(two, Some(StartError::TwoLogs { .. })));
     let unknown: Box<dyn WitnessClient> = Box::new(super::witnesses::Witness::new("nobody", 9));
     let unknown = start(Parts { witnesses: vec![unknown], ..parts(&world) }).err();
     assert!(matches!(unknown, Some(StartError::UnknownWitness { name }) if name == "nobody"));

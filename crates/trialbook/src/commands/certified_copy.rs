@@ -59,7 +59,7 @@ pub(super) async fn run(options: CertifiedCopyOptions) -> Result<u8> {
     let covered = TreeSize(view.covers.records);
     sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
     let vkey = VerifierKey::from_text(&view.log_key).context("the log's key is not one")?;
-    let (checkpoint, mut files) = hashes(&log, &vkey, covered).await?;
+    let (checkpoint, mut files) = hashes(&log, covered).await?;
     let size = checkpoint.claim().size;
     let part = part(&log, &site, size).await?;
     files.extend(bundles_of(&part, size)?);
@@ -152,13 +152,9 @@ fn certificate(copy: CopyOf, certifier: Option<&KeyFile>) -> Result<Vec<u8>> {
 }
 
 /// A checkpoint that covers at least so many records, and every hash tile under it.
-async fn hashes(
-    log: &Log<'_>,
-    key: &VerifierKey,
-    covered: TreeSize,
-) -> Result<(SignedCheckpoint, BTreeMap<String, Content>)> {
+async fn hashes(log: &Log<'_>, covered: TreeSize) -> Result<(SignedCheckpoint, BTreeMap<String, Content>)> {
     'anew: for _ in 0..ATTEMPTS {
-        let checkpoint = sealed::checkpoint(log.registry, log.trial, key, covered).await?;
+        let checkpoint = sealed::checkpoint(log.registry, log.trial, covered).await?;
         let mut files = BTreeMap::new();
         for path in tiles(checkpoint.claim().size) {
             if path.is_full() {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use api::{Problem, ReportKind, TrialView};
-use chain::note::VerifierKey;
 use chain::tile::{bundles, tiles};
 use chain::{SignedCheckpoint, TreeSize};
 use verify::manifest::LOG;
@@ -32,7 +31,6 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     access.settle(&trial);
     let log = Log { registry: &*access.registry, trial: &trial };
     let view = log.registry.trial(&trial).await?.trial;
-    let key = VerifierKey::from_text(&view.log_key).context("the log's key is not one")?;
     let mut files = BTreeMap::new();
     let mut said = Vec::new();
     let mut covered = TreeSize(view.covers.records);
@@ -45,7 +43,7 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     }
     // A report on records that no checkpoint covers could not be checked.
     sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
-    let checkpoint = seal(&log, &key, covered, &mut files).await?;
+    let checkpoint = seal(&log, covered, &mut files).await?;
     let page = readme(&Readme { view: &view, checkpoint: checkpoint.claim(), reports: &said });
     files.insert("README.html".to_owned(), Content::Held(page.into_bytes()));
     files.insert("keys/genesis".to_owned(), Content::Held(format!("{}\n", view.genesis).into_bytes()));
@@ -59,12 +57,11 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
 /// Takes in what the archive is under a checkpoint that covers at least so many records.
 async fn seal(
     log: &Log<'_>,
-    key: &VerifierKey,
     covered: TreeSize,
     files: &mut BTreeMap<String, Content>,
 ) -> Result<SignedCheckpoint> {
     for _ in 0..ATTEMPTS {
-        let checkpoint = sealed::checkpoint(log.registry, log.trial, key, covered).await?;
+        let checkpoint = sealed::checkpoint(log.registry, log.trial, covered).await?;
         let size = checkpoint.claim().size;
         match partials(log, size).await {
             Ok(partials) => {

@@ -1,14 +1,15 @@
-//! `keys new`, `keys request`.
+//! `keys`: people's keys made, granted, listed and revoked.
 
 use anyhow::Result;
-use clinical::Statement;
-use clinical::data::KeyGranted;
+use clinical::data::{KeyGranted, KeyRevoked};
+use clinical::{EventKind, Statement};
 
-use super::print;
-use crate::cli::KeysCommand;
+use super::{Table, print};
+use crate::access::Access;
+use crate::cli::{KeysCommand, Place, WhichTrial};
 use crate::keyfile::KeyFile;
 
-pub(super) fn run(command: KeysCommand) -> Result<u8> {
+pub(super) async fn run(command: KeysCommand) -> Result<u8> {
     match command {
         KeysCommand::New { holder, organisation, role, zone, out } => {
             let key = KeyFile::new(holder, organisation, role, zone);
@@ -31,8 +32,37 @@ pub(super) fn run(command: KeysCommand) -> Result<u8> {
             let statement = grant_statement(&key, genesis, &sites);
             print(&serde_json::to_string(&statement)?)?;
         }
+        KeysCommand::List { json, which, place } => list(json, &which, &place).await?,
+        KeysCommand::Revoke { key, reason, suspected_since } => {
+            let data = KeyRevoked { key, reason, suspected_since };
+            print(&serde_json::to_string(&statement(EventKind::KeyRevoked, &data))?)?;
+        }
     }
     Ok(0)
+}
+
+/// Lists the delegation log: every key with its grant and its revocation.
+async fn list(json: bool, which: &WhichTrial, place: &Place) -> Result<()> {
+    let access = Access::open(place, false, false)?;
+    let trial = access.trial(which).await?;
+    let mut keys = access.registry.trial(&trial).await?.keys;
+    keys.sort_by_key(|key| (key.granted_at, key.key));
+    if json {
+        return print(&serde_json::to_string(&keys)?);
+    }
+    let mut table = Table::new(["key id", "holder", "role", "sites", "granted by", "revoked by"]);
+    for key in &keys {
+        let sites: Vec<_> = key.sites.iter().map(ToString::to_string).collect();
+        table.row([
+            key.key.to_string(),
+            key.holder.to_string(),
+            key.role.as_str().to_owned(),
+            sites.join(" "),
+            key.granted_at.to_string(),
+            key.revoked_at.map(|seq| seq.to_string()).unwrap_or_default(),
+        ]);
+    }
+    print(&table.to_string())
 }
 
 /// The statement by which somebody entitled grants `key`, with the key's proof of possession.
@@ -53,7 +83,7 @@ pub(crate) fn grant_statement(
         valid_from: None,
         valid_until: None,
     };
-    statement(clinical::EventKind::KeyGranted, &data)
+    statement(EventKind::KeyGranted, &data)
 }
 
 /// A statement about no subject.

@@ -29,7 +29,8 @@ const RETRIES_MAX: u32 = 3;
 pub(super) struct Asked {
     pub(super) url: String,
     pub(super) dir: PathBuf,
-    pub(super) key: VerifierKey,
+    /// The log's keys, as they came by another way than the server: the old and the new one while one takes over.
+    pub(super) keys: Vec<VerifierKey>,
     pub(super) genesis: Option<RecordHash>,
     pub(super) scope: Scope,
     /// Key file and state of the witness that cosigns what is copied.
@@ -96,10 +97,10 @@ pub(super) async fn run(asked: Asked) -> Result<u8> {
     let from = Http::new(&asked.url, &asked.credentials)?;
     let witness = match &asked.cosigner {
         // What the witness refuses the mirror has kept as evidence already.
-        Some((key, state)) => Some(own_witness::open(key, state, vec![asked.key.clone()])?),
+        Some((key, state)) => Some(own_witness::open(key, state, asked.keys.clone())?),
         None => None,
     };
-    let anchors = Anchors { logs: vec![asked.key], genesis: asked.genesis };
+    let anchors = Anchors { logs: asked.keys, genesis: asked.genesis };
     let mut mirror = Mirror::open(&asked.dir, anchors, asked.scope).await?;
     for path in mirror.evidence()? {
         eprintln!("evidence against the log is kept in {}", path.display());

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use api::Answer;
+use chain::RecordHash;
 use chain::note::VerifierKey;
-use chain::{RecordHash, SecretKey};
 use clinical::{EventKind, Receipt, Role, Statement, TrialId};
 use serde_json::{Value, json};
 
+use super::service_key::receipt_key_grant;
 use super::{print, read_text};
 use crate::access::Access;
 use crate::cli::Place;
@@ -65,7 +66,8 @@ pub(crate) async fn open(
     };
     let log_key = statement.data.get("log_key").and_then(Value::as_str).unwrap_or_default();
     let origin = VerifierKey::from_text(log_key)?.name().to_owned();
-    let statement = receipt_key_grant(&data.service_key(trial, Service::Receipts)?, &origin, receipt.hash)?;
+    let statement =
+        receipt_key_grant(&data.first_service_key(trial, Service::Receipts)?, &origin, receipt.hash)?;
     let mut signer = Signer::new(key, trial, receipt.hash);
     let composed = signer.sign(&*access.registry, &statement).await?;
     let answers = submit_settled(&*access.registry, trial, vec![composed.submission()]).await?;
@@ -75,20 +77,9 @@ pub(crate) async fn open(
     }
 }
 
-/// The sponsor's statement that the registry's key signs receipts.
-fn receipt_key_grant(secret: &SecretKey, origin: &str, genesis: RecordHash) -> Result<Statement> {
-    let name = chain::receipt::key_name(origin);
-    let verifier_key = VerifierKey::new(&name, secret.public()).context("the origin cannot name a key")?;
-    let possession = secret.sign(&chain::key::possession_message(genesis, &name, secret.public()));
-    let data = json!({
-        "possession": possession.to_text(), "service": "receipts", "verifier_key": verifier_key.to_string()
-    });
-    Ok(serde_json::from_value(json!({"kind": EventKind::ServiceKeyGranted, "data": data}))?)
-}
-
 /// The log's own key: kept beside the people's, used by whatever signs checkpoints.
 fn log_key(data: &Data, trial: &TrialId, origin: &str) -> Result<VerifierKey> {
-    let secret = data.service_key(trial, Service::Log)?;
+    let secret = data.first_service_key(trial, Service::Log)?;
     VerifierKey::new(origin, secret.public()).context("the origin cannot name a log")
 }
 

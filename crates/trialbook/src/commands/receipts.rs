@@ -10,7 +10,7 @@ use chain::note::{NOTE_BYTES_MAX, VerifierKey, VerifyError};
 use chain::receipt::{self, ReceiptError};
 use chain::tile::{TILE_BYTES_MAX, TileHashes, TilePath, bundles};
 use chain::tree::{HashReader as _, Node};
-use chain::{NodeHash, Position, Record, RecordHash, SignedCheckpoint};
+use chain::{KeyId, NodeHash, Position, Record, RecordHash, SignedCheckpoint};
 use clinical::data::Data;
 use clinical::{Event, Receipt};
 use verify::{DirFiles, Files as _};
@@ -127,8 +127,8 @@ struct Log {
     checkpoint: SignedCheckpoint,
     /// The tree's hashes, each tile held against the signed root before it is used.
     hashes: TileHashes<Fetch>,
-    /// Receipt keys that its records grant.
-    keys: Vec<VerifierKey>,
+    /// Receipt keys that its records grant, each with the position of the record that revokes it.
+    keys: Vec<(VerifierKey, Option<Position>)>,
     /// Whether records are left out, so that there may be other receipt keys.
     partial: bool,
 }
@@ -172,10 +172,16 @@ impl Log {
             for (seq, entry) in (first.0..).zip(entries(&bytes, path.width())) {
                 let entry = entry.with_context(|| path.to_string())?;
                 self.partial |= entry.is_empty();
-                let Some(granted) = granted(entry) else { continue };
+                let Some(change) = key_change(entry) else { continue };
                 let stands = self.leaf(Position(seq))? == Some(NodeHash::from(RecordHash::of(entry)));
                 ensure!(stands, "record {seq} of the archive is not the one in the signed tree");
-                self.keys.push(granted);
+                match change {
+                    KeyChange::Granted(key) => self.keys.push((key, None)),
+                    KeyChange::Revoked(id) => {
+                        let revoked = self.keys.iter_mut().filter(|(key, _)| key.key().id() == id);
+                        revoked.for_each(|(_, at)| *at = at.or(Some(Position(seq))));
+                    }
+                }
             }
         }
         Ok(())
@@ -188,7 +194,10 @@ impl Log {
             return Ok(Kept::Undecided("it is not signed".to_owned()));
         };
         let stated = receipt::Receipt { seq, hash: receipt.hash, note: note.as_bytes(), path };
-        match receipt::verify(&stated, claim.origin(), &self.keys) {
+        // A key may be newer than the record: whoever asks again is answered with the key of the day.
+        let in_force = self.keys.iter().filter(|(_, revoked)| revoked.is_none_or(|revoked| seq <= revoked));
+        let keys: Vec<VerifierKey> = in_force.map(|(key, _)| key.clone()).collect();
+        match receipt::verify(&stated, claim.origin(), &keys) {
             Ok(_) => {}
             Err(ReceiptError::Signature(VerifyError::NoKnownKey)) if self.partial => {
                 let why = "the copy holds no record that grants the key it is signed with";
@@ -208,11 +217,20 @@ impl Log {
     }
 }
 
-/// The receipt key that a record grants, if it grants one. Whether its signer was entitled to, `verify` tells.
-fn granted(record: &[u8]) -> Option<VerifierKey> {
+/// What a record does to receipt keys.
+enum KeyChange {
+    Granted(VerifierKey),
+    Revoked(KeyId),
+}
+
+/// What a record does to receipt keys, if anything. Whether its signer was entitled to, `verify` tells.
+fn key_change(record: &[u8]) -> Option<KeyChange> {
     let record = Record::parse(record).ok()?;
     match Event::decode(record.event).ok()?.data {
-        Data::ServiceKeyGranted(granted) => VerifierKey::from_text(&granted.verifier_key).ok(),
+        Data::ServiceKeyGranted(granted) => {
+            VerifierKey::from_text(&granted.verifier_key).ok().map(KeyChange::Granted)
+        }
+        Data::KeyRevoked(revoked) => Some(KeyChange::Revoked(revoked.key)),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use api::{Evidence, LogFile, Registry};
+use api::{Evidence, LogFile, LogKeyView, Registry};
 use chain::note::VerifierKey;
 use chain::{SignedCheckpoint, TreeSize};
 use clinical::TrialId;
@@ -54,18 +54,18 @@ pub(super) async fn wait(
                     witnesses.asked
                 );
             }
-            bail!("no checkpoint covers {size} records after {} s", WAIT_MAX.as_secs());
+            let trouble = evidence.trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            bail!("no checkpoint covers {size} records after {} s{trouble}", WAIT_MAX.as_secs());
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
-/// The checkpoint to hand out for at least `size` records, held against the log's key: the last that as many witnesses
-/// have cosigned as a policy asks for, if there is one of that size, else the latest.
+/// The checkpoint to hand out for at least `size` records, held against the keys that the registry says the log had then:
+/// the last that as many witnesses have cosigned as a policy asks for, if there is one of that size, else the latest.
 pub(super) async fn checkpoint(
     registry: &dyn Registry,
     trial: &TrialId,
-    key: &VerifierKey,
     size: TreeSize,
 ) -> Result<SignedCheckpoint> {
     let witnessed = registry.evidence(trial).await?.witnessed;
@@ -75,7 +75,15 @@ pub(super) async fn checkpoint(
     };
     let bytes = registry.log_file(trial, file).await?;
     let checkpoint = SignedCheckpoint::parse(&bytes).context("the registry's checkpoint is none")?;
-    let trusted = checkpoint.verify(std::slice::from_ref(key), &[]);
+    let size = checkpoint.claim().size;
+    // Asked after the checkpoint: its records are among those that the answer rests on.
+    let named = registry.evidence(trial).await?.log_keys;
+    let is_due = |key: &&LogKeyView| {
+        key.named_at.0 < size.0.max(1) && key.revoked_at.is_none_or(|revoked| revoked.0 >= size.0)
+    };
+    let keys = named.iter().filter(is_due).map(|key| VerifierKey::from_text(&key.verifier_key));
+    let keys = keys.collect::<Result<Vec<_>, _>>().context("the log's key is not one")?;
+    let trusted = checkpoint.verify(&keys, &[]);
     ensure!(trusted.is_ok(), "the registry's checkpoint is not signed by the log's key");
     Ok(checkpoint)
 }

@@ -138,16 +138,7 @@ fn after_the_end(end: &journal_file::End) -> Option<String> {
 fn journal_in(dir: &Path, which: &WhichTrial) -> Result<PathBuf> {
     if dir.join("trials").is_dir() {
         let data = Data::new(dir);
-        let trials = data.trials()?;
-        let trial = match (&which.trial, trials.as_slice()) {
-            (Some(trial), _) => trial.clone(),
-            (None, [one]) => one.clone(),
-            (None, []) => bail!("there is no trial in {}", dir.display()),
-            (None, several) => {
-                let ids: Vec<_> = several.iter().map(clinical::TrialId::as_str).collect();
-                bail!("which trial? give --trial with one of {}", ids.join(", "))
-            }
-        };
+        let trial = data.which_trial(which.trial.as_ref())?;
         return Ok(data.trial(&trial).join("journal"));
     }
     let inside = dir.join("journal");

@@ -44,15 +44,17 @@ pub(super) async fn log_file(running: &Running, file: LogFile) -> Result<Vec<u8>
 /// before it is used.
 pub(super) async fn proof(running: &Running, seq: Position) -> Result<String, Problem> {
     let public = running.registrar.public();
-    let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
+    if public.opening.is_none() {
+        return Err(Problem::not_found("the trial is not open"));
+    }
     let broken = |what: String| {
         tracing::error!(trial = %running.trial, "no proof can be made: {what}");
         Problem::internal(format!("no proof can be made: {what}"))
     };
     let bytes = log_file(running, LogFile::Checkpoint).await?;
     let checkpoint = SignedCheckpoint::parse(&bytes).map_err(|error| broken(error.to_string()))?;
-    let key = VerifierKey::from_text(&opening.log_key).map_err(|error| broken(error.to_string()))?;
-    checkpoint.verify(std::slice::from_ref(&key), &[]).map_err(|error| broken(error.to_string()))?;
+    let due: Vec<VerifierKey> = public.log_keys.due(checkpoint.claim().size).cloned().collect();
+    checkpoint.verify(&due, &[]).map_err(|error| broken(error.to_string()))?;
     let size = checkpoint.claim().size;
     if seq.0 >= size.0 {
         let detail = format!("the latest checkpoint covers {size} records; record {seq} is not sealed yet");

@@ -17,7 +17,7 @@ use journal_file::FileJournal;
 use notary::NotaryHandle;
 use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
-use registrar::{Index, IndexError, Known, Registrar, index};
+use registrar::{Index, IndexError, Known, ReceiptKeys, Registrar, index};
 use tokio::sync::{Semaphore, watch};
 
 use crate::data::{Data, Service};
@@ -139,7 +139,7 @@ impl Running {
             Arc::clone(&follow),
             Arc::new(Indexed(Arc::clone(&index))),
             Arc::new(crate::world::now),
-            data.service_key(trial, Service::Receipts)?,
+            receipt_keys(data, trial),
             Limits::default(),
         )
         .context("cannot open the registrar")?;
@@ -166,6 +166,18 @@ impl Running {
     pub(crate) fn projectors(&self) -> [(&'static str, &ProjectorHandle); 3] {
         [("index", &self.index), ("outcomes", &self.outcomes), ("safety", &self.safety)]
     }
+}
+
+/// The receipt keys of `trial` that are here.
+fn receipt_keys(data: &Data, trial: &TrialId) -> ReceiptKeys {
+    let (data, trial) = (data.clone(), trial.clone());
+    Arc::new(move |id| match data.service_key(&trial, Service::Receipts, id) {
+        Ok(secret) => secret,
+        Err(error) => {
+            tracing::error!(trial = %trial, key = %id, "a receipt key cannot be used: {error:#}");
+            None
+        }
+    })
 }
 
 /// Passes the durable end on to tasks, which must not block.

@@ -1,17 +1,18 @@
 //! Sealing a trial's log: its notary, and the witnesses it asks.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Evidence, Problem, Sealed, Witnesses};
-use chain::TreeSize;
+use api::{Evidence, LogKeyView, Problem, Sealed, Witnesses};
 use chain::note::{NOTE_BYTES_MAX, Signer, VerifierKey};
 use chain::policy::Policy;
 use chain::witness_request::AddCheckpoint;
+use chain::{LinkedRecord, Record, TreeSize};
+use clinical::{Event, TrialId};
 use journal::Journal as _;
-use notary::{Parts, Phase, Settings, Stop, WitnessClient};
+use notary::{LogKeys, Parts, Phase, Settings, Stop, WitnessClient};
 
 use super::running::Running;
 use crate::data::{Data, Service};
@@ -75,6 +76,60 @@ impl WitnessClient for Remote {
     }
 }
 
+/// The keys that a log's records name, of which the secret halves are in the data directory.
+struct KeysHere {
+    origin: String,
+    data: Data,
+    trial: TrialId,
+    named: Mutex<clinical::LogKeys>,
+}
+
+impl KeysHere {
+    fn named(&self) -> MutexGuard<'_, clinical::LogKeys> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogKeys for KeysHere {
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn follow(&self, record: &LinkedRecord) {
+        // In canonical JSON a kind has one writing: all but a few records are passed over without being read.
+        let about_keys =
+            |text: &str| text.contains("\"kind\":\"key_") || text.contains("\"kind\":\"log_key_");
+        if !std::str::from_utf8(&record.bytes).is_ok_and(about_keys) {
+            return;
+        }
+        let event = Record::parse(&record.bytes).ok().and_then(|record| Event::decode(record.event).ok());
+        if let Some(event) = event {
+            self.named().apply(&event, record.seq);
+        }
+    }
+
+    fn due(&self, size: TreeSize) -> Vec<VerifierKey> {
+        self.named().due(size).cloned().collect()
+    }
+
+    fn signer(&self, key: &VerifierKey) -> Option<Signer> {
+        let secret = self.data.service_key(&self.trial, Service::Log, key.key().id());
+        let secret = secret.unwrap_or_else(|error| {
+            tracing::error!(trial = %self.trial, key = %key, "the log's key cannot be used: {error:#}");
+            None
+        });
+        Signer::new(&self.origin, secret?).ok()
+    }
+}
+
+fn log_key_view(key: &clinical::LogKey) -> LogKeyView {
+    LogKeyView {
+        named_at: key.named_at,
+        revoked_at: key.revoked_at,
+        verifier_key: key.verifier_key.to_string(),
+    }
+}
+
 fn witnesses(policy: &Policy, ca: Option<&Path>) -> anyhow::Result<Vec<Box<dyn WitnessClient>>> {
     let runtime = tokio::runtime::Handle::try_current().context("witnesses are asked on a runtime")?;
     let agent = crate::reach::client_of_others(ca)?.timeout(WITNESS_TIMEOUT).build()?;
@@ -102,12 +157,16 @@ impl Running {
             return Ok(());
         }
         let log = VerifierKey::from_text(&opening.log_key).context("the log's key is not one")?;
-        let secret = data.existing_service_key(&self.trial, Service::Log)?;
-        let Some(secret) = secret.filter(|secret| secret.public() == log.key()) else {
+        let keys = KeysHere {
+            origin: log.name().to_owned(),
+            data: data.clone(),
+            trial: self.trial.clone(),
+            named: Mutex::new(public.log_keys.clone()),
+        };
+        if !keys.due(TreeSize(u64::MAX)).iter().any(|key| keys.signer(key).is_some()) {
             tracing::warn!(trial = %self.trial, "the log's key is not here: no checkpoints are signed");
             return Ok(());
-        };
-        let signer = Signer::new(log.name(), secret).context("the log's key cannot sign")?;
+        }
         let path = data.checkpoints(&self.trial);
         let checkpoints =
             keep::Checkpoints::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -121,7 +180,7 @@ impl Running {
             journal: Arc::clone(&self.journal) as _,
             archive: self.archive.clone(),
             checkpoints: Arc::new(checkpoints),
-            signers: vec![signer],
+            keys: Arc::new(keys),
             clock: Arc::new(crate::world::now),
             witnesses: clients,
             policy: sealing.policy.clone(),
@@ -167,8 +226,10 @@ impl Running {
             checkpoint: sealed.map(shown),
             lag_records: size.0.saturating_sub(covered.0),
             log_key: opening.log_key.clone(),
+            log_keys: public.log_keys.all().iter().map(log_key_view).collect(),
             receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
             refused: self.sealing_refused(),
+            trouble: status.and_then(|status| status.last_error),
             witnessed: witnessed.map(shown),
             witnesses,
         })

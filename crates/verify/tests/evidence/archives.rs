@@ -49,6 +49,7 @@ pub(crate) fn cases() -> Vec<(Code, Report)> {
         (E::CheckpointMalformed.into(), harmed(|archive| archive.file("checkpoint").truncate(50))),
         (E::CheckpointNotSigned.into(), check(&signed(checkpoint(&log.records, &stranger)), &anchors)),
         (E::CheckpointOfAnotherLog.into(), check(&signed(checkpoint(&log.records, &other)), &anchors)),
+        (E::CheckpointSignatureMissing.into(), crate::log_keys::signed_by_the_old_key_alone()),
         (E::EntryBundleMalformed.into(), harmed(|archive| archive.file("tile/entries/000.p/17").truncate(9))),
         (E::FileDiffers.into(), harmed_bundle(|bundle| bundle.file("README.html").push(b'!'))),
         (E::FileUnexpected.into(), harmed(|archive| drop(archive.files.insert("x".into(), Vec::new())))),
@@ -114,7 +115,10 @@ fn the_tree_alone_shows_that_these_are_the_sealed_bytes_and_nothing_of_what_they
     let report = tree(&archive);
     assert_eq!((found(&report), report.status()), (vec!["records-unchecked"], 3));
     let count = |name: &str| report.checks.iter().find(|check| check.name == name).map(|check| check.count);
-    assert_eq!((count("records in the tree"), count("root"), count("signatures")), (Some(17), Some(1), Some(0)));
+    assert_eq!(
+        (count("records in the tree"), count("root"), count("signatures")),
+        (Some(17), Some(1), Some(0))
+    );
     let record = tree(&archive.but(|archive| archive.file("tile/entries/000.p/17")[9] ^= 1));
     assert!(found(&record).contains(&"record-not-in-tree"), "{record}");
     let tile = tree(&archive.but(|archive| archive.file("tile/0/000.p/11")[9] ^= 1));

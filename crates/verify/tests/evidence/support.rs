@@ -231,6 +231,22 @@ impl Log {
         self.say(&self.sponsor.clone(), json!({"kind": "service_key_granted", "data": data}))
     }
 
+    /// The statement that the key of a seed signs the log's checkpoints.
+    pub(crate) fn log_key_change(&self, seed: u8) -> Value {
+        let name = self.verifier.name();
+        let secret = SecretKey::from_bytes(&[seed + 50; 32]);
+        let key = VerifierKey::new(name, secret.public()).unwrap();
+        let message = chain::key::possession_message(self.genesis, name, secret.public());
+        let data = json!({"possession": secret.sign(&message).to_text(), "verifier_key": key.to_string()});
+        json!({"kind": "log_key_changed", "data": data})
+    }
+
+    /// Names a further key of the log.
+    pub(crate) fn change_log_key(&mut self, seed: u8) -> Position {
+        let statement = self.log_key_change(seed);
+        self.say(&self.sponsor.clone(), statement)
+    }
+
     /// The anchors an inspector of this log has.
     pub(crate) fn anchors(&self) -> Anchors {
         Anchors { genesis: Some(self.genesis), log_key: Some(self.verifier.clone()), ..Anchors::default() }

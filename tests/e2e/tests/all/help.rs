@@ -6,12 +6,17 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 28] = [
+    let commands: [&[&str]; 33] = [
         &["demo"],
         &["serve"],
         &["keys"],
         &["keys", "new"],
         &["keys", "request"],
+        &["keys", "list"],
+        &["keys", "revoke"],
+        &["service-key"],
+        &["service-key", "new"],
+        &["service-key", "list"],
         &["token"],
         &["token", "new"],
         &["token", "list"],

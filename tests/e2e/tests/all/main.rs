@@ -12,6 +12,7 @@ mod help;
 mod http;
 mod import;
 mod refusals;
+mod rotation;
 mod statements;
 mod texts;
 mod tls;

@@ -63,17 +63,24 @@ struct Small {
 
 impl Small {
     fn new() -> Self {
-        let text = fs::read_to_string(data().join("log.json")).unwrap();
+        // The log's key in the published opening is that of this seed.
+        Self::of("log.json", &[4])
+    }
+
+    /// The published log of a family under a checkpoint by the keys of these seeds, the first of which is its anchor.
+    fn of(family: &str, seeds: &[u8]) -> Self {
+        let text = fs::read_to_string(data().join(family)).unwrap();
         let log: Value = serde_json::from_str(&text).unwrap();
         let published = &log["vectors"][0]["output"];
         let records: Vec<_> =
             published["records"].as_array().unwrap().iter().map(|record| record.as_str().unwrap()).collect();
         assert_eq!(records.len(), 8, "the paths below are those of eight records");
         let hashes: Vec<_> = records.iter().map(|record| RecordHash::of(record.as_bytes())).collect();
-        // The log's key in the published opening is that of this seed.
-        let signer = Signer::new("trialbook.example/lupus-msct", SecretKey::from_bytes(&[4; 32])).unwrap();
-        let claim = Checkpoint::new(signer.name(), TreeSize(8), tree::root_of(&hashes)).unwrap();
-        let checkpoint = SignedCheckpoint::sign(claim, &[&signer]).unwrap();
+        let origin = "trialbook.example/lupus-msct";
+        let signer = |seed: &u8| Signer::new(origin, SecretKey::from_bytes(&[*seed; 32])).unwrap();
+        let signers: Vec<Signer> = seeds.iter().map(signer).collect();
+        let claim = Checkpoint::new(origin, TreeSize(8), tree::root_of(&hashes)).unwrap();
+        let checkpoint = SignedCheckpoint::sign(claim, &signers.iter().collect::<Vec<_>>()).unwrap();
         let entries =
             |count: usize| bundle::encode(records[..count].iter().map(|record| record.as_bytes())).unwrap();
         let tile = |count: usize| hashes[..count].iter().flat_map(|hash| hash.0).collect::<Vec<_>>();
@@ -85,7 +92,7 @@ impl Small {
             ("tile/entries/000.p/8", entries(8)),
         ]);
         let genesis = published["genesis"].as_str().unwrap().to_owned();
-        Self { files, key: signer.verifier_key().to_string(), genesis }
+        Self { files, key: signers[0].verifier_key().to_string(), genesis }
     }
 
     fn run(&self, python: &str, path: &Path) -> Output {
@@ -168,6 +175,29 @@ fn an_unrelated_checker_finds_our_archive_intact_and_a_flipped_bit_in_each_of_it
     check(&small.run(python, dir.path()), 3, "Undecided: ");
     check(&run(python, &[]), 2, "usage: ");
     check(&small.run(python, &dir.path().join("nowhere")), 7, "cannot read: ");
+}
+
+#[test]
+fn an_unrelated_checker_knows_which_of_a_logs_keys_had_to_sign() {
+    let Some(python) = python("an_unrelated_checker_knows_which_of_a_logs_keys_had_to_sign") else { return };
+    // At the end of that log only the last of its keys, 7, 8 and 9, is in force.
+    let (last, every) = (Small::of("log-keys.json", &[9]), Small::of("log-keys.json", &[7, 8, 9]));
+    for small in [&last, &every] {
+        let dir = lay_out(small.files.clone());
+        check(&small.run(python, dir.path()), 0, "Intact, as far as this program judges: all 8 records hold");
+    }
+    let anchored_in_the_first = Small { key: every.key, ..last };
+    let dir = lay_out(anchored_in_the_first.files.clone());
+    check(&anchored_in_the_first.run(python, dir.path()), 0, "Intact, ");
+    let says = |small: &Small, code: &str| {
+        let dir = lay_out(small.files.clone());
+        let output = small.run(python, dir.path());
+        check(&output, 1, "Broken: ");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!("\n{code} at ")), "{code}: {said}");
+    };
+    says(&Small::of("log-keys.json", &[8, 7]), "checkpoint-signature-missing");
+    says(&Small::of("log-keys.json", &[6]), "log-key-differs");
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(super) fn assess(found: &mut Findings, trial: &Trial, event: &Event) {
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
         | Data::ServiceKeyGranted(_)
+        | Data::LogKeyChanged(_)
         | Data::Void => {}
     }
 }
