@@ -7,8 +7,8 @@
 //! # What a machine lacks
 //!
 //! `cargo xtask test` runs everything this machine can run. What it lacks is printed as `skipped: WHAT (WHY)`; with
-//! `--require` a skip is a failure, which is how CI calls it. A test that needs something from outside finds it by
-//! an environment variable, and when it is not there says so itself:
+//! `--require` a skip is a failure, which is how CI calls it. A test that needs something from outside finds it on the
+//! path or by an environment variable, and when it is not there says so itself:
 //!
 //! - `TRIALBOOK_CDISC_DIR`: the directory with the CDISC pilot study's `dm.xpt`, `ae.xpt`, `ds.xpt`, `ex.xpt`, `sv.xpt`,
 //!   `vs.xpt`, `lbch.xpt`, `lbhe.xpt`, `lbur.xpt`. If it is set already, it is used as it is; else the files are made from
@@ -16,6 +16,7 @@
 //! - `TRIALBOOK_AICS_PYTHON`: a Python with the packages `aics-tlog` and `aics-witness`, an auditor and a witness that
 //!   were not written with ours. Made if it is not set, where a Python of 3.12 or later is; empty where there is none,
 //!   which is no skip.
+//! - `chromium` and `chromedriver` on the path, for the page that verifies in the browser.
 //! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
 //!   line to it, `test's name: what is lacking`, and returns. Without the variable (plain `cargo test`) it only
 //!   returns, having said so on stderr. In a test:

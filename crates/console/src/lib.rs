@@ -23,6 +23,7 @@ mod safety;
 mod subjects;
 mod trail;
 mod values;
+mod verify;
 mod words;
 
 use std::sync::Arc;
@@ -88,6 +89,9 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .route("/trials/{trial}/subjects", get(subjects::subjects))
         .route("/trials/{trial}/subjects/{subject}", get(trail::trail))
         .route("/trials/{trial}/records/{seq}", get(record::record))
+        .route("/verify", get(verify::page))
+        .route("/verify.js", get(verify::script))
+        .route("/docs/findings/{page}", get(verify::finding))
         .route("/assets/console.css", get(headers::style))
         .route("/assets/icon.svg", get(headers::icon))
         .fallback(nothing_here)

@@ -79,7 +79,7 @@ fn respond(
                 footer {
                     p {
                         "Trialbook shows what the log holds. These pages write nothing; what is verified is said above, "
-                        "and anyone with a copy of the log can verify it again."
+                        "and anyone with a copy of the log can " a href="/verify" { "verify it again" } "."
                     }
                 }
             }

@@ -374,7 +374,9 @@ async fn paths_of_the_api_get_problems_and_writing_is_refused() {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in ["/", PAGES[0], "/nothing", "/assets/console.css", "/assets/icon.svg"] {
+    let files =
+        ["/assets/console.css", "/assets/icon.svg", "/verify", "/verify.js", "/docs/findings/fork.md"];
+    for path in ["/", PAGES[0], "/nothing", "/docs/findings/nothing.md"].into_iter().chain(files) {
         let (_, headers, _) = ask(Answers::default(), console::Settings::default(), "GET", path).await;
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}");
@@ -382,7 +384,8 @@ async fn every_answer_carries_the_security_headers() {
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
         assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY");
         let cache = headers[header::CACHE_CONTROL].to_str().unwrap();
-        assert_eq!(cache == "no-store", !path.starts_with("/assets/"), "{path}");
+        assert_eq!(cache == "no-store", !files.contains(&path), "{path}");
+        assert_eq!(policy.contains("script-src"), path == "/verify", "{path}");
     }
 }
 

@@ -5,6 +5,7 @@
 //! the binary. Whatever a test cannot go on without fails it at once.
 
 mod binary;
+mod browser;
 mod commands;
 mod files;
 mod person;
@@ -12,6 +13,7 @@ mod server;
 mod trial;
 
 pub use binary::{trialbook, use_trialbook};
+pub use browser::Browser;
 pub use commands::{Run, run, run_with_input};
 pub use files::{copy_dir, files_under, holds, write};
 pub use person::{Person, instant_now};

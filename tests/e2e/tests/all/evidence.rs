@@ -23,7 +23,7 @@ fn verified(trial: &SmallTrial, path: &Path, status: i32) -> String {
     run(["verify", text(path), "--genesis", &trial.genesis, "--key", &log_key(trial)]).ends_with(status).out
 }
 
-fn bundle(trial: &SmallTrial, name: &str) -> PathBuf {
+pub(crate) fn bundle(trial: &SmallTrial, name: &str) -> PathBuf {
     let out = trial.beside().join(name);
     let said = trial.run(["export", "bundle", "--out", text(&out)]).ends_with(0).out;
     assert!(said.contains("wrote ") && said.contains(&trial.genesis), "{said}");

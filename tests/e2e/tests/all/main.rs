@@ -5,6 +5,7 @@
 mod access;
 mod amendments;
 mod beside;
+mod browser;
 mod copies;
 mod demo;
 mod evidence;
