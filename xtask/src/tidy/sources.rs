@@ -185,7 +185,7 @@ mod tests {
         assert!(!is_long(&of(LINES_LONG)) && is_long(&of(LINES_LONG + 1)));
         assert_eq!(check(&of(LINES_MAX)), [""; 0]);
         assert_eq!(check(&of(LINES_MAX + 1)), ["a.rs: 901 lines, at most 900"]);
-        assert_eq!(check(&file(ONE_FILE, &"x\n".repeat(LINES_MAX + 1))), [""; 0]);
+        assert_eq!(check(&file(ONE_FILE[1], &"x\n".repeat(LINES_MAX + 1))), [""; 0]);
         assert_eq!(check(&file("a.csv", &"x\n".repeat(LINES_MAX + 1))), [""; 0]);
     }
 
