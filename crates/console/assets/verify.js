@@ -17,7 +17,7 @@ globalThis.trialbook = (() => {
   }
 
   const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const unhex = (text) => Uint8Array.from({ length: text.length / 2 }, (_, at) => parseInt(text.substr(2 * at, 2), 16));
+  const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (digits) => parseInt(digits, 16));
 
   function join(...parts) {
     const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -302,11 +302,13 @@ globalThis.trialbook = (() => {
   const PROBES = [
     [
       "ff71d8ee61e1c234588c632b429edb00476895fdd296af6225cb8c0eb1f0a893",
-      "b115a9ae05b53af309629289952ab2aa7eb39032a2be845a3f4643196560bad2d835b748b26e456bf0fe51da638fe7e7821e1c0e3b294a24311945310df53503",
+      "b115a9ae05b53af309629289952ab2aa7eb39032a2be845a3f4643196560bad2" +
+        "d835b748b26e456bf0fe51da638fe7e7821e1c0e3b294a24311945310df53503",
     ],
     [
       "5ee6dd7434c00c480c0d5022902e98b48a91ebfc7605b1dafc3cc12d6a8f60d8",
-      "b115a9ae05b53af309629289952ab2aa7eb39032a2be845a3f4643196560bad2cf773984bc440f124910c7127bc6759f5c0cc7907fa12c99d12308474c34940f",
+      "b115a9ae05b53af309629289952ab2aa7eb39032a2be845a3f4643196560bad2" +
+        "cf773984bc440f124910c7127bc6759f5c0cc7907fa12c99d12308474c34940f",
     ],
   ];
   const PROBE_MESSAGE = encode("trialbook");
@@ -1002,7 +1004,9 @@ globalThis.trialbook = (() => {
       if (event.site !== undefined) {
         if (sites.includes(event.kind) && !grant.sites.includes(event.site)) return "site-not-entitled";
         const active = this.sites.has(event.site);
-        if (event.kind === "site_activated" ? active : !active) return active ? "site-already-active" : "site-unknown";
+        const activates = event.kind === "site_activated";
+        if (active && activates) return "site-already-active";
+        if (!active && !activates) return "site-unknown";
       }
       if (event.kind === "key_granted") return this.judgeGrant(event, grant, recordedAt);
       if (event.kind === "service_key_granted") return this.judgeServiceKey(event);
@@ -1261,7 +1265,8 @@ globalThis.trialbook = (() => {
     const tail = await bytesOf(blob, Math.max(0, blob.size - 98));
     const end = tail.length - 22;
     if (end < 0 || numberAt(tail, end, 4) !== 0x06054b50) throw new NotAZip("it does not end as a zip does");
-    let [count, length, place] = [numberAt(tail, end + 8, 2), numberAt(tail, end + 12, 4), numberAt(tail, end + 16, 4)];
+    let count = numberAt(tail, end + 8, 2);
+    let [length, place] = [end + 12, end + 16].map((at) => numberAt(tail, at, 4));
     if ((count === SHORT_MAX || length === LONG_MAX || place === LONG_MAX) && end === 76) {
       [count, length, place] = [24, 40, 48].map((at) => numberAt(tail, at, 8));
     }
@@ -1269,7 +1274,8 @@ globalThis.trialbook = (() => {
     if (place + length + due.length !== blob.size || length > DIRECTORY_BYTES_MAX) {
       throw new NotAZip("its directory is not where it says");
     }
-    if (!equal(due, tail.subarray(tail.length - due.length))) malformed("(end)", "the end is not written as it is due");
+    const ends = tail.subarray(tail.length - due.length);
+    if (!equal(due, ends)) malformed("(end)", "the end is not written as it is due");
     const directory = await bytesOf(blob, place, place + length);
     const files = new Map();
     let [at, next, last] = [0, 0, ""];
@@ -1537,7 +1543,8 @@ globalThis.trialbook = (() => {
       const place = archive.prefix + path;
       const hashes = await Promise.all(records.map((record) => record && leafHash(record)));
       const tile = await archive.tile(0, index, width);
-      if (tile === null) tally.found("tiles and bundles", "tile-missing", archive.prefix + pathOfTile(0, index, width));
+      const placeOfTile = archive.prefix + pathOfTile(0, index, width);
+      if (tile === null) tally.found("tiles and bundles", "tile-missing", placeOfTile);
       const leaves = tile ? Uint8Array.from(tile) : new Uint8Array(32 * width);
       const differing = [];
       for (const [at, hash] of hashes.entries()) {
@@ -1555,7 +1562,7 @@ globalThis.trialbook = (() => {
           for (const at of differing) instead.set(hashes[at], 32 * at);
           const other = await fullTileHash(instead);
           if (due && equal(other, due)) {
-            tally.found("tiles and bundles", "wrong-tile", archive.prefix + pathOfTile(0, index, width), counted(differing));
+            tally.found("tiles and bundles", "wrong-tile", placeOfTile, counted(differing));
             leaves.set(instead);
             made = other;
           } else {
@@ -1576,7 +1583,8 @@ globalThis.trialbook = (() => {
     if (held < size) {
       const range = `each of records ${held} to ${size - 1} is not there`;
       tally.found("records in the tree", "records-missing", `record ${held}`, range, held);
-      tally.found("tiles and bundles", "tile-missing", archive.prefix + pathOfTile(0, reach, 256), "and those after it");
+      const placeOfTile = archive.prefix + pathOfTile(0, reach, 256);
+      tally.found("tiles and bundles", "tile-missing", placeOfTile, "and those after it");
     }
     await checkLevels(archive, levels, above, held, tally);
     const root = unknown || !checkpoint ? null : await settle(levels, held, disputed, checkpoint, archive, tally);
@@ -1681,7 +1689,8 @@ globalThis.trialbook = (() => {
     for (const at of differing) leaves.set(hashes[at], 32 * at);
     const instead = await rootAt(levels, size);
     if (equal(instead, checkpoint.parsed.root)) {
-      tally.found("tiles and bundles", "wrong-tile", archive.prefix + pathOfTile(0, index, width), counted(differing));
+      const placeOfTile = archive.prefix + pathOfTile(0, index, width);
+      tally.found("tiles and bundles", "wrong-tile", placeOfTile, counted(differing));
       return instead;
     }
     leaves.set(kept);
@@ -1784,7 +1793,8 @@ globalThis.trialbook = (() => {
 
     async record(bytes, hash, position) {
       const place = `record ${position}`;
-      const found = (check, code, pointer, detail) => this.tally.found(check, code, place + pointer, detail, position);
+      const found = (check, code, pointer, detail = "") =>
+        this.tally.found(check, code, place + pointer, detail, position);
       this.bytes += bytes.length;
       this.tally.looked("record form");
       this.authority.records[position] = null;
@@ -1804,19 +1814,27 @@ globalThis.trialbook = (() => {
       }
       const { event, prev, recorded_at: recordedAt, seq } = read.value;
       this.tally.looked("positions");
-      if (seq !== position) found("positions", seq > position ? "position-missing" : "position-repeated", " /seq", `says ${seq}`);
+      if (seq > position) found("positions", "position-missing", " /seq", `says ${seq}`);
+      if (seq < position) found("positions", "position-repeated", " /seq", `says ${seq}`);
       this.tally.looked("links");
-      if (prev !== this.head) found("links", "broken-link", " /prev", `names ${prev}; the record before it has hash ${this.head}`);
-      if (this.last !== null) this.tally.looked("times");
-      if (this.last !== null && recordedAt < this.last) found("times", "time-going-back", " /recorded_at", `${recordedAt} after ${this.last}`);
+      if (prev !== this.head) {
+        found("links", "broken-link", " /prev", `names ${prev}; the record before it has hash ${this.head}`);
+      }
+      if (this.last !== null) {
+        this.tally.looked("times");
+        // Instants have one writing, of one length: their texts are ordered as they are.
+        const goesBack = recordedAt < this.last;
+        if (goesBack) found("times", "time-going-back", " /recorded_at", `${recordedAt} after ${this.last}`);
+      }
       this.last = recordedAt;
       const late = this.bounds.find((bound) => position < bound.size && instant(recordedAt) > bound.latest);
       if (late) found("cosignatures", "time-against-cosignature", " /recorded_at", `cosigned at second ${late.time}`);
       this.tally.looked("event form");
       this.tally.looked("event ids");
       if (isEventId(event.id)) {
-        if (this.ids.has(event.id)) found("event ids", "id-repeated", " /event/id", `stands in record ${this.ids.get(event.id)}`);
-        else this.ids.set(event.id, position);
+        const before = this.ids.get(event.id);
+        if (before === undefined) this.ids.set(event.id, position);
+        else found("event ids", "id-repeated", " /event/id", `stands in record ${before}`);
       }
       const bytesOfEvent = encode(read.text.slice(...read.spans.event));
       const formFault = eventFault(event, bytesOfEvent.length);
@@ -1860,7 +1878,8 @@ globalThis.trialbook = (() => {
         this.tally.looked("signatures");
         const holds = await signatureHolds(key, eventMessage(bytes), signature);
         if (!holds) {
-          found("signatures", "bad-signature", " /signature", "the signature is not that of the named key over these bytes");
+          const said = "the signature is not that of the named key over these bytes";
+          found("signatures", "bad-signature", " /signature", said);
         }
         return holds;
       };
@@ -1877,16 +1896,14 @@ globalThis.trialbook = (() => {
     async end(size) {
       const check = "known heads and receipts";
       if (size === 0) {
-        const known = this.anchors.genesis !== null;
-        this.tally.found("genesis", known ? "shorter-than-known" : "log-empty", "log", known ? "it has no record" : "");
+        const code = this.anchors.genesis === null ? "log-empty" : "shorter-than-known";
+        this.tally.found("genesis", code, "log", "it has no record");
       }
       for (const head of this.anchors.heads.filter((one) => one.size > size)) {
         this.tally.found(check, "shorter-than-known", `known head ${head.size}`, `these are ${size} records`);
       }
-      for (const receipt of this.anchors.receipts) {
-        if (receipt.seq >= size) {
-          this.tally.found(check, "receipt-not-honoured", `record ${receipt.seq}`, `these are ${size} records`, receipt.seq);
-        }
+      for (const { seq } of this.anchors.receipts.filter((one) => one.seq >= size)) {
+        this.tally.found(check, "receipt-not-honoured", `record ${seq}`, `these are ${size} records`, seq);
       }
     }
 
@@ -1908,7 +1925,8 @@ globalThis.trialbook = (() => {
   // ---- All of it ------------------------------------------------------------------------------------------------
 
   /** Reads what a person knows from elsewhere; throws an `Error` that says which part is none. */
-  async function readAnchors({ key = "", genesis = "", policy: policyText = "", receipts = "", checkpoints = [], heads = "" }) {
+  async function readAnchors(texts) {
+    const { key = "", genesis = "", policy: policyText = "", receipts = "", checkpoints = [], heads = "" } = texts;
     const anchors = { key: null, genesis: null, policy: null, receipts: [], checkpoints, heads: [] };
     if (key.trim() !== "") {
       anchors.key = await verifierKey(key.trim(), LOG);
@@ -1928,8 +1946,9 @@ globalThis.trialbook = (() => {
     for (const value of jsonValues(receipts)) {
       const receipt = isObject(value?.receipt) ? value.receipt : value;
       const path = receipt?.path ?? [];
-      const wellFormed = isObject(receipt) && isCount(receipt.seq) && isHash(receipt.hash);
-      if (!wellFormed || !Array.isArray(path) || !path.every(isHash) || !["string", "undefined"].includes(typeof receipt.note)) {
+      const promise = isObject(receipt) && isCount(receipt.seq) && isHash(receipt.hash);
+      const proof = Array.isArray(path) && path.every(isHash) && isText(receipt?.note ?? "");
+      if (!promise || !proof) {
         throw new Error("A receipt has to be JSON with seq and hash.");
       }
       anchors.receipts.push(receipt);
@@ -2000,24 +2019,32 @@ globalThis.trialbook = (() => {
 
   const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
-  async function report(tally, anchors, { checkpoint, log, size }, files, unread) {
+  /** The verdict of section 15, its status, and the sentence that says so. */
+  function verdictOf(tally, anchors, checkpoint, records, unread, unmade) {
     const evidence = tally.findings.filter((finding) => finding.evidence).length;
     const absence = tally.findings.length - evidence;
-    const records = log?.count ?? 0;
-    const reports = [...files.keys()].filter((path) => /^reports\/.*\.json$/.test(path));
-    const unmade = reports.length > 0 ? " The reports in it were not made anew here." : "";
+    const of = plural(records, "record", "records");
+    if (unread) return ["broken", 1, "Broken: the file is not a bundle's zip, and nothing else in it was checked."];
+    if (evidence > 0) {
+      return ["broken", 1, `Broken: ${plural(evidence, "evidence finding", "evidence findings")} in ${of}.`];
+    }
+    if (absence > 0) {
+      const missing = `${plural(absence, "thing needed is", "things needed are")} missing`;
+      return ["undecided", 3, `Could not be decided: nothing contradicts in ${of}, but ${missing}.`];
+    }
+    if (anchors.genesis === null) {
+      const why = "but no genesis was given to hold them against";
+      return ["consistent", 3, `Consistent, not authenticated: all ${of} hold, ${why}.${unmade}`];
+    }
     const under = checkpoint?.signed ? ", under the checkpoint that the log signed" : "";
-    const [verdict, status, sentence] =
-      evidence > 0
-        ? ["broken", 1, unread
-            ? "Broken: the file is not a bundle's zip, and nothing else in it was checked."
-            : `Broken: ${plural(evidence, "evidence finding", "evidence findings")} in ${plural(records, "record", "records")}.`]
-        : absence > 0
-          ? ["undecided", 3, `Could not be decided: nothing contradicts in ${plural(records, "record", "records")}, but ${
-              plural(absence, "thing needed is", "things needed are")} missing.`]
-          : anchors.genesis === null
-            ? ["consistent", 3, `Consistent, not authenticated: all ${records} records hold, but no genesis was given to hold them against.${unmade}`]
-            : ["intact", 0, `Intact: all ${records} records hold, back to the known genesis${under}.${unmade}`];
+    return ["intact", 0, `Intact: all ${of} hold, back to the known genesis${under}.${unmade}`];
+  }
+
+  async function report(tally, anchors, { checkpoint, log, size }, files, unread) {
+    const records = log?.count ?? 0;
+    const remade = [...files.keys()].every((path) => !/^reports\/.*\.json$/.test(path));
+    const unmade = remade ? "" : " The reports in it were not made anew here.";
+    const [verdict, status, sentence] = verdictOf(tally, anchors, checkpoint, records, unread, unmade);
     const facts = [["records", `${records} (${log?.bytes ?? 0} bytes)`]];
     if (log?.genesis) facts.push(["head", log.head], ["genesis", log.genesis]);
     if (checkpoint) {
@@ -2043,7 +2070,11 @@ globalThis.trialbook = (() => {
   }
 
   const NOT_CHECKED = [
-    ["reports", "To make a report anew takes the program that made it: trialbook-verify does. Here a report is only held against the MANIFEST."],
+    [
+      "reports",
+      "To make a report anew takes the program that made it, which trialbook-verify has. Here a report is only held " +
+        "against the MANIFEST.",
+    ],
     ["conduct", "Whether what was recorded keeps the trial's rules touches no verdict; trialbook-verify lists it."],
     ["sealed texts", "Their form is checked, their words are not: that takes the subject's text key."],
   ];

@@ -133,6 +133,13 @@ const runs = {
     // There is neither a checkpoint nor a tile: nothing else may be found.
     return codes === "checkpoint-missing tile-missing" && head[1] === output.head ? output : { codes, head };
   },
+  note: async ({ signers, text }, output) => {
+    // Of a text that no note can be made of there is none to read.
+    if (output.refused) return undefined;
+    const signed = t.note(t.encode(output.accepted));
+    const names = signed?.signatures.map(({ name }) => name);
+    return signed?.text === text && same(names, signers.map(({ name }) => name)) ? output : { names };
+  },
   "note-check": async ({ keys, note }) => {
     const signed = t.note(t.encode(note));
     const { held } = signed ? await t.signers(signed, await known(keys, t.LOG)) : {};
@@ -192,6 +199,10 @@ const runs = {
     return same && over ? output : { same, over };
   },
   "tree-root": async ({ size }, output) => ({ ...output, root: t.hex(await rootOf(size)) }),
+  "tree-consistency": async ({ old, new: size }, output) => {
+    const [before, after] = [t.hex(await rootOf(old)), t.hex(await rootOf(size))];
+    return { ...output, old_root: before, new_root: after };
+  },
   "tree-inclusion": async ({ position, size }, output) => {
     const leaf = (await leavesOf(size))[position];
     const root = await rootOf(size);
