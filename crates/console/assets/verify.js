@@ -1334,21 +1334,26 @@ globalThis.trialbook = (() => {
     for (const [path, { blob, crc }] of files) {
       progress("files", (done += 1), files.size);
       tally.looked("files");
+      const place = /^(MANIFEST|README\.html|(keys|log|reports)\/.+)$/;
+      if (!place.test(path)) tally.found("files", "file-unexpected", path, "a bundle has no such place");
+      const line = path === "MANIFEST" ? undefined : lines?.get(path);
+      if (line) tally.looked("manifest");
+      else if (lines && path !== "MANIFEST") {
+        tally.found("manifest", "file-unexpected", path, "the MANIFEST does not list it");
+      }
+      // A file of another length is not read: whatever is in it, it is not the one.
+      if (line && line.length !== blob.size) {
+        const said = `has the length ${blob.size}; the MANIFEST says ${line.length}`;
+        tally.found("manifest", "file-differs", path, said);
+      }
+      if (crc === undefined && line?.length !== blob.size) continue;
       const bytes = await bytesOf(blob);
       if (crc !== undefined && crc32(bytes) !== crc) {
         tally.found("zip", "zip-malformed", path, "its data have another checksum than its header says");
       }
-      const place = /^(MANIFEST|README\.html|(keys|log|reports)\/.+)$/;
-      if (!place.test(path)) tally.found("files", "file-unexpected", path, "a bundle has no such place");
-      if (!lines || path === "MANIFEST") continue;
-      const line = lines.get(path);
-      if (!line) {
-        tally.found("manifest", "file-unexpected", path, "the MANIFEST does not list it");
-        continue;
-      }
-      tally.looked("manifest");
+      if (line?.length !== blob.size) continue;
       const hash = hex(await sha256(bytes));
-      if (hash !== line.hash || bytes.length !== line.length) {
+      if (hash !== line.hash) {
         const said = `the MANIFEST says ${line.hash} ${line.length}`;
         tally.found("manifest", "file-differs", path, `has the SHA-256 and length ${hash} ${bytes.length}; ${said}`);
       }
@@ -1380,11 +1385,12 @@ globalThis.trialbook = (() => {
       }
     }
 
-    /** How many full tiles of 256 the records here may reach. */
+    /** How many tiles of 256 leaves are looked for: as far as files reach, unless one alone pretends to be far away. */
     get reach() {
       const indices = [...this.widths.keys()].map((name) => name.split("/"));
       const low = indices.filter(([level]) => level === "0" || level === "entries");
-      return low.reduce((most, [, index]) => Math.max(most, Number(index) + 1), 0);
+      const most = low.reduce((last, [, index]) => Math.max(last, Number(index) + 1), 0);
+      return Math.min(most, 1024 + 4 * low.length);
     }
 
     /** Where a file with at least `width` stands, the narrowest of them; null if there is none. */

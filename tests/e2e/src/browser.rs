@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over WebDriver (W3C) as a person would use it: pages, fields, buttons, files.
+//! A headless Chromium, driven over W3C `WebDriver` as a person would use it: pages, fields, buttons, files.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::server::Http;
 
 /// How long a page may compute; a machine may be busy with everything else.
-const COMPUTING: Duration = Duration::from_secs(300);
+const COMPUTING: Duration = Duration::from_mins(5);
 
 /// A browser with one window; ended when dropped.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Browser {
              (function () {{ {script} }})(...arguments, done);"
         );
         self.evaluate(&begin, arguments);
-        self.wait_for("return globalThis.computed ?? null", |answer| answer.is_object())["value"].clone()
+        self.wait_for("return globalThis.computed ?? null", Value::is_object)["value"].clone()
     }
 
     /// What a script returns once it returns what is waited for.

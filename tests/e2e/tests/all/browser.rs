@@ -8,7 +8,7 @@ use e2e::{Browser, Server, SmallTrial, files_under, run, write};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::demo::{demo, genesis_of};
+use crate::demo::{demo, genesis_of, own_demo};
 use crate::evidence::{bundle, log_key, text};
 use crate::statements::with_subject;
 
@@ -141,10 +141,10 @@ fn the_demonstrations_bundle_is_intact_in_a_page_opened_from_disk_and_without_an
     let name =
         "the_demonstrations_bundle_is_intact_in_a_page_opened_from_disk_and_without_anchors_only_consistent";
     let Some(browser) = Browser::start(name) else { return };
-    let out = demo().dir.path().join("for-the-browser.zip");
-    let data = text(demo().dir.path());
-    run(["export", "bundle", "--data", data, "--out", text(&out)]).ends_with(0);
-    let key = std::fs::read_to_string(demo().dir.path().join("trials/lupus-msct/log.vkey")).unwrap();
+    let data = own_demo();
+    let out = data.path().join("bundle.zip");
+    run(["export", "bundle", "--data", text(data.path()), "--out", text(&out)]).ends_with(0);
+    let key = std::fs::read_to_string(data.path().join("trials/lupus-msct/log.vkey")).unwrap();
     let anchors = [("#key", key.trim_end()), ("#genesis", genesis_of(&demo().printed))];
     let seen = verify(&browser, &from_disk(), &out, &anchors);
     let intact =
@@ -161,6 +161,16 @@ fn the_demonstrations_bundle_is_intact_in_a_page_opened_from_disk_and_without_an
         assert!(seen.rest.contains(&format!("{check}\t863\tok")), "{check}: {seen:?}");
     }
     assert!(seen.rest.contains("verified by the browser"), "{seen:?}");
+    // The same files unpacked into a directory are checked alike.
+    let dir = data.path().join("unpacked");
+    for (path, bytes) in unpacked(&std::fs::read(&out).unwrap()) {
+        let file = dir.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        write(&file, bytes);
+    }
+    browser.type_into("#directory", text(&dir));
+    let seen = answer(&browser);
+    assert!(seen.sentence.contains(intact) && seen.rest.contains("zip\t0\tnothing to check"), "{seen:?}");
     let seen = verify(&browser, &from_disk(), &out, &[]);
     assert!(seen.sentence.contains("Consistent, not authenticated: all 863 records hold"), "{seen:?}");
     assert_eq!(browser.complaints(), [""; 0]);
