@@ -1178,6 +1178,8 @@ globalThis.trialbook = (() => {
     "log-empty": "There is no record to verify.",
     "manifest-missing": "The bundle has no MANIFEST.",
     "quorum-short": "Fewer witnesses cosigned the checkpoint than the policy demands.",
+    "receipt-unusable":
+      "A receipt brought to compare with is not signed by a key for receipts that this log grants.",
     "records-missing": "Records that the checkpoint covers are not there.",
     "tile-missing": "A tile that the checkpoint's size demands is not there.",
   };
@@ -1640,7 +1642,7 @@ globalThis.trialbook = (() => {
     let size = 0;
     for (const [name, widths] of archive.widths) {
       const [level, index] = name.split("/");
-      if (level === "entries") size = Math.max(size, 256 * Number(index) + widths.at(-1));
+      if (level === "entries" || level === "0") size = Math.max(size, 256 * Number(index) + widths.at(-1));
     }
     return size;
   }
@@ -1746,6 +1748,8 @@ globalThis.trialbook = (() => {
   });
 
   class Log {
+    /** Hashes of the records that receipts are about, by position. */
+    promised = new Map();
     head = "0".repeat(64);
     last = null;
     genesis = null;
@@ -1791,9 +1795,7 @@ globalThis.trialbook = (() => {
       for (const head of this.anchors.heads.filter((one) => one.size === position + 1 && one.hash !== hash)) {
         this.tally.found(check, "known-head-differs", place, said(head.hash), position);
       }
-      for (const receipt of this.anchors.receipts.filter((one) => one.seq === position && one.hash !== hash)) {
-        this.tally.found(check, "receipt-not-honoured", place, said(receipt.hash), position);
-      }
+      if (this.anchors.receipts.some((one) => one.seq === position)) this.promised.set(position, hash);
       if (there) this.count += 1;
     }
 
@@ -1908,23 +1910,31 @@ globalThis.trialbook = (() => {
       for (const head of this.anchors.heads.filter((one) => one.size > size)) {
         this.tally.found(check, "shorter-than-known", `known head ${head.size}`, `these are ${size} records`);
       }
-      for (const { seq } of this.anchors.receipts.filter((one) => one.seq >= size)) {
-        this.tally.found(check, "receipt-not-honoured", `record ${seq}`, `these are ${size} records`, seq);
+      for (const receipt of this.anchors.receipts) {
+        const [seq, place] = [receipt.seq, `record ${receipt.seq}`];
+        const there = this.promised.get(seq);
+        const fault = receipt.note === undefined ? null : await this.noteFault(receipt);
+        if (fault !== null) {
+          this.tally.found(check, "receipt-unusable", place, fault, seq);
+        } else if (there !== receipt.hash) {
+          const has = there === undefined ? `these are ${size} records` : `has hash ${there}`;
+          this.tally.found(check, "receipt-not-honoured", place, `${has}; ${receipt.hash} is promised`, seq);
+        }
       }
     }
 
-    /** What a receipt's note proves to others, in words. */
-    async receipt({ seq, hash, note: text, path }) {
-      if (text === undefined || path === undefined) return "has no note: it proves nothing to others";
+    /** Why a receipt's note is no promise of this log, or null (sections 15 and 19). */
+    async noteFault({ seq, hash, note: text, path = [] }) {
       const signed = note(encode(text));
-      const promised = signed && receiptText(signed.text);
-      const keys = [...this.authority.grants.values()].filter(
-        (grant) => grant.service && grant.at < seq && (grant.revokedAt ?? seq) >= seq,
-      );
-      const by = promised && (await signers(signed, keys.map((grant) => grant.key))).held?.length > 0;
-      if (!by || promised.origin !== this.authority.origin) return "its note is not the registry's: it proves nothing";
-      const leads = await included(unhex(hash), seq - promised.first, promised.count, path.map(unhex), promised.root);
-      return seq >= promised.first && leads ? "its note is the registry's own promise" : "its note is of other records";
+      const promise = signed && receiptText(signed.text);
+      if (!promise) return "its note is none";
+      if (promise.origin !== this.authority.origin) return `its note is of ${promise.origin}`;
+      const keys = [...this.authority.grants.values()].filter((grant) => grant.service).map((grant) => grant.key);
+      const { held } = await signers(signed, keys);
+      if (!held?.length) return "no key for receipts that the log grants has signed it";
+      const { first, count, root } = promise;
+      const leads = seq >= first && (await included(unhex(hash), seq - first, count, path.map(unhex), root));
+      return leads ? null : "its path does not lead to its note";
     }
   }
 
@@ -1981,6 +1991,9 @@ globalThis.trialbook = (() => {
     }
   }
 
+  /** What is no bundle and no archive, and would be called broken by the rules of these. */
+  class NotForThisPage extends Error {}
+
   /** The archive's files of a bundle or directory, by the archive's own paths, and the prefix they stand under. */
   function archiveOf(files) {
     const prefix = ["", "log/", "archive/"].find((one) =>
@@ -2014,6 +2027,11 @@ globalThis.trialbook = (() => {
       unread = error;
     }
     let result = { checkpoint: null, log: null, size: 0 };
+    if (files.has("certificate.json")) {
+      throw new NotForThisPage(
+        "This is a site's certified copy. This page checks bundles and archives: use trialbook-verify.",
+      );
+    }
     if (!unread) {
       const bundle = !(input instanceof Map) || isBundle(files);
       if (bundle) await checkFiles(files, tally, progress);
@@ -2059,8 +2077,9 @@ globalThis.trialbook = (() => {
     }
     if (checkpoint?.by) facts.push(["signed", checkpoint.by.text]);
     for (const { key, time } of checkpoint?.cosigned ?? []) facts.push(["cosigned", `${key.name} at second ${time}`]);
-    for (const receipt of log ? anchors.receipts : []) {
-      facts.push([`receipt of record ${receipt.seq}`, await log.receipt(receipt)]);
+    for (const { seq, note: signed } of log ? anchors.receipts : []) {
+      const by = signed === undefined ? "has no note: taken at the word of whoever brings it" : "has a signed note";
+      facts.push([`receipt of record ${seq}`, by]);
     }
     if (anchors.receipts.length + anchors.heads.length + anchors.checkpoints.length === 0 && records > 0) {
       facts.push(["known", "no size, receipt or earlier checkpoint was given: a tail left out cannot show"]);
@@ -2090,7 +2109,7 @@ globalThis.trialbook = (() => {
     ...{ signatureHolds, browserVerifies, eventMessage, possessionMessage, keyId, verifierKey, note, signers, policy },
     ...{ checkpointText, receiptText, leafHash, nodeHash, fullTileHash, rootAt, included, tilePath, pathOfTile, entries },
     ...{ kindsOf, sealed: SEALED, record: RECORD, meanings: { ...EVIDENCE, ...ABSENCE }, manifest, readAnchors, verify },
-    ...{ hex, unhex, base64, unbase64, encode, sha256, LOG, WITNESS },
+    ...{ hex, unhex, base64, unbase64, encode, sha256, LOG, WITNESS, NotForThisPage },
   };
 })();
 
@@ -2194,7 +2213,8 @@ globalThis.trialbook = (() => {
         }),
       );
     } catch (error) {
-      say("broken", `Not verified: the files cannot be read. ${error.message}`);
+      const why = error instanceof trialbook.NotForThisPage ? "" : "the files cannot be read. ";
+      say("undecided", `Not verified: ${why}${error.message}`);
     }
     progress.hidden = true;
     saying.textContent = "";

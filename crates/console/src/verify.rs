@@ -25,7 +25,7 @@ macro_rules! pages {
     };
 }
 
-const FINDINGS: [(&str, &str); 84] = pages![
+const FINDINGS: [(&str, &str); 86] = pages![
     "actor-not-holder",
     "admission-contradicted",
     "after-death",
@@ -49,6 +49,7 @@ const FINDINGS: [(&str, &str); 84] = pages![
     "clock-ahead",
     "consent-after-enrollment",
     "consent-missing",
+    "copy-not-following",
     "criterion-not-done",
     "criterion-not-met",
     "date-in-future",
@@ -86,6 +87,7 @@ const FINDINGS: [(&str, &str); 84] = pages![
     "position-repeated",
     "quorum-short",
     "receipt-not-honoured",
+    "receipt-unusable",
     "record-malformed",
     "record-not-in-tree",
     "record-unavailable",

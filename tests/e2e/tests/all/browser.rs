@@ -300,7 +300,8 @@ fn the_page_holds_a_log_against_what_a_person_knows_of_it() {
 
     let seen = with(&later, &[("#checkpoint", &before), ("#receipts", receipt.trim_end())]);
     assert!(seen.sentence.contains("Intact: all 13 records hold"), "{seen:?}");
-    assert!(seen.rest.contains("its note is the registry's own promise"), "{seen:?}");
+    assert!(seen.rest.contains("receipt of record 12\nhas a signed note"), "{seen:?}");
+    assert!(seen.rest.contains("known heads and receipts\t1\tok"), "{seen:?}");
     assert!(seen.rest.contains("known checkpoints\t1\tok"), "{seen:?}");
     // The older bundle lacks what was promised since.
     let seen = with(&small.bundle, &[("#checkpoint", &after), ("#receipts", receipt.trim_end())]);
@@ -308,7 +309,9 @@ fn the_page_holds_a_log_against_what_a_person_knows_of_it() {
     let head = format!("12:{}", "1".repeat(64));
     assert_eq!(with(&later, &[("#heads", &head)]).codes, ["known-head-differs"]);
     let forged = receipt.replacen("\"seq\":12", "\"seq\":11", 1);
-    assert_eq!(with(&later, &[("#receipts", forged.trim_end())]).codes, ["receipt-not-honoured"]);
+    assert_eq!(with(&later, &[("#receipts", forged.trim_end())]).codes, ["receipt-unusable"]);
+    let of_another = json!({ "hash": "1".repeat(64), "seq": 3 }).to_string();
+    assert_eq!(with(&later, &[("#receipts", &of_another)]).codes, ["receipt-not-honoured"]);
     let strange = with(&later, &[("#checkpoint", &before.replacen("\n12\n", "\n11\n", 1))]);
     assert_eq!(strange.codes, ["known-checkpoint-unusable"], "{strange:?}");
 
@@ -318,6 +321,11 @@ fn the_page_holds_a_log_against_what_a_person_knows_of_it() {
     assert_eq!(seen.codes, ["quorum-short"], "{seen:?}");
     assert!(seen.sentence.contains("Could not be decided: "), "{seen:?}");
     assert!(with(&later, &[("#policy", &policy("none"))]).sentence.contains("Intact: "));
+    // A site's certified copy is another thing, and is not called broken for it.
+    let copy =
+        small.repacked(true, |files| drop(files.insert("certificate.json".to_owned(), b"{}".to_vec())));
+    let seen = with(&copy, &[]);
+    assert!(seen.sentence.starts_with("Not verified: This is a site's certified copy."), "{seen:?}");
     // What is no anchor is said, and nothing is verified.
     let seen = with(&later, &[("#policy", "quorum nobody\n")]);
     assert!(seen.sentence.starts_with("The policy cannot be read") && seen.rest.is_empty(), "{seen:?}");
