@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -15,9 +16,13 @@ use crate::server::Http;
 /// How long a page may compute; a machine may be busy with everything else.
 const COMPUTING: Duration = Duration::from_mins(5);
 
-/// A browser with one window; ended when dropped.
+/// Held by the browser that runs: it takes many processes and much memory, and tests run side by side.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A browser with one window; ended when dropped. Another one waits for that.
 #[derive(Debug)]
 pub struct Browser {
+    _alone: MutexGuard<'static, ()>,
     driver: Child,
     http: Http,
     session: String,
@@ -34,6 +39,8 @@ impl Browser {
             skipped(test, "no chromium or no chromedriver");
             return None;
         };
+        // A test that failed has ended its browser too.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = Command::new(driver)
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -49,7 +56,7 @@ impl Browser {
         // Reads on to the end, so that the driver never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         let http = Http::new(&format!("http://127.0.0.1:{}", port.unwrap()));
-        let mut browser = Self { driver, http, session: String::new() };
+        let mut browser = Self { _alone: alone, driver, http, session: String::new() };
         // CI runs as root, where Chromium has no sandbox, and may have next to no shared memory.
         let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
         let options = json!({ "args": arguments, "binary": chromium });
