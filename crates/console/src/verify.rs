@@ -25,7 +25,7 @@ macro_rules! pages {
     };
 }
 
-const FINDINGS: [(&str, &str); 86] = pages![
+const FINDINGS: [(&str, &str); 87] = pages![
     "actor-not-holder",
     "admission-contradicted",
     "after-death",
@@ -92,6 +92,7 @@ const FINDINGS: [(&str, &str); 86] = pages![
     "record-not-in-tree",
     "record-unavailable",
     "records-missing",
+    "records-unchecked",
     "report-not-following",
     "report-unchecked",
     "screen-failure-enrolled",
