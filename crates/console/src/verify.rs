@@ -25,7 +25,7 @@ macro_rules! pages {
     };
 }
 
-const FINDINGS: [(&str, &str); 87] = pages![
+const FINDINGS: [(&str, &str); 88] = pages![
     "actor-not-holder",
     "admission-contradicted",
     "after-death",
@@ -46,6 +46,7 @@ const FINDINGS: [(&str, &str); 87] = pages![
     "checkpoint-missing",
     "checkpoint-not-signed",
     "checkpoint-of-another-log",
+    "checkpoint-signature-missing",
     "clock-ahead",
     "consent-after-enrollment",
     "consent-missing",
