@@ -1150,7 +1150,7 @@ globalThis.trialbook = (() => {
     "genesis-differs": "The first record is not the one whose hash is known.",
     "id-repeated": "An event with this id stands in the log before.",
     "known-head-differs": "The record that ended the log at a known size is another one.",
-    "log-key-differs": "The log's opening names another log key than the known one.",
+    "log-key-differs": "The log never named the known log key.",
     "manifest-malformed": "The bundle's MANIFEST is not a list of files in its one writing.",
     "position-missing": "The record is not at the next position: one or more before it are missing.",
     "position-repeated": "The record states a position that was taken before.",
@@ -1166,7 +1166,7 @@ globalThis.trialbook = (() => {
     "zip-malformed": "The bundle's zip is not written as a bundle is.",
   };
   const ABSENCE = {
-    "authority-undecided": "Whether the event was entitled rests on records that are not there.",
+    "authority-undecided": "Whether the signer was entitled rests on records that are not there.",
     "authority-underivable":
       "The log's opening cannot be read, so nobody's authority can be derived from it.",
     "beyond-this-version": "The event's kind or schema is not known to this version of the verifier.",
