@@ -106,7 +106,10 @@ impl Registry for Log {
     }
 
     async fn evidence(&self, _: &TrialId) -> Result<Evidence, Problem> {
-        nobody()
+        Ok(read(&json!({
+            "lag_records": 1, "log_key": "k", "log_keys": [], "receipt_keys": [], "trouble": "/a/path",
+            "witnesses": {"asked": 0, "cosigned": 0, "demanded": false}
+        })))
     }
 
     async fn log_file(&self, _: &TrialId, _: LogFile) -> Result<Vec<u8>, Problem> {
@@ -266,6 +269,14 @@ async fn readiness_is_for_all_and_its_reasons_are_not() {
     assert!(tokens.1.lock().unwrap().is_empty());
     let (operator, _) = asked(held(TokenRole::Operator, None, None));
     assert_eq!(operator.readiness().await.unwrap().checks[0].detail.as_deref(), Some("/a/path"));
+}
+
+#[tokio::test]
+async fn what_is_signed_is_for_all_and_what_keeps_it_from_being_signed_is_not() {
+    let (nobody, _) = asked(Standing::Unknown);
+    assert_eq!(nobody.evidence(&small()).await.unwrap().trouble, None);
+    let (operator, _) = asked(held(TokenRole::Operator, None, None));
+    assert_eq!(operator.evidence(&small()).await.unwrap().trouble.as_deref(), Some("/a/path"));
 }
 
 #[test]
