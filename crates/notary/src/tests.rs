@@ -161,7 +161,7 @@ impl World {
     pub(crate) fn assert_whole(&self, size: u64) {
         let size = TreeSize(size);
         let hashes: Vec<_> = self.records.iter().map(|record| record.hash).collect();
-        let keys = [signer(1).verifier_key()];
+        let keys = [1, 2].map(|seed| signer(seed).verifier_key());
         let mut before = None;
         for note in self.store.checkpoints() {
             let served = SignedCheckpoint::parse(&note).unwrap();
