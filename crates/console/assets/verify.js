@@ -1499,7 +1499,8 @@ globalThis.trialbook = (() => {
     found.cosigned = held.filter(({ key }) => key.type === WITNESS);
     found.signed = held.some(({ key }) => key.type === LOG);
     found.by = held.find(({ key }) => key.type === LOG)?.key;
-    if (!found.signed) tally.found(check, "checkpoint-not-signed", place);
+    // Whether that is evidence the records say: they may name another key of the log.
+    found.unsigned = !found.signed;
     if (anchors.policy) {
       tally.looked("cosignatures", found.cosigned.length);
       if (!anchors.policy.met(found.cosigned.map(({ key }) => key))) {
@@ -1621,6 +1622,11 @@ globalThis.trialbook = (() => {
       }
     }
     await log.end(size);
+    if (checkpoint?.unsigned) {
+      const code = log.logKeyChanges ? "checkpoint-key-unknown" : "checkpoint-not-signed";
+      const said = log.logKeyChanges ? "the log names a further key, which this page does not follow" : "";
+      tally.found("checkpoint signatures", code, `${archive.prefix}checkpoint`, said);
+    }
     return { checkpoint, log, size };
   }
 
@@ -1872,7 +1878,9 @@ globalThis.trialbook = (() => {
         return;
       }
       this.tally.looked("authority");
-      if (refused && this.absent && MAY_REST_ON_ABSENT.includes(refused)) {
+      // What is not known here may be a key of the log, which this page does not follow.
+      const mayBeLogKey = this.logKeyChanges && refused === "revoked-unknown";
+      if (mayBeLogKey || (this.absent && MAY_REST_ON_ABSENT.includes(refused))) {
         found("authority", "authority-undecided", " /event", refused);
       } else if (refused) {
         const check = refused === "grant-without-possession" ? "signatures" : "authority";

@@ -10,6 +10,7 @@ use sha2::Digest as _;
 
 use crate::demo::{demo, genesis_of, own_demo};
 use crate::evidence::{bundle, log_key, text};
+use crate::rotation::{next_key, revocation};
 use crate::statements::with_subject;
 
 /// The page as it lies in the tree, opened from disk.
@@ -249,6 +250,24 @@ fn each_damage_is_found_by_the_page_that_is_served_and_its_near_neighbour_is_int
     broken(&stranger("log/tile/0/0000"), &["file-unexpected"]);
     broken(&stranger("other"), &["file-unexpected"]);
     broken(&stranger("log/../../escape"), &["zip-malformed"]);
+}
+
+#[test]
+fn a_log_whose_key_another_follows_is_undecided_with_either_key() {
+    let name = "a_log_whose_key_another_follows_is_undecided_with_either_key";
+    let Some(browser) = Browser::start(name) else { return };
+    let trial = with_subject();
+    let old = log_key(&trial);
+    let (statement, new) = next_key(&trial, "log");
+    let both = format!("{}\n{}", statement.trim_end(), revocation(&old, "replaced", &[]));
+    trial.submit("sponsor.one", &both).ends_with(0);
+    let bundle = bundle(&trial, "bundle.zip");
+    for key in [&old, &new] {
+        let anchors = [("#key", key.as_str()), ("#genesis", &trial.genesis)];
+        let seen = verify(&browser, &from_disk(), &bundle, &anchors);
+        assert!(seen.sentence.contains("Could not be decided"), "{seen:?}");
+        assert!(seen.codes.iter().any(|code| code == "beyond-this-version"), "{seen:?}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// The statement that names the registry's next key, and the verifier key in it.
-fn next_key(trial: &SmallTrial, service: &str) -> (String, String) {
+pub(crate) fn next_key(trial: &SmallTrial, service: &str) -> (String, String) {
     let statement = trial.run(["service-key", "new", service]).ends_with(0).out;
     let value: Value = serde_json::from_str(&statement).unwrap();
     let key = value["data"]["verifier_key"].as_str().unwrap().to_owned();
@@ -22,7 +22,7 @@ fn next_key(trial: &SmallTrial, service: &str) -> (String, String) {
 }
 
 /// The statement that revokes a key.
-fn revocation(key: &str, reason: &str, more: &[&str]) -> String {
+pub(crate) fn revocation(key: &str, reason: &str, more: &[&str]) -> String {
     run([&["keys", "revoke", key, "--reason", reason], more].concat()).ends_with(0).out
 }
 
