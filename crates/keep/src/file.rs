@@ -16,13 +16,15 @@ pub(crate) struct Schema {
     pub(crate) application: i32,
     /// `user_version`: the schema this code reads and writes, 1 or more.
     pub(crate) version: i32,
+    /// What makes its tables.
+    pub(crate) tables: &'static str,
 }
 
-/// Whether [`open`] made the schema or found it.
+/// Whether [`open`] made the tables or found them.
 pub(crate) enum Found {
-    /// No table is there yet: the caller makes them.
+    /// They are new: nothing is in them.
     Empty,
-    /// The tables of this schema.
+    /// They were there.
     Tables,
 }
 
@@ -70,8 +72,8 @@ pub enum OpenError {
     Random(#[source] getrandom::Error),
 }
 
-/// Opens the file at `path`, or makes it (mode 0600), and lets `prepare` make its tables or look at them, in one
-/// transaction with the schema's number.
+/// Opens the file at `path`, or makes it (mode 0600) with its tables, and lets `prepare` write to them or look at them, in
+/// one transaction with the schema's number.
 pub(crate) fn open(
     path: &Path,
     schema: &Schema,
@@ -95,6 +97,7 @@ pub(crate) fn open(
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(database)?;
     if (application, found, tables) == (0, 0, 0) {
+        transaction.execute_batch(schema.tables).map_err(database)?;
         prepare(&transaction, Found::Empty)?;
         transaction.pragma_update(None, "application_id", schema.application).map_err(database)?;
         transaction.pragma_update(None, "user_version", schema.version).map_err(database)?;

@@ -11,7 +11,7 @@ use crate::file::{self, Found, OpenError, Schema};
 use crate::wrap::{Wrapped, Wrapper};
 
 /// The schema this code reads and writes. The files of this kind bear no application's number, which is 0.
-const SCHEMA: Schema = Schema { application: 0, version: 1 };
+const SCHEMA: Schema = Schema { application: 0, version: 1, tables: TABLES };
 
 const TABLES: &str = "
     CREATE TABLE kek (
@@ -112,7 +112,6 @@ impl Keep {
             match found {
                 Found::Empty => {
                     let probe = wrapper.wrap(&PROBE, b"kek").map_err(OpenError::Random)?;
-                    transaction.execute_batch(TABLES).map_err(database)?;
                     transaction
                         .execute("INSERT INTO kek VALUES (1, ?1, ?2)", params![probe.nonce, probe.bytes])
                         .map_err(database)?;

@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::file::{self, Found, OpenError, Schema};
+use crate::file::{self, OpenError, Schema};
 
 /// The schema this code reads and writes; the application's number reads `TBtk` in ASCII.
-const SCHEMA: Schema = Schema { application: 0x5442_746b, version: 1 };
+const SCHEMA: Schema = Schema { application: 0x5442_746b, version: 1, tables: TABLES };
 
 const TABLES: &str = "
     CREATE TABLE token (
@@ -62,12 +62,7 @@ impl Tokens {
     /// # Errors
     /// [`OpenError`]; a store of another kind is refused.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = file::open(path, &SCHEMA, |transaction, found| match found {
-            Found::Empty => transaction
-                .execute_batch(TABLES)
-                .map_err(|source| OpenError::Database { path: path.to_path_buf(), source }),
-            Found::Tables => Ok(()),
-        })?;
+        let connection = file::open(path, &SCHEMA, |_, _| Ok(()))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

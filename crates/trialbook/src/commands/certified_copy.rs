@@ -15,7 +15,7 @@ use clinical::{Event, SiteId, SubjectId};
 use console::copy::{Certifier, Copy, TrialRecord};
 use verify::copy::{CERTIFICATE, Certificate, CertifiedBy, CopyOf, PROOFS, Texts, contents};
 use verify::manifest::LOG;
-use verify::{Anchors, Options, Shape, Verdict, ZipFiles, verify_archive};
+use verify::{Anchors, FileDigest, Options, Shape, Verdict, ZipFiles, verify_archive};
 
 use super::container::{Content, Log, manifest, write};
 use super::sealed::{self, Until};
@@ -89,9 +89,10 @@ pub(super) async fn run(options: CertifiedCopyOptions) -> Result<u8> {
     files.extend(pages.pages().into_iter().map(|(path, page)| (path, held(page))));
     files.insert("keys/genesis".to_owned(), held(format!("{}\n", view.genesis)));
     files.insert("keys/log.vkey".to_owned(), held(format!("{}\n", view.log_key)));
+    let mut listed = manifest(&log, &files).await?;
     let of_site = part.subjects.values().map(Vec::len).sum::<usize>();
     let copy = CopyOf {
-        contents: contents(&manifest(&log, &files).await?),
+        contents: contents(&listed),
         genesis: view.genesis,
         made_at,
         origin: checkpoint.claim().origin().to_owned(),
@@ -105,8 +106,9 @@ pub(super) async fn run(options: CertifiedCopyOptions) -> Result<u8> {
         trial: trial.clone(),
     };
     let certificate = certificate(copy, certifier.as_ref())?;
+    listed.insert(CERTIFICATE, FileDigest::of(&certificate))?;
     files.insert(CERTIFICATE.to_owned(), Content::Held(certificate));
-    write(&out, &log, &manifest(&log, &files).await?, &files).await?;
+    write(&out, &log, &listed, &files).await?;
     let anchors = Anchors { genesis: Some(view.genesis), log_key: Some(vkey), ..Anchors::default() };
     let sentence = checked(&out, &anchors)?;
     print(&told(&out, &sentence, &detail, &report::covers(&view.covers)))?;

@@ -15,6 +15,8 @@ mod codes;
 #[cfg(test)]
 mod copies;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod log_keys;
 #[cfg(test)]
 mod pages;
