@@ -176,7 +176,7 @@ impl Watch {
                 })
                 .collect(),
             missing: seats()
-                .filter(|seat| seat.cosigned.is_none() || seat.cosigned != signed)
+                .filter(|seat| seat.published.is_none() || seat.published != signed)
                 .map(|seat| seat.name.clone())
                 .collect(),
             lag_records: head.0.saturating_sub(signed.unwrap_or_default().0),

@@ -268,11 +268,25 @@ impl Runner {
             if shown.map(|shown| shown.size) == new.map(|new| new.size) { shown } else { new }
         };
         self.shared.change(|state| {
+            for seat in &mut state.seats {
+                let stands = |served: &&SignedCheckpoint| self.is_cosigned(served, &seat.name);
+                if let Some(served) = served.as_ref().filter(stands) {
+                    seat.published = Some(served.claim().size);
+                }
+            }
             state.signed = sealed(state.signed, served.as_ref());
             state.witnessed = sealed(state.witnessed, witnessed.as_ref());
             state.served = served;
             state.quorum = witnessed;
         });
+    }
+
+    /// Whether the witness that the policy names so has cosigned a checkpoint.
+    fn is_cosigned(&self, checkpoint: &SignedCheckpoint, witness: &str) -> bool {
+        let Some(key) = self.policy.as_ref().and_then(|policy| key_of(policy, witness)) else { return false };
+        let logs = self.keys.due(checkpoint.claim().size);
+        let trusted = checkpoint.verify(&logs, std::slice::from_ref(key));
+        trusted.is_ok_and(|trusted| !trusted.cosignatures.is_empty())
     }
 
     /// Takes what witnesses have answered, and does what follows from it.
@@ -363,16 +377,13 @@ impl Runner {
             // The round was over before it answered. Its signature would be of use to nobody.
             return Ok(());
         }
-        let keys = std::slice::from_ref(key);
-        let is_there = |checkpoint: &SignedCheckpoint| {
-            let logs = self.keys.due(checkpoint.claim().size);
-            checkpoint.verify(&logs, keys).is_ok_and(|trusted| !trusted.cosignatures.is_empty())
-        };
-        if is_there(&sealing.round) {
+        if self.is_cosigned(&sealing.round, name) {
             return Ok(());
         }
+        let keys = std::slice::from_ref(key);
         sealing.round.add_cosignatures(lines, keys).map_err(|error| format!("cosigns badly: {error}"))?;
-        if is_there(&sealing.round) { Ok(()) } else { Err("answers without its cosignature".to_owned()) }
+        let is_there = self.is_cosigned(&sealing.round, name);
+        if is_there { Ok(()) } else { Err("answers without its cosignature".to_owned()) }
     }
 
     /// Puts the round's cosignatures where they belong.

@@ -73,7 +73,7 @@ pub struct Status {
     pub witnessed: Option<Sealed>,
     /// The witnesses.
     pub witnesses: Vec<WitnessStatus>,
-    /// Names of those that have not cosigned the last checkpoint.
+    /// Names of those without a cosignature on the last checkpoint as it stands in the archive.
     pub missing: Vec<String>,
     /// Durable records that no checkpoint covers yet.
     pub lag_records: u64,
@@ -113,6 +113,8 @@ pub(crate) struct State {
 pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) cosigned: Option<TreeSize>,
+    /// Size of the last checkpoint that was in the archive with its cosignature.
+    pub(crate) published: Option<TreeSize>,
     pub(crate) error: Option<String>,
     /// What came of asking it, not yet taken, and about which size it was asked.
     pub(crate) outcome: Option<(TreeSize, Outcome)>,
@@ -128,6 +130,7 @@ impl Shared {
         let seat = |name| Seat {
             name,
             cosigned: None,
+            published: None,
             error: None,
             outcome: None,
             was_asked: false,

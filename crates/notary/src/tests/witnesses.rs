@@ -9,6 +9,7 @@ use chain::policy::Policy;
 use chain::witness_request::{AddCheckpoint, Answer, Cosigned};
 use chain::{Checkpoint, RootHash, SecretKey, SignedCheckpoint, TreeSize};
 
+use super::store::{Extent, Mode};
 use super::threads::{LONG, parts};
 use super::{World, signer};
 use crate::{Parts, Phase, Refusal, Settings, Side, Status, Stop, WaitError, Watch, WitnessClient, start};
@@ -159,7 +160,9 @@ fn cosignatures_are_gathered_and_the_served_checkpoint_fulfils_the_policy() {
 
     // Asked again after a restart, they add nothing to what is there.
     let notary = start(witnessed(&world, "all", &[&a, &b])).unwrap();
-    until(&notary.watch(), |status| status.missing.is_empty());
+    let all =
+        |status: &Status| status.witnesses.iter().all(|witness| witness.cosigned == Some(TreeSize(600)));
+    assert_eq!(until(&notary.watch(), all).missing, [""; 0]);
     assert_eq!(notary.watch().status().witnessed.unwrap().size, TreeSize(600));
     drop(notary.stop());
     assert_eq!(world.served().note().lines().len(), 3);
@@ -189,6 +192,31 @@ fn a_slow_witness_delays_only_its_own_cosignature() {
     assert_eq!(world.served().note().lines().len(), 3);
     drop(notary.stop());
     world.assert_whole(600);
+}
+
+#[test]
+fn a_cosignature_is_told_of_once_it_stands_in_the_archive() {
+    let world = World::new(10);
+    let (open, gate) = channel();
+    let a = Witness { gate: Some(Arc::new(Mutex::new(gate))), ..Witness::new("a", 11) };
+    let mut parts = witnessed(&world, "all", &[&a]);
+    parts.settings.witness_wait = Duration::ZERO;
+    let notary = start(parts).unwrap();
+    let watch = notary.watch();
+    // It is asked about the empty tree first.
+    open.send(()).unwrap();
+    world.grow(10);
+    watch.wait_sealed(TreeSize(10), LONG).unwrap();
+    world.store.plan(0, Mode::Failed, Extent::ForGood);
+    open.send(()).unwrap();
+    let status = until(&watch, |status| {
+        status.witnesses[0].cosigned == Some(TreeSize(10)) && status.last_error.is_some()
+    });
+    assert_eq!((status.missing, status.witnessed), (vec!["a".to_owned()], None));
+    world.store.heal();
+    until(&watch, |status| status.missing.is_empty());
+    assert_eq!(world.served().note().lines().len(), 2);
+    drop(notary.stop());
 }
 
 #[test]
