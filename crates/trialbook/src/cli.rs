@@ -127,9 +127,12 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
         /// Wait until what was recorded is under a signed checkpoint, or until as many witnesses as the policy asks for have
-        /// cosigned it.
+        /// cosigned it. Status 3 if it is recorded and that has not come in time.
         #[arg(long, value_name = "UNTIL", conflicts_with = "dry_run")]
         wait: Option<WaitUntil>,
+        /// With --wait: for so long at most.
+        #[arg(long, value_name = "SECONDS", default_value = "60", requires = "wait")]
+        wait_at_most: u64,
         /// Keep each receipt in a file in this directory.
         #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
         receipts: Option<PathBuf>,

@@ -51,7 +51,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Open { file, key, trial, origin, place } => {
             open::run(&file, &key, &trial, &origin, &place).await
         }
-        Command::Submit { file, key, dry_run, wait, receipts, which, place } => {
+        Command::Submit { file, key, dry_run, wait, wait_at_most, receipts, which, place } => {
+            let wait = wait.map(|until| (until, std::time::Duration::from_secs(wait_at_most)));
             let after = submit::After { wait, receipts };
             submit::run(&file, &key, dry_run, &after, &which, &place).await
         }

@@ -18,7 +18,7 @@ use verify::manifest::LOG;
 use verify::{Anchors, FileDigest, Options, Shape, Verdict, ZipFiles, verify_archive};
 
 use super::container::{Content, Log, manifest, write};
-use super::sealed::{self, Until};
+use super::sealed;
 use super::{print, report};
 use crate::access::Access;
 use crate::cli::CertifiedCopyOptions;
@@ -57,7 +57,7 @@ pub(super) async fn run(options: CertifiedCopyOptions) -> Result<u8> {
     }
     let view = &detail.trial;
     let covered = TreeSize(view.covers.records);
-    sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
+    sealed::wait_sealed(log.registry, &trial, covered).await?;
     let vkey = VerifierKey::from_text(&view.log_key).context("the log's key is not one")?;
     let (checkpoint, mut files) = hashes(&log, covered).await?;
     let size = checkpoint.claim().size;

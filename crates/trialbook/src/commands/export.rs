@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use api::{Problem, ReportKind, TrialView};
@@ -11,13 +12,17 @@ use verify::manifest::LOG;
 
 use super::bundle_readme::{Readme, readme};
 use super::container::{Content, Log, manifest, write};
-use super::sealed::{self, Until};
+use super::sealed::{self, Until, Waited};
 use super::{print, report};
 use crate::access::Access;
 use crate::cli::{ExportCommand, Place, WhichTrial};
 
 /// How often a bundle is begun anew because the log went on while its last files were read.
 const ATTEMPTS: usize = 5;
+
+/// How long the witnesses are waited for: they answer within a second, and those that were down are asked again within
+/// some seconds.
+const QUORUM_WAIT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(command: ExportCommand) -> Result<u8> {
     let ExportCommand::Bundle { out, which, place } = command;
@@ -42,7 +47,10 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
         files.insert(format!("reports/{}.json", kind.as_str()), Content::Held(bytes));
     }
     // A report on records that no checkpoint covers could not be checked.
-    sealed::wait(log.registry, &trial, covered, Until::Sealed).await?;
+    let evidence = sealed::wait_sealed(log.registry, &trial, covered).await?;
+    if evidence.witnesses.demanded {
+        await_quorum(&log, covered).await?;
+    }
     let checkpoint = seal(&log, covered, &mut files).await?;
     let page = readme(&Readme { view: &view, checkpoint: checkpoint.claim(), reports: &said });
     files.insert("README.html".to_owned(), Content::Held(page.into_bytes()));
@@ -52,6 +60,19 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     write(out, &log, &manifest, &files).await?;
     print(&told(out, &view, &checkpoint, &said))?;
     Ok(0)
+}
+
+/// Gives the witnesses the time to cosign what the bundle is to cover, and says so if they do not.
+async fn await_quorum(log: &Log<'_>, covered: TreeSize) -> Result<()> {
+    if let Waited::Late(why) =
+        sealed::wait(log.registry, log.trial, covered, Until::Witnessed, QUORUM_WAIT).await?
+    {
+        eprintln!(
+            "not witnessed: {why}; whoever checks the bundle with a policy finds its quorum short. Export it again once \
+             they have, or give it out as it is"
+        );
+    }
+    Ok(())
 }
 
 /// Takes in what the archive is under a checkpoint that covers at least so many records.

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use api::{Evidence, LogFile, LogKeyView, Registry};
+use api::{Evidence, LogFile, LogKeyView, Registry, Witnesses};
 use chain::note::VerifierKey;
 use chain::{SignedCheckpoint, TreeSize};
 use clinical::TrialId;
 
 /// How long a record may take to be sealed: a notary seals every second, and a server that starts on a large log reads all
 /// of it first.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+pub(super) const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How often the registry is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -24,13 +24,23 @@ pub(super) enum Until {
     Witnessed,
 }
 
-/// Waits until a checkpoint covers `size` records; what is signed then.
+/// What came of waiting.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// It has come to that; what is signed now.
+    Reached(Evidence),
+    /// It has not, in that time: what is missing. It may still come.
+    Late(String),
+}
+
+/// Waits until a checkpoint covers `size` records, for so long at most. An error says that waiting is of no use.
 pub(super) async fn wait(
     registry: &dyn Registry,
     trial: &TrialId,
     size: TreeSize,
     until: Until,
-) -> Result<Evidence> {
+    at_most: Duration,
+) -> Result<Waited> {
     let begun = Instant::now();
     loop {
         let evidence = registry.evidence(trial).await?;
@@ -41,23 +51,33 @@ pub(super) async fn wait(
         }
         let witnessed = evidence.witnessed.as_ref().is_some_and(|witnessed| witnessed.size >= size);
         if sealed && (until == Until::Sealed || witnessed) {
-            return Ok(evidence);
+            return Ok(Waited::Reached(evidence));
         }
         if let Some(refused) = &evidence.refused {
             bail!("no checkpoints are signed: {refused}");
         }
-        if begun.elapsed() > WAIT_MAX {
-            if sealed {
-                bail!(
-                    "{} of {} witnesses have cosigned, fewer than the policy asks for",
-                    witnesses.cosigned,
-                    witnesses.asked
-                );
-            }
-            let trouble = evidence.trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
-            bail!("no checkpoint covers {size} records after {} s{trouble}", WAIT_MAX.as_secs());
+        if begun.elapsed() >= at_most {
+            return Ok(Waited::Late(if sealed {
+                let Witnesses { cosigned, asked, .. } = witnesses;
+                format!("{cosigned} of {asked} witnesses have cosigned, fewer than the policy asks for")
+            } else {
+                let trouble = evidence.trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+                format!("no checkpoint covers {size} records after {} s{trouble}", at_most.as_secs())
+            }));
         }
         tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Waits until a checkpoint covers `size` records; what is signed then. That it does not come is an error.
+pub(super) async fn wait_sealed(
+    registry: &dyn Registry,
+    trial: &TrialId,
+    size: TreeSize,
+) -> Result<Evidence> {
+    match wait(registry, trial, size, Until::Sealed, WAIT_MAX).await? {
+        Waited::Reached(evidence) => Ok(evidence),
+        Waited::Late(why) => bail!(why),
     }
 }
 

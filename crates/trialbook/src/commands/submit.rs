@@ -1,13 +1,14 @@
 //! `submit`: sign, encrypt, submit.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use api::Answer;
 use chain::{RecordHash, TreeSize};
-use clinical::Statement;
+use clinical::{Statement, TrialId};
 
-use super::sealed::{self, Until};
+use super::sealed::{self, Until, Waited};
 use super::{print, read_text, receipts};
 use crate::access::Access;
 use crate::cli::{Place, WaitUntil, WhichTrial};
@@ -20,7 +21,8 @@ const BATCH: usize = 500;
 
 /// What is done once events are recorded.
 pub(super) struct After {
-    pub(super) wait: Option<WaitUntil>,
+    /// What is waited for, and for how long at most.
+    pub(super) wait: Option<(WaitUntil, Duration)>,
     /// Where receipts are kept.
     pub(super) receipts: Option<PathBuf>,
 }
@@ -71,18 +73,42 @@ pub(super) async fn run(
         }
     }
     if let Some(wait) = after.wait.filter(|_| recorded > TreeSize(0)) {
-        let until = match wait {
-            WaitUntil::Sealed => Until::Sealed,
-            WaitUntil::Witnessed => Until::Witnessed,
-        };
-        let waited = sealed::wait(&*access.registry, &trial, recorded, until).await;
-        let evidence = waited.context("recorded, and durable, but not waited for to the end")?;
-        if let Some(checkpoint) = evidence.checkpoint {
-            let by = evidence.witnesses.cosigned;
-            print(&format!("sealed under the checkpoint of {} records, cosigned by {by}", checkpoint.size))?;
-        }
+        worst = worst.max(wait_for(&*access.registry, &trial, recorded, wait).await?);
     }
     Ok(worst)
+}
+
+/// Waits until what was recorded is signed for; the status that ends the command.
+async fn wait_for(
+    registry: &dyn api::Registry,
+    trial: &TrialId,
+    size: TreeSize,
+    (until, at_most): (WaitUntil, Duration),
+) -> Result<u8> {
+    const NOT_YET: &str = "recorded, and durable, but not waited for to the end";
+    let until = match until {
+        WaitUntil::Sealed => Until::Sealed,
+        WaitUntil::Witnessed => Until::Witnessed,
+    };
+    let evidence = match sealed::wait(registry, trial, size, until, at_most).await.context(NOT_YET)? {
+        Waited::Reached(evidence) => evidence,
+        Waited::Late(why) => {
+            eprintln!("{NOT_YET}: {why}");
+            return Ok(status::UNDECIDED);
+        }
+    };
+    match (until, &evidence.checkpoint, &evidence.witnessed) {
+        (Until::Witnessed, _, Some(witnessed)) => print(&format!(
+            "witnessed: as many as the policy asks for have cosigned the checkpoint of {} records",
+            witnessed.size
+        ))?,
+        (_, Some(checkpoint), _) => print(&format!(
+            "sealed under the checkpoint of {} records, cosigned by {}",
+            checkpoint.size, evidence.witnesses.cosigned
+        ))?,
+        (_, None, _) => {}
+    }
+    Ok(0)
 }
 
 /// One JSON document, or one a line.

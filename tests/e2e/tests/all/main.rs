@@ -18,3 +18,4 @@ mod statements;
 mod texts;
 mod tls;
 mod verify;
+mod witnesses;
