@@ -6,6 +6,7 @@
 mod subject;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chain::note::VerifierKey;
 use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
@@ -52,8 +53,8 @@ pub struct Trial {
     /// Every key of the registry's own that was ever granted.
     pub service_keys: BTreeMap<KeyId, ServiceKey>,
     /// Its subjects. Unordered: nothing that is hashed or reported is made by going through it.
-    /// Boxed: a map that has just grown is half empty.
-    subjects: HashMap<SubjectId, Box<Subject>>,
+    /// Each apart: a map that has just grown is half empty, and a copy of the trial shares them until one changes.
+    subjects: HashMap<SubjectId, Arc<Subject>>,
     /// The last record that each key signed, and its day ([`latest_day_number`]).
     pub last_signed: BTreeMap<KeyId, (Position, i64)>,
     /// Which record supersedes which, and the first record of each amended thing.
@@ -238,7 +239,8 @@ impl Trial {
         let (Some(site), Some(subject)) = (&event.site, &event.subject) else { return };
         let root = self.lineage.place(seq, event.amends.as_ref());
         let subject =
-            self.subjects.entry(subject.clone()).or_insert_with(|| Box::new(Subject::new(site.clone())));
+            self.subjects.entry(subject.clone()).or_insert_with(|| Arc::new(Subject::new(site.clone())));
+        let subject = Arc::make_mut(subject);
         if event.amends.is_some() {
             subject.retract(root);
         }

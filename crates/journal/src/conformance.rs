@@ -49,7 +49,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
         a_batch_whose_sync_failed_is_there_in_whole_or_not_at_all,
         reads_are_byte_identical,
         reopening_gives_the_same_records,
-        an_empty_batch_does_nothing,
+        an_empty_batch_says_whether_the_journal_ends_there,
         a_record_too_large_is_refused_and_nothing_of_its_batch_stays,
         records_out_of_place_are_refused,
         waiting_ends_when_records_come_or_time_runs_out,
@@ -256,14 +256,19 @@ pub fn reopening_gives_the_same_records(store: &dyn Store) {
     }
 }
 
-/// An empty batch is accepted at the head and changes nothing.
-pub fn an_empty_batch_does_nothing(store: &dyn Store) {
+/// An empty batch is accepted at the head and changes nothing; behind it, it is a conflict like any other.
+pub fn an_empty_batch_says_whether_the_journal_ends_there(store: &dyn Store) {
     let journal = store.open();
     assert_eq!(journal.append(Head::EMPTY, &[]).expect("accepted"), Head::EMPTY);
     let records = grow(&*journal, 2);
     let head = journal.head();
     assert_eq!(journal.append(head, &[]).expect("accepted"), head);
     assert_eq!(read_all(&*journal, 0, ALL), records);
+    let behind = journal.append(Head::EMPTY, &[]).expect_err("the journal ends elsewhere");
+    assert!(
+        matches!(behind, AppendError::PositionConflict { expected: Head::EMPTY, actual } if actual == head),
+        "{behind}"
+    );
 }
 
 /// A record above the limit refuses its whole batch; one at the limit is stored.

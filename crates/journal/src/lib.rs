@@ -37,7 +37,8 @@ pub struct Head {
 pub trait Journal: Send + Sync {
     /// Appends `records` at `expected` and returns once they are durable. Blocks.
     ///
-    /// The records MUST be contiguous from `expected.size`; an empty batch is accepted and does nothing.
+    /// The records MUST be contiguous from `expected.size`. An empty batch writes nothing and is held against the log
+    /// of record like any other: `Ok` says that nobody had appended anything after `expected` when it was asked.
     ///
     /// # Errors
     /// [`AppendError`]; [`AppendError::Io`] and [`AppendError::OutcomeUnknown`] leave open whether the batch will be
@@ -56,6 +57,11 @@ pub trait Journal: Send + Sync {
 
     /// Waits until the durable size exceeds `size` or `timeout` has passed; returns the durable end. Blocks.
     fn wait(&self, size: TreeSize, timeout: Duration) -> Head;
+
+    /// Whether others than who holds this journal may append to it, so that an append may well meet a conflict.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// Why a batch was not acknowledged.
@@ -185,5 +191,9 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
 
     fn wait(&self, size: TreeSize, timeout: Duration) -> Head {
         (**self).wait(size, timeout)
+    }
+
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
     }
 }

@@ -1,6 +1,7 @@
 //! The serial part: is the id known, is the signer entitled now, which position. Runs on the sequencer's thread.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
@@ -13,7 +14,7 @@ use crate::index::Index;
 use crate::outcome::{Outcome, Unready};
 use crate::prepare::Prepared;
 use crate::promise::{Closed, Commit, Decided, ReceiptKeys, ReceiptSigner};
-use crate::state::{OpenError, Public, State};
+use crate::state::{END, OpenError, Public, State};
 
 /// Where the time comes from: only the program reads a clock.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -35,8 +36,17 @@ impl Recent {
     }
 }
 
+/// How many records [`Court::base`] may be behind what is accepted, before it is brought there: folding them takes some
+/// 20 ms, which is what a conflict then costs.
+const BASE_BEHIND_MAX: u64 = 4_096;
+
 pub(crate) struct Court {
     state: State,
+    /// The state at some durable end, to go on from when what was decided since has to be forgotten. Where nobody else
+    /// writes that never comes to pass, and there is none: the journal is then folded from its beginning.
+    base: Option<State>,
+    /// How many records are taken in and durable.
+    size: Arc<AtomicU64>,
     journal: Arc<dyn Journal>,
     index: Arc<dyn Index>,
     clock: Clock,
@@ -72,6 +82,8 @@ impl Court {
     ) -> Result<Self, OpenError> {
         let mut court = Self {
             state: State::default(),
+            base: None,
+            size: Arc::default(),
             journal,
             index,
             clock,
@@ -87,29 +99,35 @@ impl Court {
             signer_is_stale: true,
             unpublished: VecDeque::new(),
         };
+        // An index that cannot be read covers nothing: then every id is held in memory.
+        court.forgotten = court.index.covers().unwrap_or(TreeSize(0));
         court.reload()?;
         Ok(court)
     }
 
-    /// Folds the journal from its beginning.
+    /// Forgets what is not known to be durable, and folds what the journal has beyond.
     fn reload(&mut self) -> Result<(), OpenError> {
-        // An index that cannot be read covers nothing: then every id is held in memory.
-        self.forgotten = self.index.covers().unwrap_or(TreeSize(0));
-        self.recent.clear();
-        self.recent_order.clear();
+        self.state = self.base.take().unwrap_or_default();
+        // What comes after, ours or another's, is read again.
+        for id in self.recent_order.split_off(&self.state.chain.size.next_position()).into_values() {
+            self.recent.remove(&id);
+        }
         self.pending.clear();
         self.unpublished.clear();
         self.public_changed = false;
         self.signer_is_stale = true;
         self.commit = <(Arc<Commit>, Vec<RecordHash>)>::default();
-        self.state = State::default();
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
-        self.state.catch_up(&*self.journal, forgotten, |event, record, linked, findings| {
+        self.state.catch_up(&*self.journal, END, forgotten, |event, record, linked, findings| {
             if linked.seq.0 >= forgotten.0 {
                 recent.insert(event.id, Recent::of(record, findings));
                 order.insert(linked.seq, event.id);
             }
         })?;
+        self.size.store(self.state.chain.size.0, Ordering::Release);
+        if self.journal.is_shared() {
+            self.base = Some(self.state.clone());
+        }
         // All that was folded is durable.
         if let Some(trial) = &self.state.trial {
             self.publish(Public::of(trial));
@@ -122,7 +140,7 @@ impl Court {
     /// covers them.
     fn recall(&mut self) -> Result<(), OpenError> {
         let (recent, order, forgotten) = (&mut self.recent, &mut self.recent_order, self.forgotten);
-        State::default().catch_up(&*self.journal, TreeSize(0), |event, record, linked, findings| {
+        State::default().catch_up(&*self.journal, END, TreeSize(0), |event, record, linked, findings| {
             if linked.seq.0 < forgotten.0 {
                 recent.insert(event.id, Recent::of(record, findings));
                 order.insert(linked.seq, event.id);
@@ -130,6 +148,20 @@ impl Court {
         })?;
         self.forgotten = TreeSize(0);
         Ok(())
+    }
+
+    pub(crate) fn size(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.size)
+    }
+
+    /// Brings the base up to the durable end, if it is far behind.
+    fn follow_with_base(&mut self, durable: TreeSize) {
+        let Some(mut base) = self.base.take() else { return };
+        let is_near = durable.0.saturating_sub(base.chain.size.0) <= BASE_BEHIND_MAX;
+        // Where it cannot be read there is none: half a state is not gone on from, and the next rewind says why.
+        if is_near || base.catch_up(&*self.journal, durable, END, |_, _, _, _| {}).is_ok() {
+            self.base = Some(base);
+        }
     }
 
     /// Who signs receipts, if the log entitles our key.
@@ -298,6 +330,8 @@ impl Decide for Court {
             }
         }
         self.forget();
+        self.size.store(head.size.0, Ordering::Release);
+        self.follow_with_base(head.size);
     }
 
     fn rewind(&mut self, _journal: &dyn Journal) -> Result<Head, ReadError> {

@@ -22,7 +22,7 @@ use journal::Journal;
 use readmodel::{Mark, StoreError, View};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{OpenError, State};
+use crate::state::{END, OpenError, State};
 
 /// Number of this layout of rows; another number makes the store begin anew.
 pub const SCHEMA: u32 = 3;
@@ -99,8 +99,7 @@ impl IndexFold {
     /// [`OpenError`].
     pub fn restore(&mut self, journal: &dyn Journal, mark: Mark) -> Result<(), OpenError> {
         self.state = State::default();
-        let upto = UpTo { journal, size: TreeSize(mark.size) };
-        self.state.catch_up(&upto, TreeSize(u64::MAX), |_, _, _, _| ())
+        self.state.catch_up(journal, TreeSize(mark.size), END, |_, _, _, _| ())
     }
 
     /// Folds the next record, which says `event`.
@@ -146,36 +145,6 @@ impl IndexFold {
     fn assess(&self, event: &Event, bytes: &[u8], recorded_at: Instant) -> Vec<Finding> {
         let trial = self.state.trial.as_ref();
         trial.map_or_else(Vec::new, |trial| clinical::decide::assess(trial, event, bytes, recorded_at))
-    }
-}
-
-/// A journal cut off at a size: what a read model of that size was made of.
-struct UpTo<'a> {
-    journal: &'a dyn Journal,
-    size: TreeSize,
-}
-
-impl Journal for UpTo<'_> {
-    fn append(
-        &self,
-        expected: journal::Head,
-        _: &[LinkedRecord],
-    ) -> Result<journal::Head, journal::AppendError> {
-        Err(journal::AppendError::PositionConflict { expected, actual: self.head() })
-    }
-
-    fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, journal::ReadError> {
-        let mut records = self.journal.read(from, bytes_max)?;
-        records.retain(|record| record.seq.0 < self.size.0);
-        Ok(records)
-    }
-
-    fn head(&self) -> journal::Head {
-        self.journal.head()
-    }
-
-    fn wait(&self, _: TreeSize, _: std::time::Duration) -> journal::Head {
-        self.head()
     }
 }
 

@@ -19,8 +19,10 @@ pub use prepare::{Prepared, read};
 pub use promise::{Decided, ReceiptKeys, ReceiptSigner};
 pub use state::{OpenError, Opening, Public};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chain::TreeSize;
 use clinical::Refusal;
 use journal::Journal;
 use journal::sequencer::{Limits, Sequencer, SubmitError};
@@ -31,6 +33,8 @@ use court::Court;
 pub struct Registrar {
     sequencer: Sequencer<Court>,
     public: Arc<RwLock<Arc<Public>>>,
+    /// How many records it has taken in.
+    size: Arc<AtomicU64>,
 }
 
 impl Registrar {
@@ -49,8 +53,18 @@ impl Registrar {
     ) -> Result<Self, OpenError> {
         let public = Arc::new(RwLock::new(Arc::new(Public::default())));
         let court = Court::open(Arc::clone(&journal), index, clock, receipt_keys, Arc::clone(&public))?;
+        let size = court.size();
         let sequencer = Sequencer::start(journal, court, limits).map_err(OpenError::Thread)?;
-        Ok(Self { sequencer, public })
+        Ok(Self { sequencer, public, size })
+    }
+
+    /// Takes in what others have appended up to `size`, if it has not yet. Never blocks. A submission does so by itself,
+    /// before anything is refused.
+    pub fn follow(&self, size: TreeSize) {
+        if self.size.load(Ordering::Acquire) < size.0 {
+            // Where too many wait already, one of them does it.
+            self.sequencer.try_submit(Vec::new(), |_| ());
+        }
     }
 
     /// The trial as anyone may know it: who it is, its sites and keys. Behind by at most the batch being made durable.

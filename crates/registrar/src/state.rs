@@ -15,6 +15,9 @@ use journal::{Journal, ReadError};
 /// About how many bytes of records are read at a time while folding: large enough that reading is not felt.
 const FOLD_BYTES: usize = 4 << 20;
 
+/// Beyond every journal's end.
+pub(crate) const END: TreeSize = TreeSize(u64::MAX);
+
 /// The trial as anyone may know it. Empty while the log is.
 #[derive(Debug, Clone, Default)]
 pub struct Public {
@@ -118,11 +121,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Folds everything durable from `journal`; `each` sees every event with its record, and from the size `assessed`
-    /// on with what was found in it.
+    /// Folds what is durable in `journal` up to the size `end`; `each` sees every event with its record, and from the size
+    /// `assessed` on with what was found in it.
     pub(crate) fn catch_up(
         &mut self,
         journal: &dyn Journal,
+        end: TreeSize,
         assessed: TreeSize,
         mut each: impl FnMut(&Event, &Record<'_>, &LinkedRecord, Vec<Finding>),
     ) -> Result<(), OpenError> {
@@ -134,6 +138,9 @@ impl State {
             }
             for linked in &records {
                 let seq = linked.seq;
+                if seq.0 >= end.0 {
+                    return Ok(());
+                }
                 let record =
                     Record::parse(&linked.bytes).map_err(|source| OpenError::Record { seq, source })?;
                 self.chain.follow(&record, linked.hash).map_err(OpenError::Link)?;

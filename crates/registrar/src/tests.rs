@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use crate::index::{self, IndexFold};
 use crate::{Index, IndexError, Known, Outcome, ReceiptKeys, ReceiptSigner, Registrar};
 
+mod several;
+
 /// An index that covers what it was told to fold.
 #[derive(Default)]
 struct TestIndex {

@@ -29,11 +29,9 @@ pub(super) enum Commit {
     Panicked,
 }
 
-/// Appends `records` at `head`, if there are any.
+/// Appends `records` at `head`. Where there are none it is held against the journal all the same that it ends there:
+/// a refusal rests on the records before it, and another writer may have made more.
 pub(super) fn commit(journal: &dyn Journal, head: Head, records: &[LinkedRecord]) -> Commit {
-    if records.is_empty() {
-        return Commit::Durable(head);
-    }
     // The panic was printed; the journal answers for itself afterwards.
     catch_unwind(AssertUnwindSafe(|| append(journal, head, records))).unwrap_or(Commit::Panicked)
 }

@@ -1,10 +1,12 @@
 //! The sequencer's thread: takes what waits, decides, has it appended, answers.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::{io, mem};
+use std::time::Duration;
+use std::{io, mem, thread};
 
 use chain::LinkedRecord;
 
@@ -28,6 +30,18 @@ pub(super) struct Worker<D: Decide> {
     waiting: VecDeque<Submission<D>>,
     /// Whether anything came while the last large append ran: else there is nothing to decide during the next one.
     gathered: bool,
+    /// How many batches in a row were lost to another writer.
+    lost: u32,
+}
+
+/// Longest pause after a batch was lost to another writer, as a power of two of milliseconds: 64 ms.
+const PAUSE_DOUBLINGS_MAX: u32 = 6;
+
+/// A pause after `lost` batches in a row were lost, of some part of twice the one before: writers that have met once are
+/// not to meet again at the next position.
+fn pause(lost: u32) -> Duration {
+    let most = 1_000_u64 << lost.min(PAUSE_DOUBLINGS_MAX);
+    Duration::from_micros(RandomState::new().hash_one(lost) % most)
 }
 
 type Decided<D> = (Submission<D>, <D as Decide>::Outcome);
@@ -73,6 +87,7 @@ impl<D: Decide> Worker<D> {
             open: Batch::new(),
             waiting: VecDeque::new(),
             gathered: false,
+            lost: 0,
         })
     }
 
@@ -195,6 +210,7 @@ impl<D: Decide> Worker<D> {
         match commit {
             Commit::Durable(head) => {
                 self.head = head;
+                self.lost = 0;
                 // The disk first: answering takes its time as well.
                 if self.pays_ahead() {
                     self.launch_ahead();
@@ -202,7 +218,14 @@ impl<D: Decide> Worker<D> {
                 self.decide.accept(head);
                 self.answer(flight);
             }
-            Commit::Lost => self.decide_again(flight),
+            Commit::Lost => {
+                // The first time it is most likely records from before this batch was decided.
+                if self.lost > 0 {
+                    thread::sleep(pause(self.lost));
+                }
+                self.lost += 1;
+                self.decide_again(flight);
+            }
             Commit::Refused(error) => {
                 self.refuse(flight, &error);
                 self.decide_again(Vec::new());
