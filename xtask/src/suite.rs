@@ -146,6 +146,15 @@ fn tests(target: &Path) -> Result<Outcome> {
             environment.push(("TRIALBOOK_AICS_PYTHON", Path::new("")));
         }
     }
+    let given = std::env::var_os("TRIALBOOK_NATS_SERVER").map(PathBuf::from);
+    let prepared = tools::nats_server(target, given)?;
+    match &prepared {
+        Prepared::Ready(program) => {
+            println!("NATS server: {}", program.display());
+            environment.push(("TRIALBOOK_NATS_SERVER", program));
+        }
+        Prepared::Lacking(why) | Prepared::Spared(why) => skipped.push(format!("NATS server ({why})")),
+    }
     let succeeded = cargo::run(&["test", "--workspace", "--no-fail-fast"], &environment)?;
     skipped.extend(skipped_by_tests(&std::fs::read_to_string(&log)?));
     Ok(Outcome { failed: !succeeded, skipped })

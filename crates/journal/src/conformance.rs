@@ -31,6 +31,11 @@ pub trait Store {
     /// Has the open journal call `hook` in its next append that writes. `false` if the engine has no such place;
     /// what needs it is then not checked.
     fn on_next_sync(&self, hook: SyncHook) -> bool;
+
+    /// Opens it once more, beside the handles there are, as another process would; `None` if one process writes alone.
+    fn open_beside(&self) -> Option<Box<dyn Journal>> {
+        None
+    }
 }
 
 /// Longer than any step of the suite should take: a wait that reaches it has failed.
@@ -41,9 +46,11 @@ const ALL: usize = usize::MAX;
 
 /// Runs the whole suite, each part on a store of its own.
 pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
-    let parts: [fn(&dyn Store); 12] = [
+    let parts: [fn(&dyn Store); 15] = [
         positions_are_gapless_from_zero,
         two_writers_never_both_win_a_position,
+        two_processes_never_both_win_a_position,
+        what_one_process_appends_another_waits_for_and_reads,
         nothing_is_seen_before_it_is_durable,
         writes_are_refused_after_a_failed_sync_and_reads_are_not,
         a_batch_whose_sync_failed_is_there_in_whole_or_not_at_all,
@@ -51,6 +58,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
         reopening_gives_the_same_records,
         an_empty_batch_says_whether_the_journal_ends_there,
         a_record_too_large_is_refused_and_nothing_of_its_batch_stays,
+        as_many_records_as_are_taken_at_once_are_stored_and_one_more_is_refused,
         records_out_of_place_are_refused,
         waiting_ends_when_records_come_or_time_runs_out,
         reads_keep_to_their_limit_and_always_go_on,
@@ -123,10 +131,22 @@ pub fn positions_are_gapless_from_zero(store: &dyn Store) {
 
 /// Of two appends that expect the same size at most one succeeds, and every position has the winner's record.
 pub fn two_writers_never_both_win_a_position(store: &dyn Store) {
-    const ROUNDS: usize = 50;
     let journal = store.open();
-    let journal = &*journal;
-    let race = |writer: u8| {
+    race(&*journal, &*journal);
+}
+
+/// The same, where the writers have nothing in common but what is stored.
+pub fn two_processes_never_both_win_a_position(store: &dyn Store) {
+    let journal = store.open();
+    if let Some(beside) = store.open_beside() {
+        race(&*journal, &*beside);
+    }
+}
+
+/// Two writers append single records as fast as they can, each until it has won often enough.
+fn race(one: &dyn Journal, other: &dyn Journal) {
+    const ROUNDS: usize = 50;
+    let write = |journal: &dyn Journal, writer: u8| {
         let mut won = Vec::new();
         while won.len() < ROUNDS {
             let head = journal.head();
@@ -146,13 +166,34 @@ pub fn two_writers_never_both_win_a_position(store: &dyn Store) {
         won
     };
     let mut won = thread::scope(|scope| {
-        let other = scope.spawn(|| race(2));
-        let mut won = race(1);
-        won.extend(other.join().expect("the other writer ends"));
+        let writing = scope.spawn(|| write(other, 2));
+        let mut won = write(one, 1);
+        won.extend(writing.join().expect("the other writer ends"));
         won
     });
     won.sort_by_key(|record| record.seq);
-    assert_eq!(read_all(journal, 0, ALL), won, "what was acknowledged is what is there");
+    for journal in [one, other] {
+        journal.wait(TreeSize(2 * ROUNDS as u64 - 1), PATIENCE);
+        assert_eq!(read_all(journal, 0, ALL), won, "what was acknowledged is what is there");
+    }
+}
+
+/// A process sees what another one appends, without appending itself.
+pub fn what_one_process_appends_another_waits_for_and_reads(store: &dyn Store) {
+    let journal = store.open();
+    let Some(beside) = store.open_beside() else { return };
+    let mut records = Vec::new();
+    for count in [1, 30, 200] {
+        let before = beside.head();
+        assert_eq!(before.size.0, records.len() as u64);
+        records.extend(grow(&*journal, count));
+        while beside.head().size.0 < records.len() as u64 {
+            let seen = beside.wait(beside.head().size, PATIENCE);
+            assert!(seen.size > before.size, "the wait ends when records come");
+        }
+        assert_eq!(beside.head(), journal.head());
+        assert_eq!(read_all(&*beside, 0, ALL), records);
+    }
 }
 
 /// While a batch is being synced neither `head` nor `read` nor `wait` shows it.
@@ -288,6 +329,25 @@ pub fn a_record_too_large_is_refused_and_nothing_of_its_batch_stays(store: &dyn 
     let largest = [record(1, RECORD_BYTES_MAX), record(2, 0)];
     journal.append(head, &largest).expect("the longest and the shortest record are stored");
     records.extend(largest);
+    assert_eq!(read_all(&*journal, 0, ALL), records);
+}
+
+/// A batch of as many records as one append takes is stored in whole; of a longer one nothing is.
+pub fn as_many_records_as_are_taken_at_once_are_stored_and_one_more_is_refused(store: &dyn Store) {
+    let journal = store.open();
+    let limit = journal.append_records_max();
+    if limit == usize::MAX {
+        return;
+    }
+    let mut records = grow(&*journal, 1);
+    let head = journal.head();
+    let error = journal.append(head, &batch(head, limit as u64 + 1)).expect_err("one too many");
+    assert!(
+        matches!(error, AppendError::TooMany { records, limit: l } if records == limit + 1 && l == limit),
+        "{error}"
+    );
+    assert_eq!(journal.head(), head);
+    records.extend(grow(&*journal, limit as u64));
     assert_eq!(read_all(&*journal, 0, ALL), records);
 }
 

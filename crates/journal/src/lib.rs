@@ -27,7 +27,8 @@ pub struct Head {
 /// The contract, held by the conformance suite:
 ///
 /// - `append` MUST be all or nothing: after an `Ok` every record of the batch is durable (synced, or synced by a
-///   quorum); after [`AppendError::PositionConflict`], [`AppendError::TooLarge`] or [`AppendError::Poisoned`] none is.
+///   quorum); after [`AppendError::PositionConflict`], [`AppendError::TooLarge`], [`AppendError::TooMany`] or
+///   [`AppendError::Poisoned`] none is.
 /// - A position MUST be given once: of two appends that expect the same size at most one succeeds.
 /// - After a failed write or sync the journal MUST be poisoned: every later append answers
 ///   [`AppendError::Poisoned`], and the failed sync is never tried again. Reopening recovers.
@@ -44,6 +45,12 @@ pub trait Journal: Send + Sync {
     /// [`AppendError`]; [`AppendError::Io`] and [`AppendError::OutcomeUnknown`] leave open whether the batch will be
     /// there after reopening, in whole.
     fn append(&self, expected: Head, records: &[LinkedRecord]) -> Result<Head, AppendError>;
+
+    /// The most records one append takes; a longer batch answers [`AppendError::TooMany`], since it could not be stored
+    /// all or nothing.
+    fn append_records_max(&self) -> usize {
+        usize::MAX
+    }
 
     /// Reads durable records from position `from` on: at least one if there is one, and not many more than
     /// `bytes_max` bytes. Empty at the head. Each record's `hash` is recomputed from the bytes read.
@@ -85,6 +92,21 @@ pub enum AppendError {
         /// The most allowed.
         limit: usize,
     },
+    /// The batch has more records than the engine takes at once.
+    #[error("a batch of {records} records, at most {limit} are taken at once")]
+    TooMany {
+        /// How many it has.
+        records: usize,
+        /// [`Journal::append_records_max`].
+        limit: usize,
+    },
+    /// A remote engine cannot show that what it acknowledges is on disk, so nothing more is written. The batch may be
+    /// there only if an append of it had an unknown outcome before.
+    #[error("it is not proven that writes are durable: {what}")]
+    Unproven {
+        /// What is lacking.
+        what: String,
+    },
     /// An earlier write or sync failed; reopen to recover.
     #[error("the journal is poisoned by an earlier failed write or sync")]
     Poisoned,
@@ -109,7 +131,7 @@ pub enum AppendError {
 impl AppendError {
     /// Whether the same batch may be tried again on the same open journal.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::PositionConflict { .. } | Self::OutcomeUnknown { .. })
+        matches!(self, Self::PositionConflict { .. } | Self::OutcomeUnknown { .. } | Self::Unproven { .. })
     }
 }
 
@@ -179,6 +201,10 @@ pub fn check_batch(expected: Head, actual: Head, records: &[LinkedRecord]) -> Re
 impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
     fn append(&self, expected: Head, records: &[LinkedRecord]) -> Result<Head, AppendError> {
         (**self).append(expected, records)
+    }
+
+    fn append_records_max(&self) -> usize {
+        (**self).append_records_max()
     }
 
     fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError> {

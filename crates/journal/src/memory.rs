@@ -38,6 +38,8 @@ pub struct MemoryJournal {
     appending: Mutex<()>,
     state: Mutex<State>,
     grown: Condvar,
+    /// Most records of one append, if there is a limit.
+    records_max: Option<usize>,
 }
 
 #[derive(Default)]
@@ -63,6 +65,11 @@ impl MemoryJournal {
         Self::default()
     }
 
+    /// An empty journal that takes at most `records_max` records at once.
+    pub fn taking_at_once(records_max: usize) -> Self {
+        Self { records_max: Some(records_max), ..Self::default() }
+    }
+
     /// Plans `fault` for append number `append`, 0-based, counted from now on; empty batches count.
     pub fn plan(&self, append: u64, fault: Fault) {
         let mut state = self.state();
@@ -80,7 +87,8 @@ impl MemoryJournal {
     pub fn reopen(&self) -> Self {
         let state = self.state();
         let durable = state.durable.iter().chain(&state.hidden).cloned().collect();
-        Self { state: Mutex::new(State { durable, ..State::default() }), ..Self::default() }
+        let state = Mutex::new(State { durable, ..State::default() });
+        Self { state, records_max: self.records_max, ..Self::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,6 +130,12 @@ impl Journal for MemoryJournal {
             }
             let head = state.head();
             check_batch(expected, head, records)?;
+            if records.len() > self.append_records_max() {
+                return Err(AppendError::TooMany {
+                    records: records.len(),
+                    limit: self.append_records_max(),
+                });
+            }
             (fault, state.on_sync.take(), head)
         };
         if records.is_empty() {
@@ -144,6 +158,10 @@ impl Journal for MemoryJournal {
             SyncOutcome::Failed => Err(self.fail("sync", &[])),
             SyncOutcome::FailedButPersisted => Err(self.fail("sync", records)),
         }
+    }
+
+    fn append_records_max(&self) -> usize {
+        self.records_max.unwrap_or(usize::MAX)
     }
 
     fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError> {
@@ -191,11 +209,18 @@ mod tests {
             self.0.lock().unwrap().on_next_sync(hook);
             true
         }
+
+        fn open_beside(&self) -> Option<Box<dyn Journal>> {
+            Some(Box::new(std::sync::Arc::clone(&*self.0.lock().unwrap())))
+        }
     }
 
     #[test]
     fn the_memory_engine_conforms() {
         conformance::run(&|| Box::new(Memory(Mutex::default())));
+        conformance::run(&|| {
+            Box::new(Memory(Mutex::new(std::sync::Arc::new(MemoryJournal::taking_at_once(300)))))
+        });
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct Limits {
     pub batch_items_max: usize,
     /// An append is closed when its records reach this many bytes.
     pub batch_bytes_max: usize,
+    /// Most records that one item leads to. An append is closed before one more item could bring it above what the
+    /// journal takes at once ([`Journal::append_records_max`]).
+    pub item_records_max: usize,
     /// Once so many bytes are decided they are appended on a second thread, while the rest is decided, if there is
     /// any; unless an append is under way.
     pub ahead_bytes_min: usize,
@@ -88,6 +91,7 @@ impl Default for Limits {
             waiting_max: 8_192,
             batch_items_max: 8_192,
             batch_bytes_max: 4 << 20,
+            item_records_max: 1,
             ahead_bytes_min: 256 << 10,
         }
     }

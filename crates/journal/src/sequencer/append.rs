@@ -44,12 +44,14 @@ fn append(journal: &dyn Journal, head: Head, records: &[LinkedRecord]) -> Commit
             Err(AppendError::PositionConflict { actual, .. }) if actual != head => {
                 return if resends == 0 { Commit::Lost } else { settle(journal, head, records) };
             }
-            Err(AppendError::OutcomeUnknown { .. }) if resends < RESENDS_MAX => {
+            Err(AppendError::OutcomeUnknown { .. } | AppendError::Unproven { .. })
+                if resends < RESENDS_MAX =>
+            {
                 // Only the identical batch may follow: a slow leader may still store the first.
                 thread::sleep(Duration::from_millis(10 << resends));
                 resends += 1;
             }
-            Err(error @ AppendError::TooLarge { .. }) => {
+            Err(error @ (AppendError::TooLarge { .. } | AppendError::TooMany { .. })) => {
                 return Commit::Refused(SubmitError::Append(Arc::new(error)));
             }
             Err(error) => return Commit::Failed(SubmitError::Append(Arc::new(error))),

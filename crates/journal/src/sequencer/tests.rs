@@ -209,9 +209,38 @@ fn nobody_waits_for_ever_when_the_decider_panics() {
     }
 }
 
+#[test]
+fn no_batch_has_more_records_than_the_journal_takes_at_once() {
+    for item_records_max in [1, 3] {
+        let journal = Arc::new(MemoryJournal::taking_at_once(4));
+        let sequencer = start(&journal, Limits { item_records_max, ..Limits::default() });
+        let (at_sync, release) = hold(&journal);
+        let (answer, answers) = mpsc::channel();
+        for item in 0..20 {
+            let answer = answer.clone();
+            sequencer.submit(format!("{{\"n\":{item}}}").into_bytes(), move |outcome| {
+                answer.send(outcome).unwrap();
+            });
+            if item == 0 {
+                at_sync.recv().unwrap();
+            }
+        }
+        release.send(()).unwrap();
+        for expected in 0..20 {
+            assert_eq!(answers.recv().unwrap().unwrap(), Some(Position(expected)));
+        }
+        check_chain(&journal);
+    }
+}
+
 /// One item a batch, each batch ahead of the former's append where there is anything to decide.
-const AHEAD: Limits =
-    Limits { waiting_max: 100, batch_items_max: 1, batch_bytes_max: usize::MAX, ahead_bytes_min: 1 };
+const AHEAD: Limits = Limits {
+    waiting_max: 100,
+    batch_items_max: 1,
+    batch_bytes_max: usize::MAX,
+    item_records_max: 1,
+    ahead_bytes_min: 1,
+};
 
 /// A journal whose appends wait where a test wants it, and panic where it wants that.
 #[derive(Default)]

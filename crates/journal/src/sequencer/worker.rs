@@ -20,6 +20,8 @@ pub(super) struct Worker<D: Decide> {
     decide: D,
     shared: Arc<Shared<D>>,
     appender: Appender,
+    /// With so many records one more item might bring the batch above what the journal takes.
+    records_full: usize,
     /// Where the journal is believed to end, before the batch in flight.
     head: Head,
     /// The batch that is being appended.
@@ -59,8 +61,10 @@ impl<D: Decide> Batch<D> {
         Self { decided: Vec::new(), records: Vec::new(), bytes: 0 }
     }
 
-    fn is_full(&self, limits: &Limits) -> bool {
-        self.decided.len() >= limits.batch_items_max.max(1) || self.bytes >= limits.batch_bytes_max
+    fn is_full(&self, limits: &Limits, records_full: usize) -> bool {
+        self.decided.len() >= limits.batch_items_max.max(1)
+            || self.bytes >= limits.batch_bytes_max
+            || self.records.len() >= records_full
     }
 
     /// What was decided, the records taken elsewhere; the batch is empty then.
@@ -77,7 +81,9 @@ impl<D: Decide> Batch<D> {
 
 impl<D: Decide> Worker<D> {
     pub(super) fn new(journal: Arc<dyn Journal>, decide: D, shared: Arc<Shared<D>>) -> io::Result<Self> {
+        let item_records_max = shared.limits.item_records_max.max(1);
         Ok(Self {
+            records_full: journal.append_records_max().saturating_sub(item_records_max - 1).max(1),
             appender: Appender::start(Arc::clone(&journal), Arc::clone(&shared))?,
             head: journal.head(),
             journal,
@@ -115,7 +121,7 @@ impl<D: Decide> Worker<D> {
     fn await_work(&mut self) -> bool {
         let mut queue = self.shared.queue();
         loop {
-            let room = !self.open.is_full(&self.shared.limits);
+            let room = !self.open.is_full(&self.shared.limits, self.records_full);
             // What was taken is decided before more is taken, so that `waiting_max` holds.
             if room && !self.waiting.is_empty() {
                 return true;
@@ -157,11 +163,11 @@ impl<D: Decide> Worker<D> {
     /// Decides what was taken, until the batch is to be appended: it is full, or the append before it has ended, or
     /// there is none and the batch is large, so that the rest is decided while it is appended.
     fn decide_waiting(&mut self) {
-        let Self { decide, shared, open, waiting, flight, .. } = self;
+        let Self { decide, shared, open, waiting, flight, records_full, .. } = self;
         loop {
             let has_landed = shared.has_landed.load(Ordering::Acquire);
             let launches = flight.is_none() && open.is_large(&shared.limits);
-            if open.is_full(&shared.limits) || has_landed || launches {
+            if open.is_full(&shared.limits, *records_full) || has_landed || launches {
                 break;
             }
             let Some(submission) = waiting.pop_front() else { break };
