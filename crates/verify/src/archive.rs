@@ -78,7 +78,7 @@ pub(crate) struct Around<'f> {
 impl Around<'_> {
     /// Takes in the next record that was folded.
     pub(crate) fn record(&mut self, parsed: &Parsed, findings: &mut Findings) -> Result<(), SourceError> {
-        let form = parsed.form.as_ref().and_then(|form| form.as_ref().ok());
+        let form = parsed.form.as_deref().and_then(|form| form.as_ref().ok());
         let event = form.and_then(|form| Some((form.event.as_ref().ok()?, form.recorded_at)));
         let seq = form.map(|form| form.seq).unwrap_or_default();
         self.reports.record(seq, event, parsed.hash, findings);
@@ -93,7 +93,7 @@ impl Around<'_> {
 /// and all that [`verify`](crate::verify) does of the records.
 ///
 /// Any files get an answer. Of each only as much is read as its kind may hold; beside the bounds of
-/// [`verify`](crate::verify), memory is one bundle of records and some hundred bytes a file.
+/// [`verify`](crate::verify), memory is the few bundles whose records are being checked and some hundred bytes a file.
 ///
 /// # Errors
 /// [`SourceError`]: the files could not be read.

@@ -91,6 +91,9 @@ pub struct Fault {
     pub what: String,
 }
 
+/// Bytes of a full hash tile.
+const TILE_BYTES: usize = 32 * chain::tile::TILE_WIDTH as usize;
+
 /// Bytes read at once where only a digest is wanted.
 const BLOCK_BYTES: usize = 64 << 10;
 
@@ -116,8 +119,19 @@ pub(crate) fn digest(files: &dyn Files, path: &str) -> Result<Option<(FileDigest
 
 /// The bytes of a file, at most `bytes_max` and one more, which shows that there are too many; `None` if it is gone.
 pub(crate) fn read(files: &dyn Files, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, SourceError> {
+    // Few files are longer than a hash tile, and the byte more shows that it has ended without asking for room.
+    let room = bytes_max.min(TILE_BYTES) + 1;
+    read_onto(Vec::with_capacity(room), files, path, bytes_max)
+}
+
+/// The same, behind `bytes`, which may have the room already.
+pub(crate) fn read_onto(
+    mut bytes: Vec<u8>,
+    files: &dyn Files,
+    path: &str,
+    bytes_max: usize,
+) -> Result<Option<Vec<u8>>, SourceError> {
     let Some(file) = files.open(path)? else { return Ok(None) };
-    let mut bytes = Vec::new();
     file.take(bytes_max as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| SourceError::reading(path, error))?;

@@ -182,7 +182,7 @@ impl<'a> Fold<'a> {
             return Ok(None);
         };
         self.tallies.forms.add(form.is_ok());
-        let due = match form {
+        let due = match &**form {
             Ok(form) => {
                 let at = At { ordinal, seq: self.place(form, parsed.hash, ordinal) };
                 self.hold_against_known(at, parsed.hash);

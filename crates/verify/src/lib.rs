@@ -27,11 +27,12 @@ mod tree;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use chain::note::VerifierKey;
 use chain::policy::Policy;
 use chain::{NodeHash, Position, RecordHash, SignedCheckpoint, TreeSize};
+
+pub use bytes::Bytes;
 
 pub use archive::{Shape, verify_archive};
 pub use code::{Absence, Class, Code, Evidence};
@@ -136,18 +137,16 @@ impl Default for Options<'_> {
     }
 }
 
-/// Bytes read at once. Read records take about six times their bytes once parsed; with [`CHUNKS_AHEAD`] chunks being
-/// parsed and as much waiting for signatures this stays below 32 MiB.
-const CHUNK_BYTES: usize = 1 << 20;
-
-/// Chunks that are read before the oldest is folded.
-const CHUNKS_AHEAD: usize = 2;
-
-/// Bytes of records that one thread parses, and then checks the signatures of, in one go.
+/// Bytes of records that are read at once, and that one thread parses and then checks the signatures of in one go. Read
+/// records take about six times their bytes once parsed; with as many pieces as may be parsed, and as may wait for
+/// signatures, this stays below 32 MiB.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// Pieces that are read before the oldest is folded: enough that no thread runs out of work while one is folded.
+const PIECES_AHEAD: usize = 32;
+
 /// Pieces whose signatures may be waited for.
-const SIGNING_PIECES_MAX: usize = 2 * CHUNK_BYTES / PIECE_BYTES;
+const SIGNING_PIECES_MAX: usize = 32;
 
 /// Verifies the records of `source`, from the first to the last.
 ///
@@ -209,8 +208,8 @@ fn conclude(fold: Fold<'_>, strict: bool, mut checks: Vec<Check>, sealed: Option
 }
 
 /// Records being parsed, and what follows them.
-struct Chunk {
-    pieces: Vec<Pending<Vec<Parsed>>>,
+struct Piece {
+    records: Pending<Vec<Parsed>>,
     then: Then,
 }
 
@@ -221,7 +220,7 @@ enum Then {
     Gap(Gap),
 }
 
-/// The pipeline: chunks are read and parsed ahead while the oldest is folded, and signatures are checked behind it.
+/// The pipeline: pieces are read and parsed ahead while the oldest is folded, and signatures are checked behind it.
 struct Run<'a, 'p, 'o, 't, 'f, S> {
     source: S,
     ended: bool,
@@ -229,7 +228,7 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
     fold: Fold<'a>,
     around: Option<&'t mut archive::Around<'f>>,
     depth: Depth,
-    parsing: VecDeque<Chunk>,
+    parsing: VecDeque<Piece>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
     progress: Option<&'o mut dyn FnMut(u64, u64)>,
 }
@@ -237,15 +236,13 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
 impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
     fn finish(&mut self) -> Result<(), SourceError> {
         loop {
-            while !self.ended && self.parsing.len() < CHUNKS_AHEAD {
-                self.read_chunk()?;
+            while !self.ended && self.parsing.len() < PIECES_AHEAD {
+                self.read_piece()?;
             }
-            let Some(chunk) = self.parsing.pop_front() else { break };
-            for piece in &chunk.pieces {
-                let piece = self.pool.wait(piece).expect(TASKS_DO_NOT_PANIC);
-                self.fold_piece(piece)?;
-            }
-            match chunk.then {
+            let Some(piece) = self.parsing.pop_front() else { break };
+            let records = self.pool.wait(&piece.records).expect(TASKS_DO_NOT_PANIC);
+            self.fold_piece(records)?;
+            match piece.then {
                 Then::Records => {}
                 Then::Damage(damage) => self.fold.damage(damage),
                 Then::Gap(gap) => {
@@ -263,10 +260,9 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
         Ok(())
     }
 
-    fn read_chunk(&mut self) -> Result<(), SourceError> {
+    fn read_piece(&mut self) -> Result<(), SourceError> {
         let mut records = Vec::new();
-        let step = self.source.next(CHUNK_BYTES, &mut records)?;
-        let then = match step {
+        let then = match self.source.next(PIECE_BYTES, &mut records)? {
             Step::More => Then::Records,
             Step::End => {
                 self.ended = true;
@@ -275,27 +271,10 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
             Step::Damage(damage) => Then::Damage(damage),
             Step::Gap(gap) => Then::Gap(gap),
         };
-        let mut pieces = Vec::new();
-        let mut piece: Vec<Arc<[u8]>> = Vec::new();
-        let mut bytes = 0;
-        for record in records {
-            bytes += record.len();
-            piece.push(record);
-            if bytes >= PIECE_BYTES {
-                bytes = 0;
-                pieces.push(self.parse(std::mem::take(&mut piece)));
-            }
-        }
-        if !piece.is_empty() {
-            pieces.push(self.parse(piece));
-        }
-        self.parsing.push_back(Chunk { pieces, then });
-        Ok(())
-    }
-
-    fn parse(&self, records: Vec<Arc<[u8]>>) -> Pending<Vec<Parsed>> {
         let read = if self.depth == Depth::Tree { parse::hash } else { parse::parse };
-        self.pool.submit(move || records.into_iter().map(read).collect())
+        let records = self.pool.submit(move || records.into_iter().map(read).collect());
+        self.parsing.push_back(Piece { records, then });
+        Ok(())
     }
 
     fn fold_piece(&mut self, piece: Vec<Parsed>) -> Result<(), SourceError> {
@@ -305,6 +284,9 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
             if let Some(around) = &mut self.around {
                 around.record(parsed, &mut self.fold.findings)?;
             }
+        }
+        if self.depth == Depth::Tree {
+            return Ok(());
         }
         self.signing.push_back(self.pool.submit(move || {
             // Taking parsed records apart costs about as much as building them: not on the folding thread.

@@ -1,17 +1,17 @@
 //! What can be said of one record alone: its form, its hash, its event. Done on all cores.
 
 use std::ops::Range;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use chain::{Instant, Position, PublicKey, Record, RecordError, RecordHash, Signature};
 use clinical::{DecodeError, Event};
 
 /// A record, read by itself.
 pub(crate) struct Parsed {
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
     pub hash: RecordHash,
-    /// `None` where records are only hashed.
-    pub form: Option<Result<Form, RecordError>>,
+    /// `None` where records are only hashed. Apart, so that those take no room for it.
+    pub form: Option<Box<Result<Form, RecordError>>>,
 }
 
 /// A record of the right form.
@@ -25,7 +25,7 @@ pub(crate) struct Form {
 }
 
 /// Reads and hashes one record.
-pub(crate) fn parse(bytes: Arc<[u8]>) -> Parsed {
+pub(crate) fn parse(bytes: Bytes) -> Parsed {
     let hash = RecordHash::of(&bytes);
     let form = Record::parse(&bytes).map(|record| {
         // A record's bytes begin with `{"event":`, and its event's follow.
@@ -39,11 +39,11 @@ pub(crate) fn parse(bytes: Arc<[u8]>) -> Parsed {
             signature: record.signature,
         }
     });
-    Parsed { bytes, hash, form: Some(form) }
+    Parsed { bytes, hash, form: Some(Box::new(form)) }
 }
 
 /// Hashes one record.
-pub(crate) fn hash(bytes: Arc<[u8]>) -> Parsed {
+pub(crate) fn hash(bytes: Bytes) -> Parsed {
     Parsed { hash: RecordHash::of(&bytes), bytes, form: None }
 }
 
@@ -53,7 +53,7 @@ const EVENT_STARTS: usize = b"{\"event\":".len();
 pub(crate) struct SignatureDue {
     pub ordinal: u64,
     pub seq: Position,
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
     pub event_bytes: Range<usize>,
     pub signature: Signature,
     pub key: PublicKey,
@@ -78,8 +78,8 @@ mod tests {
             seq: Position(0),
             signature: Signature([0; 64]),
         };
-        let parsed = parse(record.join().into());
-        let form = parsed.form.unwrap().unwrap();
+        let parsed = parse(Bytes::from(record.join()));
+        let form = parsed.form.and_then(|form| form.ok()).unwrap();
         assert_eq!(parsed.bytes[form.event_bytes], *record.event);
         assert!(form.event.is_err());
     }

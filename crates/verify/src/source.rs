@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chain::{Position, RecordHash};
 
 /// Records of one log, as they are stored.
@@ -12,17 +13,18 @@ use chain::{Position, RecordHash};
 /// - `record` MAY be asked for any position below those handed out. What it answers is compared with what `next` handed
 ///   out, so an index may serve it.
 pub trait Source {
-    /// Adds the next records to `out`: at least one if there is one, and not many more than `bytes_max` bytes.
+    /// Adds the next records to `out`: at least one if there is one, and not many more than `bytes_max` bytes. Records
+    /// that were read together may share what they were read into; it is held as long as one of them is.
     ///
     /// # Errors
     /// The records cannot be read at all. Damage that is found in them is no error but [`Step::Damage`].
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError>;
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError>;
 
     /// The bytes of the record at `seq`; `None` if there is none.
     ///
     /// # Errors
     /// The record cannot be read.
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError>;
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError>;
 }
 
 /// What follows the records just handed out.
@@ -97,26 +99,26 @@ impl Records {
 }
 
 impl Source for Records {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         let mut bytes = 0;
         while let Some(record) = self.records.get(self.next) {
             if bytes >= bytes_max {
                 return Ok(Step::More);
             }
             bytes += record.len();
-            out.push(Arc::clone(record));
+            out.push(Bytes::from_owner(Arc::clone(record)));
             self.next += 1;
         }
         Ok(Step::End)
     }
 
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
         // A record that was dropped or put elsewhere shifts the rest: look for the one that states the position.
         let states = |bytes: &Arc<[u8]>| chain::Record::parse(bytes).is_ok_and(|record| record.seq == seq);
         let direct = usize::try_from(seq.0).ok().and_then(|index| self.records.get(index));
         Ok(direct
             .filter(|bytes| states(bytes))
             .or_else(|| self.records.iter().find(|bytes| states(bytes)))
-            .cloned())
+            .map(|bytes| Bytes::from_owner(Arc::clone(bytes))))
     }
 }

@@ -129,7 +129,8 @@ impl<'f> Tree<'f> {
             match self.incoming.try_recv() {
                 Ok(Leaves::Tile(tile)) => {
                     let left = tile.present.iter().filter(|present| **present).count();
-                    self.current = Some(Current { tile, hashes: Vec::new(), left });
+                    let hashes = Vec::with_capacity(tile.present.len());
+                    self.current = Some(Current { tile, hashes, left });
                 }
                 Ok(Leaves::Skipped) => self.full = None,
                 Err(_) => return Ok(()),
@@ -202,8 +203,7 @@ impl<'f> Tree<'f> {
         self.copies(&tile, &leaves, findings)?;
 
         let known: Option<Vec<NodeHash>> = leaves.iter().copied().collect();
-        let until = leaves.iter().map_while(|leaf| *leaf).collect::<Vec<_>>();
-        self.note_roots(tile.index, &until);
+        self.note_roots(tile.index, &leaves);
         if !tile.due.is_full() {
             match known {
                 Some(known) => self.edge = known,
@@ -431,15 +431,14 @@ impl<'f> Tree<'f> {
         self.put(below + 1, index, all.and_then(|all| hash_over(due, &all)), findings)
     }
 
-    /// Keeps the roots that are wanted at sizes within the tile `index`, of which these leaves are known.
-    fn note_roots(&mut self, index: u64, leaves: &[NodeHash]) {
+    /// Keeps the roots that are wanted at sizes within the tile `index`, which has these leaves.
+    fn note_roots(&mut self, index: u64, leaves: &[Option<NodeHash>]) {
         let first = index.saturating_mul(256);
         while let Some(size) = self.wanted.front().copied().filter(|size| size.0 <= first + 256) {
             let within = size.0.checked_sub(first).and_then(|count| usize::try_from(count).ok());
-            let root = match within {
-                Some(count) if count <= leaves.len() => self.root_with(&leaves[..count]),
-                _ => None,
-            };
+            let known =
+                within.and_then(|count| leaves.get(..count)?.iter().copied().collect::<Option<Vec<_>>>());
+            let root = known.and_then(|known| self.root_with(&known));
             self.wanted.pop_front();
             self.roots.extend(root.map(|root| (size, root)));
         }

@@ -12,7 +12,7 @@ use chain::{LinkedRecord, Position};
 use journal::{Head, Journal};
 use journal_file::{FileJournal, ReadOnlyJournal};
 use readmodel::SledStore;
-use verify::{Anchors, Options, Source, SourceError, Step, Verdict};
+use verify::{Anchors, Bytes, Options, Source, SourceError, Step, Verdict};
 
 use crate::measure::Arguments;
 use crate::rebuild::follow;
@@ -112,14 +112,14 @@ struct FileRecords {
 }
 
 impl Source for FileRecords {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         let mut bytes = 0;
         while bytes < bytes_max {
             match self.records.next() {
                 None => return Ok(Step::End),
                 Some(Ok(LinkedRecord { bytes: record, .. })) => {
                     bytes += record.len();
-                    out.push(record);
+                    out.push(Bytes::from_owner(record));
                 }
                 Some(Err(error)) => {
                     return Err(SourceError { op: error.to_string(), source: Box::new(error) });
@@ -129,10 +129,10 @@ impl Source for FileRecords {
         Ok(Step::More)
     }
 
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
         let found = self.records.record(seq);
         let found =
             found.map_err(|error| SourceError { op: format!("record {seq}"), source: Box::new(error) })?;
-        Ok(found.map(|record| record.bytes))
+        Ok(found.map(|record| Bytes::from_owner(record.bytes)))
     }
 }

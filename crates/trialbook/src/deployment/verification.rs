@@ -9,7 +9,7 @@ use chain::{LinkedRecord, Position};
 use clinical::TrialId;
 use journal::ReadError;
 use journal_file::{ReadOnlyJournal, Records, ScanError};
-use verify::{Anchors, Damage, Options, Report, Source, SourceError, Step, Verdict};
+use verify::{Anchors, Bytes, Damage, Options, Report, Source, SourceError, Step, Verdict};
 
 use super::Inner;
 
@@ -38,7 +38,7 @@ impl JournalRecords {
 }
 
 impl Source for JournalRecords {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         let mut bytes = 0;
         while bytes < bytes_max {
             match self.records.next() {
@@ -51,7 +51,7 @@ impl Source for JournalRecords {
                 }
                 Some(Ok(LinkedRecord { bytes: record, .. })) => {
                     bytes += record.len();
-                    out.push(record);
+                    out.push(Bytes::from_owner(record));
                 }
                 Some(Err(ScanError::Damaged(damage))) => {
                     return Ok(Step::Damage(Damage {
@@ -68,9 +68,9 @@ impl Source for JournalRecords {
         Ok(Step::More)
     }
 
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
         match self.records.record(seq) {
-            Ok(found) => Ok(found.map(|record| record.bytes)),
+            Ok(found) => Ok(found.map(|record| Bytes::from_owner(record.bytes))),
             // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
             Err(ReadError::Damaged { .. }) => Ok(None),
             Err(error @ ReadError::Io { .. }) => {

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use bytes::Bytes;
 use chain::tile::TilePath;
 use chain::{NodeHash, Position, RecordHash, TreeSize, bundle};
 
@@ -48,18 +48,19 @@ pub(crate) struct ArchiveSource<'f> {
     /// Whether records may be left out.
     is_part: bool,
     /// The bundle read last by position. Amendments mostly name records near each other.
-    cache: RefCell<Option<(TilePath, Vec<u8>)>>,
+    cache: RefCell<Option<(TilePath, Bytes)>>,
 }
 
 enum Piece {
-    Record(Arc<[u8]>),
-    Gap(Gap),
+    Record(Bytes),
+    /// Apart: a record takes a quarter of its room.
+    Gap(Box<Gap>),
 }
 
 /// A bundle's records.
 struct Records {
     /// For each place; `None` where there is none.
-    places: Vec<Option<Arc<[u8]>>>,
+    places: Vec<Option<Bytes>>,
     /// How many places the bundle has, be they left empty.
     stored: usize,
     /// Why there are no more.
@@ -119,14 +120,14 @@ impl<'f> ArchiveSource<'f> {
             let what = if at < stored { Some("is left out of this copy") } else { why };
             let what = what.filter(|_| !left_out);
             let first = index * 256 + at as u64;
-            self.pieces.push_back(Piece::Gap(Gap {
+            self.pieces.push_back(Piece::Gap(Box::new(Gap {
                 from: Position(first),
                 count: count as u64,
                 hashes: known.into_iter().flatten().map(|hash| RecordHash(hash.0)).collect(),
                 place: place.clone(),
                 what: what.map(|what| missing(first, count as u64, what)),
                 left_out,
-            }));
+            })));
             at += count;
         }
         // The tree is there as long as records are read.
@@ -164,12 +165,13 @@ impl<'f> ArchiveSource<'f> {
                 for entry in bundle::entries(&bytes, path.width()) {
                     match entry {
                         Ok(entry) if read.places.len() < width => {
-                            read.places.push((!entry.is_empty()).then(|| entry.into()));
+                            read.places.push((!entry.is_empty()).then(|| bytes.slice_ref(entry)));
                         }
                         Ok(_) => {}
                         Err(error) => malformed(error.to_string()),
                     }
                 }
+                hold_little(&mut read.places, bytes.len());
             }
             Read::Malformed(what) => malformed(what),
             Read::Gone => {}
@@ -183,16 +185,27 @@ impl<'f> ArchiveSource<'f> {
         let count = to.saturating_mul(256).min(self.size.0) - first;
         let place = bundle_at(from, self.size).map(|path| self.store.path(path)).unwrap_or_default();
         let what = Some(missing(first, count, "is not there"));
-        self.pieces.push_back(Piece::Gap(Gap {
+        self.pieces.push_back(Piece::Gap(Box::new(Gap {
             from: Position(first),
             count,
             hashes: Vec::new(),
             place,
             what,
             left_out: false,
-        }));
+        })));
         let _ = self.tree.send(Leaves::Skipped);
         self.next = to;
+    }
+}
+
+/// Sets records apart from the bundle they lie in if most of it is something else: whoever made it decided what and how
+/// much, and a record holds the whole of it in memory.
+fn hold_little(records: &mut [Option<Bytes>], bundle_bytes: usize) {
+    let bytes: usize = records.iter().flatten().map(Bytes::len).sum();
+    if bytes < bundle_bytes / 2 {
+        for record in records.iter_mut().flatten() {
+            *record = Bytes::copy_from_slice(record);
+        }
     }
 }
 
@@ -204,7 +217,7 @@ fn missing(first: u64, count: u64, what: &str) -> String {
 }
 
 impl Source for ArchiveSource<'_> {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         let mut bytes = 0;
         loop {
             while let Some(piece) = self.pieces.pop_front() {
@@ -216,7 +229,7 @@ impl Source for ArchiveSource<'_> {
                             return Ok(Step::More);
                         }
                     }
-                    Piece::Gap(gap) => return Ok(Step::Gap(gap)),
+                    Piece::Gap(gap) => return Ok(Step::Gap(*gap)),
                 }
             }
             if self.next >= self.tiles {
@@ -226,7 +239,7 @@ impl Source for ArchiveSource<'_> {
         }
     }
 
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
         let Some(due) = bundle_at(seq.0 / 256, self.size) else { return Ok(None) };
         let Some(path) = self.store.holding_records(due) else { return Ok(None) };
         let mut cache = self.cache.borrow_mut();
@@ -239,6 +252,29 @@ impl Source for ArchiveSource<'_> {
         let Some((_, bytes)) = cache.as_ref() else { return Ok(None) };
         let place = usize::try_from(seq.0 % 256).ok();
         let entry = place.and_then(|place| bundle::entries(bytes, path.width()).nth(place));
-        Ok(entry.and_then(Result::ok).filter(|entry| !entry.is_empty()).map(Into::into))
+        Ok(entry.and_then(Result::ok).filter(|entry| !entry.is_empty()).map(|entry| bytes.slice_ref(entry)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether two records of so many bytes, in a bundle of 100, are set apart from it.
+    fn are_apart(bytes: usize) -> bool {
+        let bundle = Bytes::from((0..100).collect::<Vec<u8>>());
+        let mut records = [Some(bundle.slice(..bytes)), None, Some(bundle.slice(50..50 + bytes))];
+        hold_little(&mut records, bundle.len());
+        drop(bundle);
+        assert_eq!(
+            records.each_ref().map(|record| record.as_ref().map(|bytes| bytes[0])),
+            [Some(0), None, Some(50)]
+        );
+        records.iter().flatten().all(Bytes::is_unique)
+    }
+
+    #[test]
+    fn a_record_holds_its_bundle_in_memory_only_if_that_is_mostly_records() {
+        assert!(!are_apart(25) && are_apart(24));
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chain::bundle::BUNDLE_BYTES_MAX;
 use chain::note::NOTE_BYTES_MAX;
 use chain::tile::{HashTile, TileKind, TilePath, bundle_of, tile_of};
 use chain::tree::Node;
 use chain::{NodeHash, Position, TreeSize};
 
-use crate::files::{Files, Listed, read};
+use crate::files::{Files, Listed, read, read_onto};
 use crate::source::SourceError;
 
 /// Where an archive's checkpoint stands.
@@ -124,7 +125,8 @@ impl<'f> Store<'f> {
         if let Some(listed) = self.tiles.get(&tile).filter(|listed| **listed != due) {
             return Ok(Read::Malformed(format!("has {listed} bytes, not {due}")));
         }
-        let Some(bytes) = read(self.files, &self.path(tile), usize::from(tile.width()) * 32)? else {
+        let bytes_max = usize::from(tile.width()) * 32;
+        let Some(bytes) = read(self.files, &self.path(tile), bytes_max)? else {
             return Ok(Read::Gone);
         };
         Ok(match HashTile::parse(tile, &bytes) {
@@ -134,15 +136,18 @@ impl<'f> Store<'f> {
     }
 
     /// An entry bundle's bytes, not yet taken apart.
-    pub(crate) fn bundle(&self, tile: TilePath) -> Result<Read<Vec<u8>>, SourceError> {
+    pub(crate) fn bundle(&self, tile: TilePath) -> Result<Read<Bytes>, SourceError> {
         let too_long =
             |bytes: u64| Read::Malformed(format!("has {bytes} bytes, more than 256 records can have"));
-        if let Some(listed) = self.tiles.get(&tile).filter(|listed| **listed > BUNDLE_BYTES_MAX as u64) {
-            return Ok(too_long(*listed));
-        }
-        Ok(match read(self.files, &self.path(tile), BUNDLE_BYTES_MAX)? {
+        let listed = self.tiles.get(&tile).copied().unwrap_or(0);
+        let Some(room) = usize::try_from(listed).ok().filter(|room| *room <= BUNDLE_BYTES_MAX) else {
+            return Ok(too_long(listed));
+        };
+        // The byte more shows that the file has ended without asking for room.
+        let bytes = Vec::with_capacity(room + 1);
+        Ok(match read_onto(bytes, self.files, &self.path(tile), BUNDLE_BYTES_MAX)? {
             Some(bytes) if bytes.len() > BUNDLE_BYTES_MAX => too_long(bytes.len() as u64),
-            Some(bytes) => Read::Whole(bytes),
+            Some(bytes) => Read::Whole(bytes.into()),
             None => Read::Gone,
         })
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use verify::{Anchors, Class, Evidence, Options, Records, Report, Source, SourceError, Step, Verdict};
+use verify::{Anchors, Bytes, Class, Evidence, Options, Records, Report, Source, SourceError, Step, Verdict};
 
 use crate::support::{Log, check, visit};
 
@@ -103,7 +103,7 @@ fn a_log_of_many_chunks_is_checked_whole_and_its_findings_are_bounded() {
 struct Failing(Records);
 
 impl Source for Failing {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         let before = out.len();
         match self.0.next(bytes_max, out)? {
             Step::End if out.len() == before => {
@@ -113,7 +113,7 @@ impl Source for Failing {
         }
     }
 
-    fn record(&self, seq: chain::Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: chain::Position) -> Result<Option<Bytes>, SourceError> {
         self.0.record(seq)
     }
 }

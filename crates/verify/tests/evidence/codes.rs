@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chain::{Position, Record, RecordHash, TreeSize};
 use serde_json::json;
 use verify::{
-    Absence, Anchors, Class, Code, Damage, Depth, Evidence, KnownHead, Options, Receipt, ReceiptNote,
+    Absence, Anchors, Bytes, Class, Code, Damage, Depth, Evidence, KnownHead, Options, Receipt, ReceiptNote,
     Records, Report, Source, SourceError, Step,
 };
 
@@ -310,7 +310,7 @@ struct Harmed {
 }
 
 impl Source for Harmed {
-    fn next(&mut self, bytes_max: usize, out: &mut Vec<Arc<[u8]>>) -> Result<Step, SourceError> {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
         match (self.records.next(bytes_max, out)?, self.damage.take()) {
             (Step::End, Some(damage)) => Ok(Step::Damage(damage)),
             (step, damage) => {
@@ -320,9 +320,9 @@ impl Source for Harmed {
         }
     }
 
-    fn record(&self, seq: Position) -> Result<Option<Arc<[u8]>>, SourceError> {
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
         match &self.again {
-            Some(again) => Ok(again()),
+            Some(again) => Ok(again().map(Bytes::from_owner)),
             None => self.records.record(seq),
         }
     }
