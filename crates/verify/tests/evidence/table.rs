@@ -36,6 +36,11 @@ impl Said {
         assert_eq!((self.status, &self.found), (status, &due), "{}", self.text);
     }
 
+    /// The place of the first finding of a code.
+    fn place(&self, code: &str) -> Option<&str> {
+        self.found.iter().find(|(found, _)| found == code).map(|(_, place)| place.as_str())
+    }
+
     /// Of findings that come with others: each is there.
     #[track_caller]
     fn has(&self, status: i32, found: &[(&str, &str)]) {
@@ -102,28 +107,75 @@ fn sealed(records: &[Arc<[u8]>]) -> Memory {
 const TILE: &str = "tile/0/000.p/17";
 const RECORDS: &str = "tile/entries/000.p/17";
 
+/// Where each file of a bundle's zip begins, with its header, in the order they stand there, and where the last one ends.
+fn layout(bundle: &Memory) -> (Vec<(usize, &str)>, usize) {
+    let mut at = 0;
+    let begins = bundle.files.iter().map(|(path, bytes)| {
+        let begin = at;
+        at += 30 + path.len() + bytes.len();
+        (begin, path.as_str())
+    });
+    (begins.collect(), at)
+}
+
 #[test]
 fn a_flipped_bit_in_a_log_an_archive_or_a_bundle() {
     let (log, archive) = small();
     of(&archive, &log, &[], &[]).is(0, &[]);
+    // Behind the log's own signature stand those of witnesses that nobody named here: they prove nothing.
+    let note = String::from_utf8(archive.files["checkpoint"].clone()).unwrap();
+    let signed = note.find("\u{2014} witness").unwrap();
+    let places = [
+        (TILE, archive.files[TILE].len(), 61, &["wrong-tile"][..]),
+        (RECORDS, archive.files[RECORDS].len(), 499, &["record-not-in-tree", "entry-bundle-malformed"]),
+        (
+            "checkpoint",
+            signed,
+            29,
+            &[
+                "checkpoint-malformed",
+                "checkpoint-bad-signature",
+                "checkpoint-not-signed",
+                "checkpoint-of-another-log",
+            ],
+        ),
+    ];
     let mut flips = 0;
-    for path in [TILE, RECORDS, "checkpoint"] {
-        for at in (0..archive.files[path].len()).step_by(997) {
+    for (path, bytes, step, codes) in places {
+        for at in (0..bytes).step_by(step) {
             let said = of(&archive.but(|archive| archive.file(path)[at] ^= 1), &log, &[], &[]);
             assert_eq!(said.status, 1, "{path} byte {at}: {}", said.text);
+            let is_named =
+                |(code, place): &(String, String)| codes.contains(&&**code) && place.starts_with(path);
+            assert!(said.found.iter().any(is_named), "{path} byte {at}: {:?}\n{}", said.found, said.text);
             flips += 1;
         }
     }
-    let bundle = archive.bundled().zip();
+    println!("{flips} flips in an archive by the program itself, all found and named");
+    assert!(flips > 30);
+    let bundled = archive.bundled();
+    let bundle = bundled.zip();
     zip(&bundle, &log).is(0, &[]);
-    for at in (0..bundle.len()).step_by(1_499) {
+    let (begins, directory) = layout(&bundled);
+    // Of each file its header and its data; then the directory, and what ends the zip.
+    let in_files = begins.iter().flat_map(|(begin, path)| [begin + 7, begin + 30 + path.len()]);
+    let behind = (directory..bundle.len()).step_by(97).chain([bundle.len() - 1]);
+    let mut flips = 0;
+    for at in in_files.chain(behind) {
         let mut flipped = bundle.clone();
         flipped[at] ^= 1;
         let said = zip(&flipped, &log);
         assert_eq!(said.status, 1, "byte {at}: {}", said.text);
+        let file = begins.iter().rfind(|(begin, _)| *begin <= at && at < directory).map(|(_, path)| *path);
+        let is_named = |place: &str| match file {
+            Some(path) => place.starts_with(path),
+            None => place.ends_with(" of the zip"),
+        };
+        let place = said.place("zip-malformed");
+        assert!(place.is_some_and(is_named), "byte {at} of {file:?}: {:?}\n{}", said.found, said.text);
         flips += 1;
     }
-    println!("{flips} flips by the program itself, all found");
+    println!("{flips} flips in the zip of a bundle by the program itself, all found and named");
     assert!(flips > 30);
 }
 
@@ -139,26 +191,34 @@ fn a_record_dropped_doubled_swapped_or_linked_anew() {
     let doubled = with(|records| records[9] = records[8].clone());
     let swapped = with(|records| records.swap(7, 8));
     let bundle = |count: usize| format!("tile/entries/000.p/{count}");
-    for (records, code) in [(&dropped, "position-missing"), (&doubled, "position-repeated")] {
+    for (records, code, at) in [(&dropped, "position-missing", "9"), (&doubled, "position-repeated", "8")] {
         let said = of(&with_records(&archive, records), &log, &[], &[]);
-        said.has(1, &[("record-not-in-tree", &bundle(records.len()))]);
-        assert!(said.found.iter().any(|(found, _)| found == code), "{}", said.text);
+        said.has(1, &[("record-not-in-tree", &bundle(records.len())), (code, at)]);
     }
     of(&with_records(&archive, &swapped), &log, &[], &[]).has(
         1,
         &[("record-not-in-tree", &bundle(17)), ("position-missing", "8"), ("position-repeated", "7")],
     );
-    // Linked and hashed anew by whoever owns the files: the checkpoint's signature is over another root.
-    let relinked = relinked(&log.records, |parts| {
+    // Linked, hashed and sealed anew by whoever owns the files: the checkpoint's signature is over another root.
+    let resealed = |change: fn(&mut Vec<Record<'_>>)| {
+        let mut files = sealed(&relinked(&log.records, change));
+        let old = checkpoint(&log.records, &log_signer(1)).to_string();
+        *files.file("checkpoint") = old.into_bytes();
+        of(&files, &log, &[], &[])
+    };
+    resealed(|parts| parts[16].recorded_at = parts[15].recorded_at).is(1, &[("wrong-root", "checkpoint")]);
+    // The checkpoint covers one record more than there are; and what follows or amends another named it where it stood.
+    let due = [
+        ("admission-contradicted", "8"),
+        ("amendment-not-of-latest", "11"),
+        ("records-missing", RECORDS),
+        ("tile-missing", TILE),
+    ];
+    let resealed_without = resealed(|parts| {
         parts.remove(8);
     });
-    let mut files = sealed(&relinked);
-    let old = checkpoint(&log.records, &log_signer(1)).to_string();
-    *files.file("checkpoint") = old.into_bytes();
-    let said = of(&files, &log, &[], &[]);
-    assert_eq!(said.status, 1, "{}", said.text);
-    // The checkpoint covers one record more than there are, and the tree of the others has another root.
-    assert!(said.found.iter().any(|(code, _)| code == "records-missing"), "{}", said.text);
+    resealed_without.is(1, &due);
+    resealed(|_| ()).is(0, &[]);
     // The neighbour: all records, in their order.
     of(&with_records(&archive, &log.records), &log, &[], &[]).is(0, &[]);
 }
@@ -230,9 +290,8 @@ fn a_checkpoint_edited_signed_by_another_key_or_of_another_size() {
     // By the log's own key, over a size that it does not have.
     with(signed(16, 51)).has(1, &[("wrong-root", "checkpoint")]);
     // One record more than there are: it is missing, and with it what the root is over.
-    let longer = with(signed(18, 51));
-    assert_eq!(longer.status, 3, "{}", longer.text);
-    assert!(longer.found.iter().any(|(code, _)| code == "records-missing"), "{}", longer.text);
+    with(signed(18, 51))
+        .is(3, &[("records-missing", "tile/entries/000.p/18"), ("tile-missing", "tile/0/000.p/18")]);
     with(String::new()).has(1, &[("checkpoint-malformed", "checkpoint")]);
 }
 
@@ -262,10 +321,10 @@ fn length_prefixes_that_lie() {
     };
     let length = u16::try_from(log.records[0].len()).unwrap();
     prefix(length.to_be_bytes()).is(0, &[]);
-    for bytes in [[0xff, 0xff], (length + 1).to_be_bytes(), (length - 1).to_be_bytes()] {
-        let said = prefix(bytes);
-        assert_eq!(said.status, 1, "{}", said.text);
-        assert!(said.found.iter().any(|(_, at)| at.starts_with(RECORDS)), "{}", said.text);
+    prefix([0xff, 0xff]).has(1, &[("entry-bundle-malformed", RECORDS)]);
+    // Off by one, the first record has other bytes, and the next length is read from within it.
+    for bytes in [(length + 1).to_be_bytes(), (length - 1).to_be_bytes()] {
+        prefix(bytes).has(1, &[("record-not-in-tree", RECORDS), ("entry-bundle-malformed", RECORDS)]);
     }
     let longer = archive.but(|archive| archive.file(RECORDS).push(0));
     of(&longer, &log, &[], &[]).has(1, &[("entry-bundle-malformed", RECORDS)]);
@@ -347,25 +406,39 @@ fn a_vast_sparse_file_as_a_tile() {
         file.set_len(10 << 30).unwrap();
         judged(dir.path(), &log, "files", &[]).has(1, &[(code, path)]);
     }
+    // The neighbour: a full tile, which has as many bytes as any may have; and what one byte more is.
+    let (log, archive) = large();
+    assert_eq!(archive.files["tile/0/000"].len(), 32 * 256);
+    of(&archive, &log, &[], &[]).is(0, &[]);
+    let longer = archive.but(|archive| archive.file("tile/0/000").push(0));
+    of(&longer, &log, &[], &[]).is(1, &[("wrong-tile", "tile/0/000")]);
 }
 
 #[test]
 fn a_path_out_of_the_zip_and_a_bomb() {
-    let (log, _) = small();
+    let (log, archive) = small();
     let outside: TempDir = tempfile::tempdir().unwrap();
     let escape = format!("../{}/escaped", outside.path().file_name().unwrap().to_str().unwrap());
     for path in [escape.as_str(), "../../etc/passwd", "/etc/passwd"] {
-        let said = zip(&foreign_zip(&[(path, 0, b"", 0)]), &log);
-        assert_eq!(said.status, 1, "{}", said.text);
-        assert!(said.found.iter().any(|(code, _)| code == "zip-malformed"), "{}", said.text);
+        // Its line of the directory stands behind its header.
+        let place = format!("{path}, byte {} of the zip", 30 + path.len());
+        zip(&foreign_zip(&[(path, 0, b"", 0)]), &log).has(1, &[("zip-malformed", &place)]);
     }
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     // Two bytes, deflated, that say they are four gigabytes; and a stored file that says so.
     for method in [8, 0] {
-        let said = zip(&foreign_zip(&[("log/checkpoint", method, b"\x03\0", u32::MAX - 9)]), &log);
-        assert_eq!(said.status, 1, "{}", said.text);
-        assert!(said.found.iter().any(|(code, _)| code == "zip-malformed"), "{}", said.text);
+        let bomb = foreign_zip(&[("log/checkpoint", method, b"\x03\0", u32::MAX - 9)]);
+        zip(&bomb, &log).has(1, &[("zip-malformed", "log/checkpoint, byte 46 of the zip")]);
     }
+    // The neighbours: a name full of dots that leads nowhere, and a file that would deflate to next to nothing but is
+    // stored, as all are: a bundle's zip knows no other way.
+    let with = |path: &str, bytes: Vec<u8>| {
+        let mut bundle = archive.bundled();
+        bundle.files.insert(path.to_owned(), bytes);
+        zip(&bundle.with_manifest().zip(), &log)
+    };
+    with("reports/..odd/...-_.name..", b"x".to_vec()).is(0, &[]);
+    with("reports/zeros", vec![0; 4 << 20]).is(0, &[]);
     // A receipt that is a vast file is not read either.
     let dir = tempfile::tempdir().unwrap();
     File::create(dir.path().join("receipt")).unwrap().set_len(10 << 30).unwrap();
