@@ -118,6 +118,14 @@ pub enum TrustError {
     },
 }
 
+impl TrustError {
+    /// Whether no known key of the log has signed, so that it may be the log's by a key not known, and no known key's
+    /// signature is bad.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Signatures(VerifyError::NoKnownKey) | Self::NotTheLogs { .. })
+    }
+}
+
 /// A checkpoint whose signatures were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedCheckpoint<'k> {

@@ -102,6 +102,18 @@ pub enum Refusal {
         /// What is the matter.
         what: String,
     },
+    /// A checkpoint under this log's name is signed by a key that the journal does not know: a data directory was restored
+    /// from before the log's key was changed, and its old key would sign a fork.
+    #[error(
+        "{side} is over {size} records and signed by no key that the journal names: the journal may be an older copy, from \
+         before the log's key was changed"
+    )]
+    KeyUnknown {
+        /// Which one; of a witness, the one that it shows.
+        side: Side,
+        /// How many records.
+        size: TreeSize,
+    },
     /// The journal agrees with what was signed, and a file in the archive does not: damage, or an older copy.
     #[error("{path} in the archive {fault}")]
     Archive {

@@ -1,5 +1,7 @@
 //! When what is done: the notary's own thread.
 
+mod answers;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +13,9 @@ use chain::{SignedCheckpoint, TreeSize};
 use journal::Journal;
 
 use crate::keys::LogKeys;
-use crate::refusal::{Failure, Fault, Refusal, Side};
+use crate::refusal::{Failure, Fault};
 use crate::sealer::{Desk, Sealer, state};
 use crate::shared::{Asked, Phase, Sealed, Shared, Stop, pause};
-use crate::witness::Outcome;
 
 /// How long the thread sleeps at most while there is nothing to do: so late can it notice a cosignature or a wish.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -287,87 +288,6 @@ impl Runner {
         let logs = self.keys.due(checkpoint.claim().size);
         let trusted = checkpoint.verify(&logs, std::slice::from_ref(key));
         trusted.is_ok_and(|trusted| !trusted.cosignatures.is_empty())
-    }
-
-    /// Takes what witnesses have answered, and does what follows from it.
-    fn take_answers(&self, sealing: &mut Sealing) -> Result<(), Fault> {
-        let answers: Vec<_> = self.shared.change(|state| {
-            let seats = state.seats.iter_mut().enumerate();
-            seats.filter_map(|(place, seat)| seat.outcome.take().map(|answer| (place, answer))).collect()
-        });
-        for (place, (size, outcome)) in answers {
-            let name = self.shared.read().seats[place].name.clone();
-            let taken = match outcome {
-                Outcome::Cosigned(lines) => self.add(sealing, &name, size, &lines),
-                Outcome::Disagrees { shown, continues } => {
-                    let claim = format!(
-                        "says that it has cosigned a tree that ours of {size} records does not continue"
-                    );
-                    match self.believed(place, shown.as_deref(), &claim) {
-                        Ok(Some(shown)) if continues => Err(format!(
-                            "{claim}, and shows our checkpoint over {shown}, which it does continue"
-                        )),
-                        Ok(_) => return Err(Refusal::WitnessDisagrees { witness: name, size }.into()),
-                        Err(why) => Err(why),
-                    }
-                }
-                Outcome::Ahead { size: theirs, shown } => {
-                    let kept = sealing.sealer.last_kept_size()?;
-                    let claim = format!("says that it has cosigned {theirs} records");
-                    if Some(theirs) <= kept {
-                        Err(claim)
-                    } else {
-                        match self.believed(place, shown.as_deref(), &claim) {
-                            Ok(Some(shown)) if Some(shown) <= kept => {
-                                Err(format!("{claim}, and shows our checkpoint over {shown}"))
-                            }
-                            Ok(shown) => {
-                                let (side, size) = (Side::Witness(name), shown.unwrap_or(theirs));
-                                return Err(Refusal::StateBehind { kept, side, size }.into());
-                            }
-                            Err(why) => Err(why),
-                        }
-                    }
-                }
-                Outcome::Failed(error) => Err(error),
-            };
-            self.shared.change(|state| {
-                let seat = &mut state.seats[place];
-                match taken {
-                    Ok(()) => (seat.cosigned, seat.error) = (Some(size), None),
-                    Err(error) => seat.error = Some(error),
-                }
-            });
-        }
-        self.settle(sealing)
-    }
-
-    /// Whether what a witness says of a tree that is not ours is to be believed, and up to which size it shows a checkpoint
-    /// for it that this log has signed.
-    ///
-    /// Such a checkpoint is proof. One that this log has not signed proves nothing, and must not stop it. A witness that shows
-    /// none is believed as long as it has cosigned nothing of ours since the start: our state may be an older copy. Later it
-    /// contradicts itself, for only we sign what would continue what it has cosigned.
-    fn believed(&self, place: usize, shown: Option<&[u8]>, claim: &str) -> Result<Option<TreeSize>, String> {
-        let Some(shown) = shown else {
-            let cosigned = self.shared.read().seats[place].cosigned;
-            return match cosigned {
-                None => Ok(None),
-                Some(cosigned) => Err(format!(
-                    "{claim}, after it had cosigned ours of {cosigned}, and shows no checkpoint: it is not believed"
-                )),
-            };
-        };
-        let ours = SignedCheckpoint::parse(shown).ok().filter(|shown| {
-            let logs = self.keys.due(shown.claim().size);
-            shown.claim().origin() == self.keys.origin() && shown.verify(&logs, &[]).is_ok()
-        });
-        match ours {
-            Some(shown) => Ok(Some(shown.claim().size)),
-            None => {
-                Err(format!("{claim}, and shows no checkpoint that this log has signed: it is not believed"))
-            }
-        }
     }
 
     /// Adds a witness's cosignature to the round, if it is about the round and holds.

@@ -48,13 +48,18 @@ pub(crate) struct Sealer {
 impl Desk {
     /// Reads bytes that must be a checkpoint signed by this log.
     fn read(&self, side: Side, bytes: &[u8]) -> Result<SignedCheckpoint, Refusal> {
-        let refuse = |what: String| Refusal::NotACheckpoint { side, origin: self.origin.clone(), what };
+        let refuse =
+            |what: String| Refusal::NotACheckpoint { side: side.clone(), origin: self.origin.clone(), what };
         match SignedCheckpoint::parse(bytes) {
             Ok(signed) if signed.claim().origin() != self.origin => {
                 Err(refuse("it is another log's".to_owned()))
             }
             Ok(signed) => match signed.verify(&self.keys.due(signed.claim().size), &[]) {
                 Ok(_) => Ok(signed),
+                // Which keys are due up to its own end the journal says, and of what lies behind that it cannot know.
+                Err(error) if error.is_unknown() && signed.claim().size > self.journal.head().size => {
+                    Err(Refusal::KeyUnknown { side, size: signed.claim().size })
+                }
                 Err(error) => Err(refuse(error.to_string())),
             },
             Err(error) => Err(refuse(error.to_string())),

@@ -57,6 +57,13 @@ pub(crate) enum Outcome {
         /// Whether this one continues the tree that it shows.
         continues: bool,
     },
+    /// It knows no key that has signed it, and shows the checkpoint that it has cosigned last.
+    Unknown {
+        /// Its answer, to be shown.
+        said: String,
+        /// The checkpoint that it shows.
+        shown: Vec<u8>,
+    },
     /// Nothing, for now.
     Failed(String),
 }
@@ -107,7 +114,15 @@ fn ask(
                 let continues = shown.as_deref().is_some_and(|shown| continues(archive, shown, checkpoint));
                 return Outcome::Disagrees { shown, continues };
             }
-            Ok((status, body)) => return Outcome::Failed(format!("answers {status}: {}", words(&body))),
+            Ok((status, body)) => {
+                let said = format!("answers {status}: {}", words(&body));
+                // It may be our key that is out of date: then it has seen more, and does not come to say so.
+                let shown = (status == 403).then(|| client.last_checkpoint(checkpoint.claim().origin()));
+                return match shown.flatten() {
+                    Some(shown) => Outcome::Unknown { said, shown },
+                    None => Outcome::Failed(said),
+                };
+            }
             Err(error) => return Outcome::Failed(error),
         }
     }

@@ -222,6 +222,27 @@ fn a_checkpoint_that_is_not_the_logs_own_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn a_journal_from_before_a_change_of_the_logs_key_is_refused_by_name() {
+    let world = World::sealed(30, &[10]);
+    let root = RootHash([7; 32]);
+    // The archive has gone on with the next key, which the restored journal does not name.
+    overwrite(&world, "checkpoint", checkpoint(20, root, 2).to_string().into_bytes());
+    let refusal = world.refusal();
+    assert_eq!(refusal, Refusal::KeyUnknown { side: Side::Archive, size: TreeSize(20) });
+    assert!(
+        refusal.to_string().contains("an older copy, from before the log's key was changed"),
+        "{refusal}"
+    );
+    // What a known key is said to have signed, and has not, is no older copy's.
+    let forged = checkpoint(20, root, 1).to_string().replacen("20", "21", 1);
+    overwrite(&world, "checkpoint", forged.into_bytes());
+    assert!(matches!(world.refusal(), Refusal::NotACheckpoint { side: Side::Archive, .. }));
+    // Up to its own end the journal knows every key.
+    overwrite(&world, "checkpoint", checkpoint(10, root, 2).to_string().into_bytes());
+    assert!(matches!(world.refusal(), Refusal::NotACheckpoint { side: Side::Archive, .. }));
+}
+
+#[test]
 fn a_fork_signed_with_the_logs_own_key_is_shown_with_both_roots() {
     let world = World::sealed(300, &[200, 300]);
     for size in [300, 150] {

@@ -298,7 +298,7 @@ fn a_witness_that_has_seen_more_or_else_forbids_to_sign() {
 }
 
 #[test]
-fn what_a_witness_says_counts_only_with_a_checkpoint_that_this_log_has_signed() {
+fn what_a_witness_says_is_weighed_by_the_checkpoint_that_it_shows() {
     let other = RootHash([1; 32]);
     let check = |answer: (u16, &str), shown: Vec<u8>, expected: Result<&str, Refusal>| {
         let world = World::sealed(20, &[10]);
@@ -332,15 +332,28 @@ fn what_a_witness_says_counts_only_with_a_checkpoint_that_this_log_has_signed() 
     // Our own signature over more than we know of: an older state was restored, or somebody else has the key.
     check(ahead, signed(1_000, other, 1), Err(behind(1_000)));
     check(ahead, signed(15, other, 1), Err(behind(15)));
-    // A rogue's own, another log's, none, and one of ours that we know.
-    check(ahead, signed(1_000, other, 2), Ok("not believed"));
+    // By a key that our journal does not name: the journal may be older than the key.
+    let unknown = |size| Refusal::KeyUnknown { side: Side::Witness("a".to_owned()), size: TreeSize(size) };
+    check(ahead, signed(1_000, other, 2), Err(unknown(1_000)));
+    // Another log's, none, and one of ours that we know.
+    let others = Checkpoint::new("log.example/u", TreeSize(1_000), other).unwrap();
+    let by = chain::note::Signer::new("log.example/u", SecretKey::from_bytes(&[1; 32])).unwrap();
+    let others = SignedCheckpoint::sign(others, &[&by]).unwrap().to_string().into_bytes();
+    check(ahead, others, Ok("not believed"));
     check(ahead, b"trust me".to_vec(), Ok("not believed"));
     check(ahead, signed(7, other, 1), Ok("shows our checkpoint over 7"));
+    // It knows our key no more: because of a later one, or not yet, or because somebody else is asked.
+    let unknown_key = (403, "who?\n");
+    check(unknown_key, signed(15, other, 2), Err(unknown(15)));
+    check(unknown_key, signed(15, other, 1), Err(behind(15)));
+    check(unknown_key, signed(7, other, 1), Ok("answers 403: who?"));
+    check(unknown_key, b"trust me".to_vec(), Ok("answers 403: who?"));
     let disagrees = (422, "no\n");
     let fork = Refusal::WitnessDisagrees { witness: "a".to_owned(), size: TreeSize(10) };
     check(disagrees, signed(7, other, 1), Err(fork.clone()));
     check(disagrees, signed(10, other, 1), Err(fork));
-    check(disagrees, signed(7, other, 2), Ok("not believed"));
+    check(disagrees, signed(7, other, 2), Err(unknown(7)));
+    check(disagrees, signed(7, other, 1)[1..].to_vec(), Ok("not believed"));
     let world = World::sealed(20, &[10]);
     let hashes: Vec<_> = world.records.iter().map(|record| record.hash).collect();
     let ours = chain::tree::root_of(&hashes[..7]);
@@ -354,10 +367,17 @@ fn a_witness_that_has_cosigned_since_the_start_is_not_believed_to_have_seen_more
     let notary = start(witnessed(&world, "all", &[&a])).unwrap();
     notary.watch().wait_witnessed(TreeSize(10), LONG).unwrap();
     a.answer_instead(Ok((409, "1000\n")));
+    world.grow(15);
+    notary.watch().wait_sealed(TreeSize(15), LONG).unwrap();
+    let told = |status: &Status, words: &str| {
+        status.witnesses[0].error.as_ref().is_some_and(|error| error.contains(words))
+    };
+    until(&notary.watch(), |status| told(status, "shows no checkpoint: it is not believed"));
+    // Nor with a checkpoint by a key of its own.
+    *a.shown.lock().unwrap() = Some(signed(1_000, RootHash([1; 32]), 2));
     world.grow(20);
+    until(&notary.watch(), |status| told(status, "that this log has signed: it is not believed"));
     notary.watch().wait_sealed(TreeSize(20), LONG).unwrap();
-    let status = until(&notary.watch(), |status| status.witnesses[0].error.is_some());
-    assert!(status.witnesses[0].error.as_deref().unwrap().contains("not believed"), "{status:?}");
     assert_eq!(notary.stop().phase, Phase::Stopped(Stop::Asked));
     world.assert_whole(20);
 }

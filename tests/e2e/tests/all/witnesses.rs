@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use e2e::{DEADLINE, Http, Run, SmallTrial, run, run_with_input, write};
+use e2e::{DEADLINE, Http, Run, SmallTrial, copy_dir, run, run_with_input, write};
 use serde_json::Value;
 
 use crate::evidence::{Running, log_key, sealed, text};
+use crate::rotation::{next_key, revocation};
 use crate::statements::{contact, with_subject};
 
 /// The log's name.
@@ -175,13 +176,68 @@ fn a_witness_shows_over_http_what_it_has_cosigned_last() {
     }
 }
 
+#[test]
+fn a_data_directory_restored_from_before_a_change_of_the_logs_key_signs_nothing() {
+    let trial = with_subject();
+    let (old, backup) = (log_key(&trial), trial.beside().join("backup"));
+    copy_dir(&trial.data(), &backup);
+    let mut witness = Witness::new(&trial, "one");
+    let policy = trial.beside().join("policy");
+    let line = format!("witness one {} http://{}", witness.verifier_key, witness.address);
+    write(&policy, format!("{line}\nquorum one\n"));
+    let serve = |data: &Path| {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--data", text(data), "--policy", text(&policy)];
+        Running::start(&serve)
+    };
+    let cosigned = |server: &Running, size: u64| {
+        let (http, begun) = (Http::new(server.address()), Instant::now());
+        while http.get("/v1/trials/small/log").json()["witnessed"]["size"].as_u64() < Some(size) {
+            assert!(begun.elapsed() < DEADLINE, "{}", http.get("/v1/trials/small/log").text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let server = serve(&trial.data());
+    cosigned(&server, 12);
+    let (statement, new) = next_key(&trial, "log");
+    let both = format!("{}\n{}", statement.trim_end(), revocation(&old, "replaced", &[]));
+    trial.submit_with("sponsor.one", &both, &["--wait", "sealed"]).ends_with(0);
+    // The witness has to be told: it sees no record.
+    let http = Http::new(server.address());
+    let doctor = trial.run(["doctor"]).ends_with(7).out;
+    assert!(doctor.contains("a witness reads no records: if the log has changed its key"), "{doctor}");
+    for argument in &mut witness.arguments {
+        if *argument == old {
+            argument.clone_from(&new);
+        }
+    }
+    witness.down();
+    witness.up();
+    cosigned(&server, 14);
+    assert_eq!(http.get("/v1/trials/small/log").json()["witnesses"]["cosigned"], 1);
+    drop(server);
+
+    let server = serve(&backup);
+    let (key, next) = (trial.key("bo.wang"), contact("P1", "2022-01-01").to_string());
+    let submit = ["submit", "-", "--data", text(&backup), "--key", text(&key), "--wait", "sealed"];
+    let refused = run_with_input(submit, next.as_bytes()).ends_with(7);
+    let why = "witness one is over 14 records and signed by no key that the journal names: the journal may be an older copy";
+    assert!(
+        refused.err.contains("no checkpoints are signed") && refused.err.contains(why),
+        "{}",
+        refused.err
+    );
+    assert!(run(["doctor", "--data", text(&backup)]).ends_with(7).out.contains(why));
+    let served = Http::new(server.address()).get("/v1/trials/small/log/checkpoint");
+    assert!(served.text().starts_with("localhost/small\n12\n"), "{}", served.text());
+}
+
 /// Passes connections on to `server`; when somebody asks for `line`, the first time, `first` happens before that is
 /// passed on. Gives its address.
 fn through(server: &str, line: &'static str, first: impl FnOnce() + Send + 'static) -> String {
     let server = server.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let first: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>> = Arc::new(Mutex::new(Some(Box::new(first))));
+    let first = Arc::new(Mutex::new(Some(first)));
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (mut client, mut server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
@@ -193,7 +249,7 @@ fn through(server: &str, line: &'static str, first: impl FnOnce() + Send + 'stat
             });
             let first = Arc::clone(&first);
             std::thread::spawn(move || {
-                let mut bytes = [0; 1 << 16];
+                let mut bytes = vec![0; 1 << 16];
                 while let Ok(count @ 1..) = client.read(&mut bytes) {
                     if bytes[..count].starts_with(line.as_bytes())
                         && let Some(happens) = first.lock().unwrap().take()
