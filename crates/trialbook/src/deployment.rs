@@ -284,7 +284,7 @@ fn check_anchors(data: &Data, running: &Running) -> anyhow::Result<()> {
 }
 
 /// No record precedes the first.
-struct NoReferences;
+pub(crate) struct NoReferences;
 
 impl References for NoReferences {
     fn record(&self, _: Position) -> Option<Referenced> {

@@ -10,6 +10,7 @@ mod data;
 mod demo;
 mod deployment;
 mod keyfile;
+mod log_authority;
 mod logging;
 mod proofs;
 mod reach;

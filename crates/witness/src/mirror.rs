@@ -3,6 +3,7 @@
 //! ```text
 //! log/checkpoint, log/tile/…   an archive: what a verifier reads; whole for its checkpoint at any time
 //! seen                         the latest checkpoint proven to continue all before it; never goes back
+//! keys                         the log's keys that its records name, where they are not those the mirror was given
 //! scope                        what is copied, fixed when the directory is made
 //! cosignatures/<size>          the checkpoint of that size with our cosignature
 //! forks/, faults/              evidence against the log: see below
@@ -15,6 +16,7 @@
 //!
 //! | written | a crash behind it leaves |
 //! |---|---|
+//! | `keys`, if a key is new | a key that the log names, and of which nothing is made yet |
 //! | `seen` | a promise kept from now on; `log/checkpoint` is still the earlier one, and all it needs is there |
 //! | hash tiles, from the top level down, each held against the one above | tiles that are found again and not fetched again |
 //! | entry bundles, each record held against its leaf | bundles that are written again with the same bytes |
@@ -27,6 +29,7 @@
 mod cosign;
 mod disk;
 mod error;
+mod keys;
 mod records;
 mod site;
 mod tiles;
@@ -39,6 +42,7 @@ use chain::note::VerifierKey;
 use chain::tree::{self, SIZE_MAX};
 use chain::{RecordHash, RootHash, TreeSize};
 
+use crate::authority::Authority;
 use crate::fetch::{Fetch, FetchError, Resource, Site};
 use disk::Disk;
 use tiles::Tiles;
@@ -51,7 +55,7 @@ pub use tiles::{NotLoaded, TilesError};
 /// What is known of a log before anything is fetched, from elsewhere than the server.
 #[derive(Debug, Clone)]
 pub struct Anchors {
-    /// The log's verifier keys: one, or both where a log changes its key.
+    /// The log's verifier keys: one, or both where a log changes its key and the mirror does not follow that by itself.
     pub logs: Vec<VerifierKey>,
     /// Hash of its first record, if it is known.
     pub genesis: Option<RecordHash>,
@@ -117,6 +121,9 @@ pub struct Mirror {
     scope: Scope,
     seen: Option<SignedCheckpoint>,
     copied: Option<SignedCheckpoint>,
+    /// What the records copied say of the log's keys, and those that they name, as they were kept.
+    authority: Option<Box<dyn Authority>>,
+    remembered: Vec<VerifierKey>,
 }
 
 impl fmt::Debug for Mirror {
@@ -139,14 +146,16 @@ impl Mirror {
         if found != scope.to_string() {
             return Err(MirrorOpenError::OtherScope { found, asked: scope });
         }
-        let seen = checkpoint("seen", disk.seen()?, &anchors)?;
-        let copied = checkpoint("log/checkpoint", disk.checkpoint().await?, &anchors)?;
+        let remembered = disk.keys()?;
+        let known = [&anchors.logs[..], &remembered[..]].concat();
+        let seen = checkpoint("seen", disk.seen()?, &known)?;
+        let copied = checkpoint("log/checkpoint", disk.checkpoint().await?, &known)?;
         let size = |checkpoint: &Option<SignedCheckpoint>| checkpoint.as_ref().map(|read| read.claim().size);
         if size(&copied) > size(&seen) {
             // It was written before the other: who takes it away or sets it back would have the mirror forget.
             return Err(MirrorOpenError::SetBack);
         }
-        let mirror = Self { disk, anchors, scope, seen, copied };
+        let mirror = Self { disk, anchors, scope, seen, copied, authority: None, remembered };
         mirror.sweep().await?;
         Ok(mirror)
     }
@@ -182,11 +191,11 @@ impl Mirror {
     pub async fn step(&mut self, from: &dyn Fetch) -> Result<Step, StepError> {
         let bytes = fetch(from, Resource::Checkpoint).await?;
         let served = SignedCheckpoint::parse(&bytes).map_err(StepError::NotACheckpoint)?;
-        served.verify(&self.anchors.logs, &[]).map_err(StepError::Untrusted)?;
         let size = served.claim().size;
         if size > SIZE_MAX {
             return Err(StepError::TooLarge { size });
         }
+        self.trust(from, &served).await?;
         let tiles = self.follow(from, &served).await?;
         self.complete(from, tiles).await
     }
@@ -262,12 +271,25 @@ impl Mirror {
         if tree.size > have {
             step.tiles = self.copy_tiles(from, have, tree, known).await?;
             self.check_genesis(tree).await?;
+            let mut authority = self.authority.as_ref().map(|authority| authority.branch());
+            let mut follow = |record: &[u8]| {
+                if let Some(authority) = &mut authority {
+                    authority.follow(record);
+                }
+            };
             match &self.scope {
                 Scope::Hashes => {}
-                Scope::Whole => step.records = self.copy_bundles(from, have, tree).await?,
+                Scope::Whole => step.records = self.copy_bundles(from, have, tree, &mut follow).await?,
                 Scope::Site(site) => {
-                    (step.records, step.foreign) = self.copy_site(from, site, have, tree).await?;
+                    (step.records, step.foreign) =
+                        self.copy_site(from, site, have, tree, &mut follow).await?;
                 }
+            }
+            if let (Some(authority), Some(seen)) = (authority, &self.seen) {
+                // The records may say that it has to be signed with other keys than were known before them.
+                self.check_signed(Some(&*authority), seen)?;
+                self.remember(authority.named())?;
+                self.authority = Some(authority);
             }
         }
         if self.copied != self.seen
@@ -282,7 +304,7 @@ impl Mirror {
 
     async fn check_genesis(&self, tree: Tree) -> Result<(), StepError> {
         let Some(expected) = self.anchors.genesis else { return Ok(()) };
-        let found = records::Leaves::new(tree).at(&self.disk, 0).await?;
+        let found = records::Leaves::new(tree).at(records::Held::Here(&self.disk), 0).await?;
         if found == expected { Ok(()) } else { Err(StepError::GenesisDiffers { expected, found }) }
     }
 }
@@ -291,12 +313,12 @@ impl Mirror {
 fn checkpoint(
     name: &'static str,
     bytes: Option<Vec<u8>>,
-    anchors: &Anchors,
+    logs: &[VerifierKey],
 ) -> Result<Option<SignedCheckpoint>, MirrorOpenError> {
     let Some(bytes) = bytes else { return Ok(None) };
     let damaged = |what| MirrorOpenError::State { name, what };
     let checkpoint = SignedCheckpoint::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
-    checkpoint.verify(&anchors.logs, &[]).map_err(|error| damaged(error.to_string()))?;
+    checkpoint.verify(logs, &[]).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(checkpoint))
 }
 

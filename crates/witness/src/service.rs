@@ -18,6 +18,10 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// The content type of all answers but that of a conflict.
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Behind the refusal of what no known key has signed: a witness sees checkpoints alone, and no record that names a key.
+const KEYS_BY_HAND: &str =
+    "a witness reads no records: if the log has changed its key, start the witness with the new key too\n";
+
 /// Cosigns the checkpoints of logs whose keys it knows, each only if it continues the last one it cosigned.
 ///
 /// What it has cosigned last stands in `keep`'s store of checkpoints, under [`Purpose::Cosigned`], and is advanced there by
@@ -122,7 +126,11 @@ impl Witness {
             Decision::Refused(answer) => {
                 let size = matches!(answer, Answer::Conflict { .. });
                 let content_type = if size { SIZE_CONTENT_TYPE } else { TEXT };
-                Reply { status: answer.status(), content_type, body: answer.to_string() }
+                let mut body = answer.to_string();
+                if matches!(answer, Answer::Untrusted(_)) {
+                    body.push_str(KEYS_BY_HAND);
+                }
+                Reply { status: answer.status(), content_type, body }
             }
         })
     }
@@ -140,15 +148,24 @@ impl Witness {
     /// # Errors
     /// [`WitnessError`].
     pub fn add(&self, request: &AddCheckpoint) -> Result<Decision, WitnessError> {
+        self.add_of(request, &self.logs)
+    }
+
+    /// As [`Witness::add`], of a log that whoever asks knows by these keys.
+    pub(crate) fn add_of(
+        &self,
+        request: &AddCheckpoint,
+        logs: &[VerifierKey],
+    ) -> Result<Decision, WitnessError> {
         let claim = request.checkpoint.claim();
         loop {
             let kept = self.kept(claim.origin())?;
             let last = kept.as_ref().map_or(Cosigned::nothing(), cosigned);
-            let next = match request.answer(&self.logs, last) {
+            let next = match request.answer(logs, last) {
                 Answer::Cosign { next } => next,
                 answer => {
                     if let Answer::Inconsistent(error) = &answer {
-                        self.report(request, last, kept.as_ref(), *error);
+                        self.report(request, last, kept.as_ref(), *error, logs);
                     }
                     return Ok(Decision::Refused(answer));
                 }
@@ -156,7 +173,7 @@ impl Witness {
             // Before the state advances: a cosignature says that at its time no larger tree had been seen, and as soon as
             // the state has advanced another request may advance it further.
             let time = (self.clock)();
-            let note = logs_own(&request.checkpoint, &self.logs).map_err(WitnessError::Note)?;
+            let note = logs_own(&request.checkpoint, logs).map_err(WitnessError::Note)?;
             let new = Kept { size: next.size.0, root: next.root.0, note: note.to_string().into_bytes() };
             let expected = kept.map(|kept| (kept.size, kept.root));
             match self.last.advance(claim.origin(), Purpose::Cosigned, expected, &new) {
@@ -173,7 +190,14 @@ impl Witness {
 
     /// Says aloud that a log's own signature stands under what does not continue the last tree. A bad proof is no proof of
     /// a fork, and anybody can send one; two roots of one size are.
-    fn report(&self, request: &AddCheckpoint, last: Cosigned, kept: Option<&Kept>, error: ProofError) {
+    fn report(
+        &self,
+        request: &AddCheckpoint,
+        last: Cosigned,
+        kept: Option<&Kept>,
+        error: ProofError,
+        logs: &[VerifierKey],
+    ) {
         let claim = request.checkpoint.claim();
         let (origin, size) = (claim.origin(), claim.size);
         if size != last.size || claim.root == last.root {
@@ -182,7 +206,7 @@ impl Witness {
         }
         let keep = |evidence: &Evidence| {
             let known = kept.and_then(|kept| SignedCheckpoint::parse(&kept.note).ok());
-            let other = logs_own(&request.checkpoint, &self.logs);
+            let other = logs_own(&request.checkpoint, logs);
             let other = other.ok().and_then(|note| SignedCheckpoint::parse(note.to_string().as_bytes()).ok());
             known.into_iter().chain(other).try_for_each(|side| evidence.keep(&side).map(drop))
         };

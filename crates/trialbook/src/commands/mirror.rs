@@ -14,6 +14,7 @@ use super::print;
 use super::serve::stop_asked;
 use super::witness as own_witness;
 use crate::cli::Credentials;
+use crate::log_authority::LogAuthority;
 use crate::{reach, status};
 
 /// How long one answer may take, all of it: at most 16 MiB, at 2 Mbit/s.
@@ -25,11 +26,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often what failed in passing is asked for again, with pauses of 0.5 s doubled each time: 3.5 s in all.
 const RETRIES_MAX: u32 = 3;
 
+/// Behind the refusal of what no known key has signed.
+const KEYS_BY_HAND: &str = "a mirror of hashes alone reads no records: if the log has changed its key, give it the new key too \
+                            (--key), as it came to you by another way than the server; or let it copy records (--site, --whole)";
+
 /// What is mirrored, and how.
 pub(super) struct Asked {
     pub(super) url: String,
     pub(super) dir: PathBuf,
-    /// The log's keys, as they came by another way than the server: the old and the new one while one takes over.
+    /// The log's keys, as they came by another way than the server.
     pub(super) keys: Vec<VerifierKey>,
     pub(super) genesis: Option<RecordHash>,
     pub(super) scope: Scope,
@@ -101,7 +106,9 @@ pub(super) async fn run(asked: Asked) -> Result<u8> {
         None => None,
     };
     let anchors = Anchors { logs: asked.keys, genesis: asked.genesis };
-    let mut mirror = Mirror::open(&asked.dir, anchors, asked.scope).await?;
+    let hashes_alone = asked.scope == Scope::Hashes;
+    let mirror = Mirror::open(&asked.dir, anchors, asked.scope).await?;
+    let mut mirror = mirror.following(Box::new(LogAuthority::default())).await?;
     for path in mirror.evidence()? {
         eprintln!("evidence against the log is kept in {}", path.display());
     }
@@ -114,7 +121,13 @@ pub(super) async fn run(asked: Asked) -> Result<u8> {
                 }
                 (0, false)
             }
-            Err(error) => (refused(&error, &mirror)?, error.accuses_log()),
+            Err(error) => {
+                let ended = refused(&error, &mirror)?;
+                if hashes_alone && matches!(error, StepError::Untrusted(_)) {
+                    eprintln!("{KEYS_BY_HAND}");
+                }
+                (ended, error.accuses_log())
+            }
         };
         // What accuses the log does not pass: whoever watches is to be told by the end of the watch.
         let Some(every) = asked.every.filter(|_| !accused) else { return Ok(ended) };
@@ -129,11 +142,12 @@ pub(super) async fn run(asked: Asked) -> Result<u8> {
 pub(super) async fn copy(
     url: &str,
     dir: &Path,
-    key: VerifierKey,
+    anchors: Anchors,
     credentials: &Credentials,
 ) -> Result<Option<u8>> {
     let from = Http::new(url, credentials)?;
-    let mut mirror = Mirror::open(dir, Anchors { logs: vec![key], genesis: None }, Scope::Whole).await?;
+    let mirror = Mirror::open(dir, anchors, Scope::Whole).await?;
+    let mut mirror = mirror.following(Box::new(LogAuthority::default())).await?;
     match mirror.step(&from).await {
         Ok(_) => Ok(None),
         Err(error) => Ok(Some(refused(&error, &mirror)?)),

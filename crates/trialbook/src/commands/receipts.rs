@@ -14,6 +14,7 @@ use chain::{KeyId, NodeHash, Position, Record, RecordHash, SignedCheckpoint};
 use clinical::data::Data;
 use clinical::{Event, Receipt};
 use verify::{DirFiles, Files as _};
+use witness::Anchors;
 
 use super::{print, read_bytes, write_new};
 use crate::cli::Credentials;
@@ -44,7 +45,8 @@ pub(super) async fn check(dir: &Path, log: &Path, key: VerifierKey, credentials:
     let archive = match url {
         None => archive_in(log)?,
         Some(url) => {
-            if let Some(status) = super::mirror::copy(url, copy.path(), key.clone(), credentials).await? {
+            let anchors = Anchors { logs: vec![key.clone()], genesis: None };
+            if let Some(status) = super::mirror::copy(url, copy.path(), anchors, credentials).await? {
                 return Ok(status);
             }
             copy.path().join("log")

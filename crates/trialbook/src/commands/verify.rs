@@ -32,8 +32,9 @@ pub(super) async fn run(dir: &Path, which: WhichTrial, asked: Asked) -> Result<u
     };
     let key =
         asked.given.key.clone().context("of a URL the log's verifier key has to be given, --key VKEY")?;
+    let anchors = witness::Anchors { logs: vec![key], genesis: asked.given.genesis };
     let copy = tempfile::tempdir().context("there is no room for a copy")?;
-    if let Some(status) = super::mirror::copy(url, copy.path(), key, &asked.credentials).await? {
+    if let Some(status) = super::mirror::copy(url, copy.path(), anchors, &asked.credentials).await? {
         return Ok(status);
     }
     tokio::task::spawn_blocking(move || at(&copy.path().join("log"), &which, &asked)).await?

@@ -77,7 +77,7 @@ impl Mirror {
             tree::consistency_proof(&mut hashes, old, tree.size).map_err(CosignError::OwnTiles)?
         };
         let request = AddCheckpoint { old, proof, checkpoint: copied.clone() };
-        let line = match witness.add(&request)? {
+        let line = match witness.add_of(&request, &self.keys_of(tree.size))? {
             Decision::Cosigned(line) => line,
             Decision::Refused(answer) => return Err(CosignError::Refused(answer)),
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use archive::{Archive, GetError, OpenError, PutError, TidyError};
 use chain::checkpoint::SignedCheckpoint;
 use chain::hash::to_hex;
-use chain::note::NOTE_BYTES_MAX;
+use chain::note::{NOTE_BYTES_MAX, VerifierKey};
 use chain::tile::{TilePath, tiles_needed};
 use chain::tree::Node;
 use chain::{Position, RecordHash, TreeSize};
@@ -109,6 +109,22 @@ impl Disk {
     pub(super) fn put_seen(&self, checkpoint: &SignedCheckpoint) -> Result<(), DiskError> {
         self.writing()?;
         Ok(files::replace(&self.root.join("seen"), checkpoint.to_string().as_bytes())?)
+    }
+
+    /// The log's keys that its records name, as they were kept.
+    pub(super) fn keys(&self) -> Result<Vec<VerifierKey>, MirrorOpenError> {
+        let bytes = files::read(&self.root.join("keys"), NOTE_BYTES_MAX).map_err(DiskError::from)?;
+        let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+        let damaged = |what: String| MirrorOpenError::State { name: "keys", what };
+        text.lines()
+            .map(|line| VerifierKey::from_text(line).map_err(|error| damaged(error.to_string())))
+            .collect()
+    }
+
+    pub(super) fn put_keys(&self, keys: &[VerifierKey]) -> Result<(), DiskError> {
+        self.writing()?;
+        let lines: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        Ok(files::replace(&self.root.join("keys"), lines.join("\n").as_bytes())?)
     }
 
     pub(super) async fn checkpoint(&self) -> Result<Option<Vec<u8>>, DiskError> {

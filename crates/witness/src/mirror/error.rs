@@ -72,6 +72,15 @@ pub enum StepError {
     /// The checkpoint served is not signed by the log.
     #[error("the checkpoint served is not the log's: {0}")]
     Untrusted(TrustError),
+    /// The log's records say that at this size it has to be signed with a key that has not signed it: by an old key alone,
+    /// which is revoked or no longer enough.
+    #[error("the checkpoint served is not signed with {key}, as the log's records ask at {size} records")]
+    SignatureMissing {
+        /// Its size.
+        size: TreeSize,
+        /// The key.
+        key: String,
+    },
     /// The checkpoint is of more records than any log can have.
     #[error("a checkpoint of {size} records")]
     TooLarge {

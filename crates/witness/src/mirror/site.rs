@@ -8,7 +8,7 @@ use chain::{Position, Record, RecordHash, TreeSize, bundle};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::records::Leaves;
+use super::records::{Held, Leaves};
 use super::{Mirror, SiteAnswerFault, StepError, Tree, fetch};
 use crate::fetch::{Fetch, Resource, Site};
 
@@ -35,7 +35,7 @@ fn is_for(site: &Site, event: &[u8]) -> bool {
 }
 
 /// The records that the server has for a site, one after another.
-struct Incoming<'a> {
+pub(super) struct Incoming<'a> {
     from: &'a dyn Fetch,
     site: &'a Site,
     after: Option<Position>,
@@ -43,9 +43,14 @@ struct Incoming<'a> {
     ended: bool,
 }
 
-impl Incoming<'_> {
+impl<'a> Incoming<'a> {
+    /// Those behind a position.
+    pub(super) fn new(from: &'a dyn Fetch, site: &'a Site, after: Option<Position>) -> Self {
+        Self { from, site, after, buffered: VecDeque::new(), ended: false }
+    }
+
     /// The next record, if it is before `end`.
-    async fn next_before(&mut self, end: u64) -> Result<Option<(u64, Vec<u8>)>, StepError> {
+    pub(super) async fn next_before(&mut self, end: u64) -> Result<Option<(u64, Vec<u8>)>, StepError> {
         if self.buffered.is_empty() && !self.ended {
             let bytes = fetch(self.from, Resource::Site { site: self.site, after: self.after }).await?;
             self.take_in(&bytes)?;
@@ -79,17 +84,18 @@ impl Incoming<'_> {
 
 impl Mirror {
     /// Copies a site's records by which `tree` is larger than what the copy has; gives how many are new, and how many
-    /// came that are not the site's.
+    /// came that are not the site's. Each of the new ones is handed to `follow`.
     pub(super) async fn copy_site(
         &self,
         from: &dyn Fetch,
         site: &Site,
         have: TreeSize,
         tree: Tree,
+        follow: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<(u64, u64), StepError> {
         let width = u64::from(TILE_WIDTH);
         let after = have.0.checked_sub(1).map(Position);
-        let mut incoming = Incoming { from, site, after, buffered: VecDeque::new(), ended: false };
+        let mut incoming = Incoming::new(from, site, after);
         let mut leaves = Leaves::new(tree);
         let (mut kept, mut foreign) = (0, 0);
         for index in have.0 / width..tree.size.0.div_ceil(width) {
@@ -105,6 +111,7 @@ impl Mirror {
                 } else if let Some(entry) =
                     usize::try_from(seq - first).ok().and_then(|at| entries.get_mut(at))
                 {
+                    follow(&record);
                     *entry = record;
                     kept += 1;
                 }
@@ -130,7 +137,7 @@ impl Mirror {
         let bytes = self.disk.get(path).await?.ok_or_else(|| own("it is not there".to_owned()))?;
         let entries = bundle::decode(&bytes, path.width()).map_err(|error| own(error.to_string()))?;
         for (seq, entry) in (index * u64::from(TILE_WIDTH)..).zip(&entries) {
-            if !entry.is_empty() && RecordHash::of(entry) != leaves.at(&self.disk, seq).await? {
+            if !entry.is_empty() && RecordHash::of(entry) != leaves.at(Held::Here(&self.disk), seq).await? {
                 return Err(own(format!("its record at position {seq} is not the log's")));
             }
         }

@@ -2,6 +2,7 @@
 
 mod cosign;
 mod crash;
+mod keys;
 mod server;
 
 use std::path::Path;

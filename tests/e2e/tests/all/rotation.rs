@@ -1,9 +1,12 @@
 //! Keys that follow one another, as the people who do it would: the log's, the registry's for receipts, a sponsor's, and
 //! a person's that was lost.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use e2e::{Run, Server, SmallTrial, run, write};
+use e2e::{DEADLINE, Run, Server, SmallTrial, run, write};
 use serde_json::Value;
 
 use crate::evidence::{log_key, log_url, mirror, sealed};
@@ -56,10 +59,16 @@ fn a_log_key_follows_another_without_a_restart_and_either_is_an_anchor() {
     assert!(listed.contains(&format!("{old}  named by record 0, revoked by record 13")), "{listed}");
     assert!(listed.contains(&format!("{new}  named by record 12\n")), "{listed}");
 
-    // Who knows the old one alone stops, and says why; with the new one beside it the copy goes on.
-    let stopped = mirror(&trial, &url, &copy, &["--whole"]).ends_with(1);
+    // Who knows the old one alone goes on where the records are copied that name the new one; else it stops, and says why.
+    mirror(&trial, &url, &copy, &["--whole"]).ends_with(0);
+    let hashes = trial.beside().join("hashes");
+    let stopped = mirror(&trial, &url, &hashes, &[]).ends_with(1);
     assert!(stopped.err.starts_with("not copied: "), "{}", stopped.err);
-    mirror(&trial, &url, &copy, &["--whole", "--key", &new]).ends_with(0);
+    assert!(stopped.err.contains("reads no records: if the log has changed its key"), "{}", stopped.err);
+    mirror(&trial, &url, &hashes, &["--key", &new]).ends_with(0);
+    // An address is verified with either key, and with the genesis alone beside the old one.
+    run(["verify", &url, "--genesis", &trial.genesis, "--key", &old]).ends_with(0);
+    assert!(run(["verify", &url, "--key", &old]).ends_with(1).err.contains("not the log's"));
     let said = verified(&trial, &copy.join("log"), &old).ends_with(0).out;
     assert!(said.starts_with("Intact: all 14 records hold") && said.contains(&new), "{said}");
     verified(&trial, &copy.join("log"), &new).ends_with(0);
@@ -84,6 +93,89 @@ fn a_log_key_follows_another_without_a_restart_and_either_is_an_anchor() {
         .submit_with("bo.wang", &contact("P1", "2022-01-01").to_string(), &["--wait", "sealed"])
         .ends_with(0);
     verified(&trial, &trial.trial_dir().join("archive"), &old).ends_with(0);
+}
+
+/// A mirror that goes on until it is dropped.
+struct Watching {
+    child: Child,
+    dir: PathBuf,
+    err: PathBuf,
+}
+
+impl Watching {
+    fn start(trial: &SmallTrial, url: &str, name: &str, options: &[&str]) -> Self {
+        let (dir, err) = (trial.beside().join(name), trial.beside().join(format!("{name}.err")));
+        let key = log_key(trial);
+        let mirror = ["mirror", url, "--dir", text(&dir), "--key", &key, "--genesis", &trial.genesis];
+        let child = Command::new(e2e::trialbook())
+            .args(mirror.iter().chain(&["--watch", "--every", "1"]).chain(options))
+            .stdout(Stdio::null())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, dir, err }
+    }
+
+    /// How many records the copy covers.
+    fn size(&self) -> u64 {
+        let checkpoint = std::fs::read_to_string(self.dir.join("log/checkpoint")).unwrap_or_default();
+        checkpoint.lines().nth(1).map_or(0, |size| size.parse().unwrap())
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.err).unwrap()
+    }
+
+    fn until(&self, mut wanted: impl FnMut(&Self) -> bool) {
+        let begun = Instant::now();
+        while !wanted(self) {
+            assert!(begun.elapsed() < DEADLINE, "{}: {}", self.size(), self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn running_mirrors_of_records_follow_a_change_of_the_logs_key_and_one_of_hashes_says_that_it_cannot() {
+    let trial = with_subject();
+    let old = log_key(&trial);
+    let server = Server::start(&trial.data());
+    sealed(&server, 12);
+    let url = log_url(&server.address);
+    let (witness, state) = (trial.beside().join("witness.key"), trial.beside().join("witness.state"));
+    run(["witness", "new-key", "witness.example/one", "--out", text(&witness)]).ends_with(0);
+    let cosign = ["--whole", "--cosign-key", text(&witness), "--state", text(&state)];
+    let whole = Watching::start(&trial, &url, "whole", &cosign);
+    let site = Watching::start(&trial, &url, "site", &["--site", "S02"]);
+    let mut hashes = Watching::start(&trial, &url, "hashes", &[]);
+    for mirror in [&whole, &site, &hashes] {
+        mirror.until(|mirror| mirror.size() == 12);
+    }
+
+    // Both records at once: no checkpoint need be signed with both keys.
+    let (statement, new) = next_key(&trial, "log");
+    let both = format!("{}\n{}", statement.trim_end(), revocation(&old, "replaced", &[]));
+    trial.submit_with("sponsor.one", &both, &["--wait", "sealed"]).ends_with(0);
+    trial.submit("bo.wang", &contact("P1", "2022-01-01").to_string()).ends_with(0);
+    sealed(&server, 15);
+    for mirror in [&whole, &site] {
+        mirror.until(|mirror| mirror.size() == 15);
+        assert_eq!(mirror.said(), "");
+    }
+    let said = verified(&trial, &whole.dir.join("log"), &old).ends_with(0).out;
+    assert!(said.starts_with("Intact: all 15 records hold") && said.contains(&new), "{said}");
+    whole.until(|whole| whole.dir.join("cosignatures/15").exists());
+    // It goes on looking: whoever runs it may be a day late with the new key.
+    hashes.until(|hashes| hashes.said().contains("reads no records: if the log has changed its key"));
+    assert!(hashes.child.try_wait().unwrap().is_none());
+    assert!(hashes.size() < 15);
 }
 
 #[test]

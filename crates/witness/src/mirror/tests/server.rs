@@ -58,6 +58,11 @@ impl Log {
         Self::with(size, |seq, prev| if seq == at { bad(prev) } else { record(&event(seq, 0), seq, prev) })
     }
 
+    /// An honest one whose events are these.
+    pub(super) fn with_records(size: usize, event: impl Fn(usize) -> String) -> Self {
+        Self::with(size, |seq, prev| record(event(seq).as_bytes(), seq, prev))
+    }
+
     fn with(size: usize, mut record: impl FnMut(usize, RecordHash) -> Vec<u8>) -> Self {
         let mut log = Self { records: Vec::new(), leaves: Vec::new() };
         for seq in 0..size {
