@@ -1,17 +1,22 @@
 //! The command line.
 
 mod access;
+mod evidence;
+mod keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chain::note::VerifierKey;
-use chain::{KeyId, RecordHash};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clinical::data::RevocationReason;
-use clinical::{ActorId, PartialDate, SubjectId, TrialId, Zone};
+use clinical::{PartialDate, SubjectId, TrialId};
 
 pub(crate) use access::{Credentials, TlsOptions, TokenCommand, TokenOptions};
+pub(crate) use evidence::{
+    CertifiedCopyOptions, ExportCommand, MirrorOptions, ProofCheck, ProveOptions, ReceiptsCommand,
+    WitnessCommand,
+};
+pub(crate) use keys::{KeysCommand, ServiceKeyCommand, ServiceName};
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
 ///
@@ -229,7 +234,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", required = true)]
         state: Option<PathBuf>,
         /// The verifier key of a log to witness; may be given several times, also for two keys of one log.
-        #[arg(long = "log", value_name = "VKEY", value_parser = log_key, required = true)]
+        #[arg(long = "log", value_name = "VKEY", value_parser = evidence::log_key, required = true)]
         logs: Vec<VerifierKey>,
         /// Where to listen; beyond loopback it needs TLS.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
@@ -273,188 +278,6 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum KeysCommand {
-    /// Make a key file. Nobody but its holder should ever have it.
-    New {
-        /// Who holds the key, such as li.wei.
-        #[arg(long, value_name = "ID")]
-        holder: ActorId,
-        /// The holder's organisation.
-        #[arg(long, value_name = "NAME")]
-        organisation: String,
-        /// The role it is for.
-        #[arg(long, value_name = "ROLE", value_parser = role)]
-        role: clinical::Role,
-        /// The zone the holder works in.
-        #[arg(long, value_name = "ZONE", default_value = "UTC")]
-        zone: Zone,
-        /// Where to write it; never overwritten.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Print the `key_granted` statement that grants a key, with its proof of possession, for the granter to submit.
-    Request {
-        /// The key file to be granted.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// The trial's genesis.
-        #[arg(long, value_name = "HEX")]
-        genesis: RecordHash,
-        /// The sites, for roles of a site.
-        #[arg(long = "site", value_name = "SITE")]
-        sites: Vec<clinical::SiteId>,
-    },
-    /// List every key that was granted: who holds it, in which role, since which record, and which record revoked it.
-    List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        which: WhichTrial,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Print the `key_revoked` statement that revokes a key, a person's or one of the registry's own, for whoever may
-    /// revoke it to submit.
-    Revoke {
-        /// The key's id as `keys list` prints it, or a verifier key.
-        #[arg(value_name = "KEY", value_parser = key_id)]
-        key: KeyId,
-        /// Why it is revoked.
-        #[arg(long, value_name = "REASON", value_parser = revocation_reason)]
-        reason: RevocationReason,
-        /// The day from which on others may have had the key: records that it signed since then are flagged.
-        #[arg(long, value_name = "DATE")]
-        suspected_since: Option<PartialDate>,
-    },
-}
-
-fn key_id(text: &str) -> Result<KeyId, String> {
-    if let Ok(key) = VerifierKey::from_text(text) {
-        return Ok(key.key().id());
-    }
-    text.parse().map_err(|_| "neither a key's id, 64 hexadecimal digits, nor a verifier key".to_owned())
-}
-
-fn revocation_reason(text: &str) -> Result<RevocationReason, String> {
-    serde_json::from_value(text.into()).map_err(|_| "one of left, replaced, lost, compromised".to_owned())
-}
-
-/// What a key of the registry's own is for.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum ServiceName {
-    /// Checkpoints.
-    Log,
-    /// Receipts.
-    Receipts,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ServiceKeyCommand {
-    /// Make the next key beside the one in use, and print the statement that names it in the log, for a sponsor to submit.
-    ///
-    /// Works beside a server, which uses the key from the record on that names it. Then revoke the old one, with
-    /// `keys revoke`.
-    New {
-        /// What the key is for.
-        service: ServiceName,
-        #[command(flatten)]
-        which: WhichTrial,
-        /// The data directory.
-        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
-        data: PathBuf,
-    },
-    /// List the log's keys with the records that name and revoke them, and the receipt keys in force.
-    List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        which: WhichTrial,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-fn role(text: &str) -> Result<clinical::Role, String> {
-    let found = clinical::Role::ALL.into_iter().find(|role| role.as_str() == text);
-    found.ok_or_else(|| {
-        let names: Vec<_> = clinical::Role::ALL.iter().map(|role| role.as_str()).collect();
-        format!("one of {}", names.join(", "))
-    })
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ExportCommand {
-    /// Write one zip file with the whole log, its latest checkpoint, and both reports, for an inspector to check offline.
-    Bundle {
-        /// Where to write it; never overwritten.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        #[command(flatten)]
-        which: WhichTrial,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-/// Which site's part to copy, and who certifies it.
-#[derive(Args)]
-pub(crate) struct CertifiedCopyOptions {
-    /// The site.
-    #[arg(long, value_name = "SITE")]
-    pub(crate) site: clinical::SiteId,
-    /// Where to write it; never overwritten.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Certify it with this key file, whose key the log grants for the site or the trial as a whole.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// Show free text in clear, opened with the key; without this it stays sealed.
-    #[arg(long, requires = "key")]
-    pub(crate) texts: bool,
-    #[command(flatten)]
-    pub(crate) which: WhichTrial,
-    #[command(flatten)]
-    pub(crate) place: Place,
-}
-
-/// Which proof to ask for, or to check.
-#[derive(Args)]
-pub(crate) struct ProveOptions {
-    /// The record's position, to ask for its proof.
-    #[arg(required_unless_present = "check", conflicts_with = "check")]
-    pub(crate) seq: Option<u64>,
-    /// Write the proof to this new file instead of printing it.
-    #[arg(long, value_name = "FILE", conflicts_with = "check")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) check: Option<ProofCheck>,
-    #[command(flatten)]
-    pub(crate) which: WhichTrial,
-    #[command(flatten)]
-    pub(crate) place: Place,
-}
-
-/// A proof to check, and what it is to prove.
-#[derive(Args)]
-#[group(multiple = true, requires_all = ["check", "key"])]
-pub(crate) struct ProofCheck {
-    /// Check the proof in this file; `-` reads standard input.
-    #[arg(long, value_name = "FILE", required = false)]
-    pub(crate) check: PathBuf,
-    /// The log's verifier key.
-    #[arg(long, value_name = "VKEY", value_parser = log_key, required = false)]
-    pub(crate) key: VerifierKey,
-    /// The record's bytes; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "hash")]
-    pub(crate) record: Option<PathBuf>,
-    /// The record's hash.
-    #[arg(long, value_name = "HEX", required_unless_present_any = ["record", "seq"])]
-    pub(crate) hash: Option<RecordHash>,
-}
-
 /// What `submit` waits for.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum WaitUntil {
@@ -462,79 +285,6 @@ pub(crate) enum WaitUntil {
     Sealed,
     /// And as many witnesses as the policy asks for have cosigned it.
     Witnessed,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ReceiptsCommand {
-    /// Check that the log kept each promise: a receipt key that the log grants has signed it, and the log's signed tree has
-    /// that record at that position.
-    ///
-    /// Status 0: all kept. 1: one is broken, or is no receipt of this log. 3: one cannot be decided.
-    Check {
-        /// The directory of receipts, as `submit --receipts` makes it.
-        dir: PathBuf,
-        /// The log: an archive's directory, a trial's, a mirror's; or its address, of which a copy is fetched first.
-        #[arg(long, value_name = "PATH")]
-        log: PathBuf,
-        /// The log's verifier key.
-        #[arg(long, value_name = "VKEY", value_parser = log_key)]
-        key: VerifierKey,
-        #[command(flatten)]
-        credentials: Credentials,
-    },
-}
-
-/// What to mirror, and how.
-#[derive(Args)]
-pub(crate) struct MirrorOptions {
-    /// The log's address, such as `http://127.0.0.1:7878/v1/trials/TRIAL/log`.
-    pub(crate) url: String,
-    /// Where to keep the copy; made where it does not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// The log's verifier key, as it came to you by another way than the server; while one key takes over from another,
-    /// both may be given.
-    #[arg(long = "key", value_name = "VKEY", value_parser = log_key, required = true)]
-    pub(crate) keys: Vec<VerifierKey>,
-    /// The trial's genesis, likewise.
-    #[arg(long, value_name = "HEX")]
-    pub(crate) genesis: Option<RecordHash>,
-    /// Copy the records that this site may read, too.
-    #[arg(long, value_name = "SITE", conflicts_with = "whole")]
-    pub(crate) site: Option<witness::Site>,
-    /// Copy all records, too.
-    #[arg(long)]
-    pub(crate) whole: bool,
-    /// Cosign what is copied with this witness's key file.
-    #[arg(long, value_name = "FILE", requires = "state")]
-    pub(crate) cosign_key: Option<PathBuf>,
-    /// The witness's state file; one for a mirror and a witness with the same key.
-    #[arg(long, value_name = "FILE", requires = "cosign_key")]
-    pub(crate) state: Option<PathBuf>,
-    /// Go on until stopped.
-    #[arg(long)]
-    pub(crate) watch: bool,
-    /// With --watch: look so often.
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub(crate) every: u64,
-    #[command(flatten)]
-    pub(crate) credentials: Credentials,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum WitnessCommand {
-    /// Make a witness's key file and print its verifier key, for the policies that name it.
-    NewKey {
-        /// The witness's name, such as `witness.cn-nj.example`.
-        name: String,
-        /// Where to write it; never overwritten.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-}
-
-fn log_key(text: &str) -> Result<VerifierKey, String> {
-    VerifierKey::from_text(text).map_err(|error| error.to_string())
 }
 
 #[derive(Subcommand)]
