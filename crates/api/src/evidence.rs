@@ -36,6 +36,9 @@ pub struct Evidence {
     pub checkpoint: Option<Sealed>,
     /// How many durable records no checkpoint covers yet.
     pub lag_records: u64,
+    /// Whether one of them waits for longer than ten seconds.
+    #[serde(default)]
+    pub late: bool,
     /// Verifier key that the log's opening names; its name is the log's origin.
     pub log_key: String,
     /// Every key that the log has named for its checkpoints, in the order of the records.
@@ -94,6 +97,9 @@ pub struct Witnesses {
     /// Whether a policy says how many have to cosign.
     #[serde(default)]
     pub demanded: bool,
+    /// Whether a record waits for longer than a minute for as many as the policy asks for.
+    #[serde(default)]
+    pub late: bool,
 }
 
 type Shared = Gate;

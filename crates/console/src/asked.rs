@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Page, Problem, Registry, ReportKind, ReportView, TrialDetail};
+use api::{Evidence, Page, Problem, Registry, ReportKind, ReportView, TrialDetail};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     /// Whether it is open to everybody on the machine.
     pub(crate) stands_open: bool,
     pub(crate) detail: TrialDetail,
+    /// What is signed of the log; `None` where that is not to be had.
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) links: Links,
     pub(crate) page: Page,
     parameters: BTreeMap<String, String>,
@@ -57,11 +59,13 @@ impl FromRequestParts<Arc<Console>> for Asked {
         let trial = trial.parse().map_err(|error| Failure::new(Problem::not_found(format!("{error}"))))?;
         let registry = console.gate.registry(parts);
         let detail = registry.trial(&trial).await.map_err(Failure::new)?;
+        let evidence = registry.evidence(&trial).await.ok();
         let mut asked = Self {
             console: Arc::clone(console),
             registry,
             stands_open: console.gate.stands_open().await.map_err(Failure::new)?,
             detail,
+            evidence,
             links: Links { trial, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
             parameters,

@@ -20,6 +20,7 @@ mod page;
 mod record;
 mod report;
 mod safety;
+mod sealed;
 mod subjects;
 mod trail;
 mod values;

@@ -1,12 +1,13 @@
 //! The frame of every page: which trial, what is covered, how far it is verified.
 
-use api::{Covers, Problem, TrialView, Verified};
+use api::{Covers, Evidence, Problem, TrialView, Verified};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::asked::Asked;
 use crate::links::Links;
+use crate::sealed;
 use crate::words::{count, counted, hash, instant};
 
 /// Which entry of the trial's menu a page stands under.
@@ -23,8 +24,7 @@ pub(crate) enum Here {
 
 /// A page about a trial, from an answer that covers `covers`.
 pub(crate) fn trial(asked: &Asked, here: Here, title: &str, covers: &Covers, main: &Markup) -> Response {
-    let trial = &asked.detail.trial;
-    respond(StatusCode::OK, title, Some((trial, &asked.links, here, covers)), asked.stands_open, main)
+    respond(StatusCode::OK, title, Some(&of(asked, here, covers)), asked.stands_open, main)
 }
 
 /// A page about no trial in particular.
@@ -47,17 +47,28 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
         }
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let trial =
-        asked.map(|asked| (&asked.detail.trial, &asked.links, Here::Elsewhere, &asked.detail.trial.covers));
-    respond(status, &problem.title, trial, asked.is_some_and(|asked| asked.stands_open), &main)
+    let trial = asked.map(|asked| of(asked, Here::Elsewhere, &asked.detail.trial.covers));
+    respond(status, &problem.title, trial.as_ref(), asked.is_some_and(|asked| asked.stands_open), &main)
 }
 
-type Trial<'a> = (&'a TrialView, &'a Links, Here, &'a Covers);
+/// What the banner of a trial's pages is made from.
+struct Trial<'a> {
+    view: &'a TrialView,
+    evidence: Option<&'a Evidence>,
+    links: &'a Links,
+    here: Here,
+    covers: &'a Covers,
+}
+
+fn of<'a>(asked: &'a Asked, here: Here, covers: &'a Covers) -> Trial<'a> {
+    let (view, evidence) = (&asked.detail.trial, asked.evidence.as_ref());
+    Trial { view, evidence, links: &asked.links, here, covers }
+}
 
 fn respond(
     status: StatusCode,
     title: &str,
-    trial: Option<Trial<'_>>,
+    trial: Option<&Trial<'_>>,
     stands_open: bool,
     main: &Markup,
 ) -> Response {
@@ -68,7 +79,7 @@ fn respond(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) @if let Some((trial, ..)) = trial { " · " (trial.trial) } " · Trialbook" }
+                title { (title) @if let Some(trial) = trial { " · " (trial.view.trial) } " · Trialbook" }
                 link rel="stylesheet" href="/assets/console.css";
                 link rel="icon" type="image/svg+xml" href="/assets/icon.svg";
             }
@@ -94,19 +105,20 @@ pub(crate) fn stands_open() -> Markup {
     html! { p.alert role="note" { strong { "Open to everybody on this machine. " } "No token is needed to read this registry." } }
 }
 
-fn banner(trial: Option<Trial<'_>>, stands_open: bool) -> Markup {
+fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
     html! {
         header {
             div.bar {
                 a.brand href="/" { "Trialbook" }
-                @if let Some((trial, links, ..)) = trial {
-                    p.trial { a href=(links.overview()) { (trial.title) } }
-                    @if trial.synthetic { (synthetic()) }
+                @if let Some(Trial { view, links, .. }) = trial {
+                    p.trial { a href=(links.overview()) { (view.title) } }
+                    @if view.synthetic { (synthetic()) }
                 }
             }
             @if stands_open { (self::stands_open()) }
-            @if let Some((_, links, here, covers)) = trial {
-                p.covers { (what_is_covered(covers, links)) }
+            @if let Some(Trial { evidence, links, here, covers, .. }) = trial {
+                p.covers { (what_is_covered(covers, links)) br; (sealed::line(*evidence, links)) }
+                @if let Some(evidence) = evidence { (sealed::alerts(evidence)) }
                 @if let Some(why) = &covers.stopped {
                     p.alert role="alert" {
                         strong { "Stopped. " }
@@ -122,7 +134,7 @@ fn banner(trial: Option<Trial<'_>>, stands_open: bool) -> Markup {
                             (Here::Findings, "Findings", links.findings(None)),
                             (Here::Subjects, "Subjects", links.subjects(None)),
                         ] {
-                            li { a href=(address) aria-current=[(entry == here).then_some("page")] { (name) } }
+                            li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }
                         }
                     }
                 }

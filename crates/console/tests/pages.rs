@@ -71,10 +71,93 @@ async fn every_page_says_what_it_covers_and_that_the_trial_is_synthetic() {
                 "✓ verified: intact",
                 "8 records, ",
                 "2026-11-22 13:28:45 UTC",
+                r#"sealed up to <a href="/trials/lupus-msct/records/7">#7</a>"#,
+                "2026-11-22 13:29:01 UTC",
+                "witnesses 2 of 3",
+                "✓ witnessed",
             ],
         )
         .await;
     }
+}
+
+#[tokio::test]
+async fn what_is_late_to_be_signed_for_is_said_aloud_on_every_page_and_what_is_not_is_not() {
+    let check = async |change: fn(&mut serde_json::Value), says: &[&str], not: &[&str]| {
+        for path in PAGES {
+            let mut answers = Answers::default();
+            change(&mut answers.evidence);
+            let (_, text) = page(answers, path).await;
+            for what in says {
+                assert!(text.contains(what), "{path} does not hold {what}: {text}");
+            }
+            for what in not {
+                assert!(!text.contains(what), "{path} holds {what}");
+            }
+        }
+    };
+    let loud = r#"<p class="alert" role="alert">"#;
+    check(|_| {}, &[], &[loud]).await;
+    // On its way is not late.
+    check(|evidence| evidence["lag_records"] = json!(2), &[], &[loud]).await;
+    check(
+        |evidence| {
+            evidence["lag_records"] = json!(1);
+            evidence["late"] = json!(true);
+        },
+        &[loud, "✗ Sealing is late.", "1 record is not signed for yet."],
+        &["Witnesses are late"],
+    )
+    .await;
+    // Only operators are sent the reason.
+    check(
+        |evidence| {
+            evidence["late"] = json!(true);
+            evidence["trouble"] = json!("the disk is full");
+        },
+        &["are not signed for yet: the disk is full."],
+        &[],
+    )
+    .await;
+    check(
+        |evidence| {
+            evidence["late"] = json!(true);
+            evidence["refused"] = json!("two sides do not agree");
+        },
+        &[loud, "✗ Sealing has stopped.", "two sides do not agree."],
+        &["Sealing is late"],
+    )
+    .await;
+    check(
+        |evidence| {
+            evidence["witnessed"]["size"] = json!(5);
+            evidence["witnesses"] = json!({"asked": 3, "cosigned": 1, "demanded": true, "late": true});
+        },
+        &[
+            loud,
+            "✗ Witnesses are late.",
+            "1 of 3 have cosigned",
+            "have cosigned the first 5 records",
+            "witnessed up to",
+        ],
+        &["✓ witnessed", "Sealing is late"],
+    )
+    .await;
+    check(
+        |evidence| {
+            evidence["witnesses"] = json!({"asked": 0, "cosigned": 0});
+            evidence["witnessed"] = json!(null);
+        },
+        &["no witnesses: a restored backup could fork unseen"],
+        &[loud, "witnesses 0 of 0"],
+    )
+    .await;
+    check(
+        |evidence| *evidence = json!({"lag_records": 0, "log_key": "k", "log_keys": [], "receipt_keys": [], "witnesses": {"asked": 0, "cosigned": 0}}),
+        &["nothing is sealed yet"],
+        &[loud],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ impl Registry for Log {
 
     async fn evidence(&self, _: &TrialId) -> Result<Evidence, Problem> {
         Ok(read(&json!({
-            "lag_records": 1, "log_key": "k", "log_keys": [], "receipt_keys": [], "trouble": "/a/path",
+            "lag_records": 1, "late": true, "log_key": "k", "log_keys": [], "receipt_keys": [], "trouble": "/a/path",
             "witnesses": {"asked": 0, "cosigned": 0, "demanded": false}
         })))
     }

@@ -21,6 +21,8 @@ pub(crate) struct Answers {
     pub(crate) title: String,
     /// What every answer covers.
     pub(crate) covers: Value,
+    /// What is signed of each.
+    pub(crate) evidence: Value,
     /// The log, one record each.
     pub(crate) records: Vec<Value>,
     /// The reports; `None`: not to be had.
@@ -38,6 +40,14 @@ impl Default for Answers {
             covers: json!({
                 "head": hash(records.len() as u64 - 1), "lag_records": 0, "records": records.len(),
                 "verified": {"at": "2026-11-22T13:28:45.123456Z", "records": records.len(), "verdict": "intact"}
+            }),
+            evidence: json!({
+                "checkpoint": {
+                    "root": "0".repeat(64), "signed_at": "2026-11-22T13:29:01.000000Z", "size": records.len()
+                },
+                "lag_records": 0, "log_key": "k", "log_keys": [], "receipt_keys": [],
+                "witnessed": {"root": "0".repeat(64), "size": records.len()},
+                "witnesses": {"asked": 3, "cosigned": 2, "demanded": true}
             }),
             records,
             outcomes: Some(outcomes()),
@@ -410,8 +420,9 @@ impl Registry for Answers {
         Ok(read(json!({"covers": self.covers, "records": records, "subject": subject})))
     }
 
-    async fn evidence(&self, _: &TrialId) -> Result<api::Evidence, Problem> {
-        nobody()
+    async fn evidence(&self, trial: &TrialId) -> Result<api::Evidence, Problem> {
+        self.knows(trial)?;
+        Ok(read(self.evidence.clone()))
     }
 
     async fn log_file(&self, _: &TrialId, _: api::LogFile) -> Result<Vec<u8>, Problem> {

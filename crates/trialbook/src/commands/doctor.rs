@@ -1,15 +1,22 @@
 //! `doctor`: how the registry fares, and what to do.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use api::{Evidence, Sealed, Witnesses};
+use chain::TreeSize;
 use serde_json::json;
 
 use super::print;
+use super::sealed::{self, Until};
 use crate::access::Access;
 use crate::cli::Place;
 use crate::data::Data;
 use crate::status;
+
+/// How long a process that has just opened the data is given to seal what it found.
+const SEALING_WAIT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
     let access = Access::open(place, false, true)?;
@@ -17,6 +24,9 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
         for trial in deployment.trial_ids() {
             access.settle(&trial);
             deployment.wait_checked(&trial, Duration::from_mins(1));
+            let records = TreeSize(access.registry.trial(&trial).await?.trial.covers.records);
+            // What was not sealed when the last process ended is sealed now, or the checks below say why not.
+            let _ = sealed::wait(&*access.registry, &trial, records, Until::Sealed, SEALING_WAIT).await;
         }
     }
     let readiness = access.registry.readiness().await?;
@@ -25,7 +35,13 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
     let is_well = readiness.checks.iter().all(|check| check.ok);
     let torn = torn(&Data::new(&place.data))?;
     if json {
-        let answer = json!({"readiness": readiness, "torn": torn, "trials": trials});
+        let mut evidence = BTreeMap::new();
+        for view in &trials {
+            if let Ok(signed) = access.registry.evidence(&view.trial).await {
+                evidence.insert(view.trial.as_str(), signed);
+            }
+        }
+        let answer = json!({"evidence": evidence, "readiness": readiness, "torn": torn, "trials": trials});
         print(&serde_json::to_string(&answer)?)?;
     } else {
         let by = if access.deployment.is_some() {
@@ -42,6 +58,9 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
                 view.covers.head,
                 if view.synthetic { " · SYNTHETIC" } else { "" },
             ));
+            if let Ok(evidence) = access.registry.evidence(&view.trial).await {
+                text.push_str(&signed(&evidence));
+            }
         }
         for check in &readiness.checks {
             let mark = if check.ok { "ok " } else { "NOT" };
@@ -65,6 +84,26 @@ pub(super) async fn run(json: bool, place: &Place) -> Result<u8> {
         print(&text)?;
     }
     Ok(if is_well { 0 } else { status::ENVIRONMENT })
+}
+
+/// How far the log is signed for, and by how many.
+fn signed(evidence: &Evidence) -> String {
+    let checkpoint = match &evidence.checkpoint {
+        None => "nothing is sealed yet".to_owned(),
+        Some(Sealed { size, signed_at, .. }) => {
+            let at = signed_at.map_or_else(|| "before this process started".to_owned(), |at| at.to_string());
+            format!("sealed up to {size} records · {at}")
+        }
+    };
+    let Witnesses { cosigned, asked, demanded, .. } = evidence.witnesses;
+    let witnesses = match &evidence.witnessed {
+        _ if !demanded => "no witnesses: a restored backup could fork unseen".to_owned(),
+        None => format!("witnesses {cosigned} of {asked} · not witnessed"),
+        Some(Sealed { size, .. }) => {
+            format!("witnesses {cosigned} of {asked} · witnessed up to {size} records")
+        }
+    };
+    format!("  {checkpoint} · {witnesses}\n")
 }
 
 /// Torn tails that recoveries have kept.

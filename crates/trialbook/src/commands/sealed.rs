@@ -28,7 +28,7 @@ pub(super) enum Until {
 #[derive(Debug)]
 pub(super) enum Waited {
     /// It has come to that; what is signed now.
-    Reached(Evidence),
+    Reached(Box<Evidence>),
     /// It has not, in that time: what is missing. It may still come.
     Late(String),
 }
@@ -51,7 +51,7 @@ pub(super) async fn wait(
         }
         let witnessed = evidence.witnessed.as_ref().is_some_and(|witnessed| witnessed.size >= size);
         if sealed && (until == Until::Sealed || witnessed) {
-            return Ok(Waited::Reached(evidence));
+            return Ok(Waited::Reached(Box::new(evidence)));
         }
         if let Some(refused) = &evidence.refused {
             bail!("no checkpoints are signed: {refused}");
@@ -76,7 +76,7 @@ pub(super) async fn wait_sealed(
     size: TreeSize,
 ) -> Result<Evidence> {
     match wait(registry, trial, size, Until::Sealed, WAIT_MAX).await? {
-        Waited::Reached(evidence) => Ok(evidence),
+        Waited::Reached(evidence) => Ok(*evidence),
         Waited::Late(why) => bail!(why),
     }
 }

@@ -351,6 +351,9 @@ impl Registry for Deployment {
                 detail: refused,
                 name: format!("{}: notary", running.trial),
             });
+            if let Some(evidence) = running.sealing().and_then(|_| running.evidence().ok()) {
+                checks.extend(super::sealing::lateness(&running.trial, &evidence));
+            }
             let witnesses = running.sealing().map(|watch| watch.status().witnesses).unwrap_or_default();
             for witness in witnesses {
                 checks.push(ReadinessCheck {

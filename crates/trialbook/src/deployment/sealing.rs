@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Evidence, LogKeyView, Problem, Sealed, Witnesses};
+use api::{Evidence, LogKeyView, Problem, ReadinessCheck, Sealed, Witnesses};
 use chain::note::{NOTE_BYTES_MAX, Signer, VerifierKey};
 use chain::policy::Policy;
 use chain::witness_request::AddCheckpoint;
@@ -19,6 +19,13 @@ use crate::data::{Data, Service};
 
 /// How long a witness may take to answer.
 const WITNESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A record that waits longer for a checkpoint makes sealing late: it is sealed within 5 s, unless something is wrong.
+const SEALING_LATE: Duration = Duration::from_secs(10);
+
+/// A record that waits longer for the quorum makes the witnesses late: two rounds of 30 s, in which each of them is asked
+/// several times.
+const QUORUM_LATE: Duration = Duration::from_mins(1);
 
 /// What a deployment's notaries work by.
 #[derive(Debug, Clone, Default)]
@@ -207,6 +214,20 @@ impl Running {
         }
     }
 
+    /// Whether the first record behind a size was recorded so long ago.
+    fn waits_since(&self, size: TreeSize, time: Duration) -> bool {
+        if self.journal.head().size <= size {
+            return false;
+        }
+        // What cannot be read is told of where it is needed, and does not come to be signed for.
+        let Ok(records) = self.journal.read(size.next_position(), 1) else { return true };
+        let recorded_at = records
+            .first()
+            .and_then(|first| Record::parse(&first.bytes).ok().map(|record| record.recorded_at));
+        let time_us = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        recorded_at.is_some_and(|at| crate::world::now().microseconds() - at.microseconds() > time_us)
+    }
+
     /// What is signed of the log.
     pub(crate) fn evidence(&self) -> Result<Evidence, Problem> {
         let public = self.registrar.public();
@@ -217,14 +238,17 @@ impl Running {
         let covered = sealed.as_ref().map_or(TreeSize(0), |sealed| sealed.size);
         let witnessed = status.as_ref().and_then(|status| status.witnessed);
         let demanded = self.sealing().is_some_and(|watch| watch.has_policy());
+        let vouched = witnessed.as_ref().map_or(TreeSize(0), |witnessed| witnessed.size);
         let witnesses = status.as_ref().map_or_else(Witnesses::default, |status| Witnesses {
             demanded,
             asked: status.witnesses.len() as u64,
             cosigned: status.witnesses.len().saturating_sub(status.missing.len()) as u64,
+            late: demanded && self.waits_since(vouched, QUORUM_LATE),
         });
         Ok(Evidence {
             checkpoint: sealed.map(shown),
             lag_records: size.0.saturating_sub(covered.0),
+            late: self.waits_since(covered, SEALING_LATE),
             log_key: opening.log_key.clone(),
             log_keys: public.log_keys.all().iter().map(log_key_view).collect(),
             receipt_keys: public.receipt_keys.iter().map(ToString::to_string).collect(),
@@ -234,6 +258,27 @@ impl Running {
             witnesses,
         })
     }
+}
+
+/// Whether checkpoints and cosignatures come in time, as an operator is told.
+pub(super) fn lateness(trial: &TrialId, evidence: &Evidence) -> Vec<ReadinessCheck> {
+    let Evidence { lag_records, late, trouble, witnesses, .. } = evidence;
+    let why = trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    let sealing = format!("{lag_records} records wait for a checkpoint, longer than they should{why}");
+    let mut checks = vec![ReadinessCheck {
+        ok: !late,
+        detail: late.then_some(sealing),
+        name: format!("{trial}: sealing"),
+    }];
+    if witnesses.demanded {
+        let Witnesses { cosigned, asked, late, .. } = witnesses;
+        let short = format!(
+            "{cosigned} of {asked} have cosigned the latest checkpoint, fewer than the policy asks for"
+        );
+        let detail = late.then_some(short);
+        checks.push(ReadinessCheck { ok: !late, detail, name: format!("{trial}: quorum") });
+    }
+    checks
 }
 
 fn shown(sealed: notary::Sealed) -> Sealed {
