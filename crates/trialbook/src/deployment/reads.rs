@@ -382,6 +382,10 @@ impl Registry for Deployment {
                 set("trialbook_notary_stopped", u64::from(running.sealing_refused().is_some()));
                 set("trialbook_witnesses_missing", status.missing.len() as u64);
             }
+            if let Ok(evidence) = running.evidence() {
+                set("trialbook_sealing_late", u64::from(evidence.late));
+                set("trialbook_quorum_late", u64::from(evidence.witnesses.late));
+            }
             for (name, projector) in running.projectors() {
                 let status = projector.status();
                 metrics::gauge!("trialbook_projector_lag_records", "trial" => trial.clone(), "projector" => name)

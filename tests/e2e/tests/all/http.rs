@@ -307,6 +307,7 @@ fn health_readiness_and_metrics_are_told() {
         "trialbook_submissions_total{outcome=\"repeated\"} 1",
         "trialbook_submissions_total{outcome=\"refused\"} 1",
         "trialbook_registrar_refusing{trial=\"small\"} 0",
+        "trialbook_sealing_late{trial=\"small\"} 0",
     ] {
         assert!(metrics.text().lines().any(|found| found == line), "no {line} in\n{}", metrics.text());
     }
