@@ -50,8 +50,12 @@ impl LogKeys {
         keys
     }
 
-    /// Takes in that the record at `at` names a key.
+    /// Takes in that the record at `at` names a key. No log names one twice: a record that is taken in again says nothing
+    /// new.
     pub fn name(&mut self, verifier_key: VerifierKey, at: Position) {
+        if self.0.iter().any(|key| key.verifier_key == verifier_key) {
+            return;
+        }
         self.0.push(LogKey { verifier_key, named_at: at, revoked_at: None, is_a_persons: false });
     }
 
@@ -112,6 +116,19 @@ impl LogKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_named_again_counts_once() {
+        let key = |seed| {
+            let secret = chain::SecretKey::from_bytes(&[seed; 32]);
+            VerifierKey::new("log.example/t", secret.public()).unwrap()
+        };
+        let mut keys = LogKeys::of_opening(key(1));
+        for _ in 0..2 {
+            keys.name(key(2), Position(7));
+        }
+        assert_eq!(keys.due(TreeSize(8)).collect::<Vec<_>>(), [&key(1), &key(2)]);
+    }
 
     #[test]
     fn a_key_is_due_from_the_record_that_names_it_to_the_one_that_revokes_it() {
