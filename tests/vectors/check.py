@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks a Trialbook archive or bundle, by Python's standard library alone.
+"""Checks a Trialbook archive, bundle or certified copy, by Python's standard library alone.
 
 Written from docs/format.md, not from Trialbook's code: two programs that share nothing and agree say more than one.
 It shares no file with the other verifier and needs no network. What it does not judge, it says with every verdict.
@@ -9,8 +9,8 @@ It shares no file with the other verifier and needs no network. What it does not
     check.py --proof FILE --key VKEY (--hash HEX | --record FILE) [--policy FILE]
     check.py --vectors DIR
 
-PATH is an archive's directory, a bundle's zip, or a bundle unpacked. Anchors (the log's verifier key, the genesis)
-come from elsewhere than PATH. Status: 0 intact, 1 broken, 2 wrong usage, 3 undecided, 7 cannot be read.
+PATH is an archive's directory, the zip of a bundle or a certified copy, or one of these unpacked. Anchors (the log's
+verifier key, the genesis) come from elsewhere than PATH. Status: 0 intact, 1 broken, 2 wrong usage, 3 undecided, 7 cannot be read.
 
 Python 3.9 or later. One signature takes about a millisecond: 50,000 records take about a minute.
 """
@@ -633,6 +633,7 @@ ABSENCE = {
 
 
 NOT_HONOURED = "receipt-not-honoured"
+LEFT_OUT = "records left out of the copy"
 
 
 class Report:
@@ -1069,13 +1070,16 @@ class Trial:
 class Records:
     """Reads records in their order; `None` is one that is not there, whose hash the tree may know."""
 
-    def __init__(self, report, genesis=None, log_key=None, known_hashes=()):
-        self.report, self.genesis, self.log_key = report, genesis, log_key
+    def __init__(self, report, genesis=None, log_key=None, known_hashes=(), part=None):
+        self.report, self.genesis, self.log_key, self.part = report, genesis, log_key, part
         self.known, self.due, self.head, self.last_at = dict(known_hashes), 0, bytes(32), None
         self.trial, self.first, self.gaps, self.ids, self.times = None, None, False, {}, []
 
-    def missing(self, tree_hash):
-        self.report.find("records-missing", self.due)
+    def missing(self, tree_hash, left_out=False):
+        if left_out:
+            self.report.count(LEFT_OUT)
+        else:
+            self.report.find("records-missing", self.due)
         self.gaps, self.head, self.due = True, tree_hash, self.due + 1
         self.times.append(None)
 
@@ -1139,6 +1143,8 @@ class Records:
             return
         if self.ids.setdefault(event["id"], seq) != seq:
             self.report.find("id-repeated", seq, "as at %d" % self.ids[event["id"]])
+        if self.part:
+            self.part.record(event, seq, digest)
         entitled = True
         try:
             if seq == 0:
@@ -1295,19 +1301,25 @@ def open_zip(data, report):
     return files
 
 
-def is_placed(path):
-    return path in ("MANIFEST", "README.html") or path.split("/")[0] in ("keys", "log", "reports") and "/" in path
+CERTIFICATE = "certificate.json"
+
+
+def is_placed(path, is_copy):
+    """Whether a bundle, or a certified copy, has such a place."""
+    tops = ("MANIFEST", "README.html") + ((CERTIFICATE, "delegation.html") if is_copy else ())
+    directories = ("casebooks", "keys", "log", "proofs") if is_copy else ("keys", "log", "reports")
+    return path in tops or path.split("/")[0] in directories and "/" in path
 
 
 def check_manifest(files, report):
-    """Holds every file against MANIFEST, which guards against accidents: nobody signed it."""
+    """Holds every file against MANIFEST, which guards against accidents: nobody signed it. Its lines, if it has any."""
     for path in files:
-        if not is_placed(path):
+        if not is_placed(path, CERTIFICATE in files):
             report.find("file-unexpected", path)
     manifest = files.get("MANIFEST")
     if manifest is None:
         report.find("manifest-missing", "MANIFEST")
-        return
+        return None
     listed = {}
     try:
         need(manifest.length <= MANIFEST_BYTES_MAX, "too long")
@@ -1326,7 +1338,7 @@ def check_manifest(files, report):
             listed[path] = (found.group(1), int(found.group(2)))
     except Refused as fault:
         report.find("manifest-malformed", "MANIFEST", str(fault))
-        return
+        return None
     for path, (digest, length) in listed.items():
         file = files.get(path)
         report.count("files held against the MANIFEST")
@@ -1337,6 +1349,131 @@ def check_manifest(files, report):
     for path in files:
         if path != "MANIFEST" and path not in listed:
             report.find("file-unexpected", path)
+    return listed
+
+
+# Certified copies (section 23) --------------------------------------------------------------------------------------
+
+CERTIFICATE_BYTES_MAX = 16_384
+PROOF_BYTES_MAX = 2 * NOTE_BYTES_MAX
+
+
+def read_certificate(data):
+    """(certificate, what is signed of it), in its one writing."""
+    value, spans = canonical(data)
+    members(value, ["copy"], ["certified_by"])
+    copy = value["copy"]
+    members(copy, "contents genesis made_at origin records_of_site records_of_trial root site size subjects texts "
+                  "trial".split())
+    for member in ("contents", "genesis", "root"):
+        identifier("hash", copy[member])
+    for member in ("records_of_site", "records_of_trial", "size", "subjects"):
+        integer(copy[member])
+    instant(copy["made_at"])
+    text(copy["origin"])
+    identifier("site", copy["site"])
+    identifier("trial", copy["trial"])
+    need(copy["texts"] in ("sealed", "opened"), "neither sealed nor opened")
+    if "certified_by" in value:
+        by = value["certified_by"]
+        members(by, ("actor", "key", "signature"))
+        members(by["actor"], ("id", "organisation", "role"))
+        identifier("actor", by["actor"]["id"])
+        text(by["actor"]["organisation"])
+        role_name(by["actor"]["role"])
+        identifier("hash", by["key"])
+        text(by["signature"])
+    return value, b"trialbook certified copy v1\n" + spans["copy"]
+
+
+class Part:
+    """What a certified copy says of itself, held against its records."""
+
+    def __init__(self, files, listed, report):
+        self.files, self.listed, self.report, self.certificate, self.checkpoint = files, listed, report, None, None
+        self.of_site, self.of_trial, self.subjects = 0, 0, set()
+        try:
+            need(files[CERTIFICATE].length <= CERTIFICATE_BYTES_MAX, "too long")
+            self.certificate, self.message = read_certificate(files[CERTIFICATE].read())
+        except Refused as fault:
+            report.find("copy-not-following", CERTIFICATE, "no certificate: %s" % fault)
+        self.proofs = set()
+        for path in files:
+            if path.startswith("proofs/"):
+                if re.fullmatch("0|[1-9][0-9]{0,15}", path[7:]):
+                    self.proofs.add(path)
+                else:
+                    report.find("file-unexpected", path, "no record's proof")
+
+    def record(self, event, seq, digest):
+        """A record that is there."""
+        if "subject" not in event:
+            self.of_trial += 1
+            return
+        self.of_site += 1
+        self.subjects.add(event["subject"])
+        if self.certificate and event["site"] != self.certificate["copy"]["site"]:
+            self.report.find("copy-not-following", seq, "of another site's subject")
+        path = "proofs/%d" % seq
+        if path not in self.proofs:
+            self.report.find("file-missing", path, "the record has no proof")
+            return
+        self.proofs.remove(path)
+        self.report.count("proofs of records held")
+        try:
+            self.proof(self.files[path], seq, digest)
+        except Refused as fault:
+            self.report.find("copy-not-following", path, str(fault))
+
+    def proof(self, file, seq, digest):
+        if self.checkpoint is None:
+            return
+        note, size, root = self.checkpoint
+        need(file.length <= PROOF_BYTES_MAX, "too long")
+        position, hashes, under = read_proof(file.read())
+        need(position == seq, "the proof of a record at %d" % position)
+        need(under == note, "under another checkpoint")
+        need(inclusion_holds(bytes.fromhex(digest), seq, size, hashes, root), "it does not lead to the root")
+
+    def finish(self, trial, genesis):
+        for path in sorted(self.proofs):
+            self.report.find("file-unexpected", path, "no record of a subject stands there")
+        if self.certificate is None:
+            return
+        copy, by = self.certificate["copy"], self.certificate.get("certified_by")
+        held = [("how many records and subjects it has",
+                 (copy["records_of_site"], copy["records_of_trial"], copy["subjects"])
+                 == (self.of_site, self.of_trial, len(self.subjects)))]
+        if self.listed is not None:
+            lines = ["%s %d %s\n" % (digest, length, path) for path, (digest, length) in self.listed.items()
+                     if path != CERTIFICATE]
+            held.append(("its contents", hashlib.sha256("".join(lines).encode()).hexdigest() == copy["contents"]))
+        if self.checkpoint:
+            _, size, root = self.checkpoint
+            held.append(("the checkpoint", (copy["size"], copy["root"]) == (size, root.hex())))
+        if genesis:
+            held.append(("the genesis", copy["genesis"] == genesis))
+        if trial:
+            held.append(("the trial", copy["trial"] == trial.trial))
+            held.append(("the log's name", copy["origin"] == trial.log_key.name))
+            held.append(("the site, which is not active", copy["site"] in trial.sites))
+            if by:
+                held.append(("who certifies it", self.is_certified(by, copy["site"], trial)))
+        for what, holds in held:
+            self.report.count("statements of the certificate held")
+            if not holds:
+                self.report.find("copy-not-following", CERTIFICATE, what)
+
+    def is_certified(self, by, site, trial):
+        grant = trial.keys.get(by["key"])
+        if grant is None or grant.revoked_at is not None or (grant.sites and site not in grant.sites):
+            return False
+        try:
+            signature = from_base64(by["signature"], 64)
+        except Refused:
+            return False
+        holder = {"id": grant.holder, "organisation": grant.organisation, "role": grant.role}
+        return by["actor"] == holder and grant.public.verifies(self.message, signature)
 
 
 # The archive (section 21) -------------------------------------------------------------------------------------------
@@ -1374,6 +1511,7 @@ class Archive:
         self.witnesses = list(policy.witnesses.values()) if policy else []
 
     def judge_checkpoint(self, origin, size, policy, gaps):
+        self.watch(self.note, origin, size)
         if not self.log_keys:
             self.find("checkpoint-key-unknown", "checkpoint")
             return
@@ -1396,9 +1534,18 @@ class Archive:
                     code = "authority-undecided" if gaps else "checkpoint-signature-missing"
                     self.find(code, "checkpoint", "%s has not signed" % due.text)
         self.is_signed = self.vouch(by, size)
-        self.seen += [(size, time) for key, time in signed if key.kind == WITNESS]
         if policy and not policy.met(policy.names_of(key for key, _ in signed if key.kind == WITNESS)):
             self.find("quorum-short", "checkpoint")
+
+    def watch(self, note, origin, size):
+        """When known witnesses saw a checkpoint that bears the log's name."""
+        if origin not in [key.name for key in self.log_keys]:
+            return
+        try:
+            _, signed = signers(note, self.witnesses)
+        except Refused:
+            return
+        self.seen += [(size, time) for _, time in signed]
 
     def due(self, size):
         return [known.key for known in self.named or [] if known.in_force_at(size)]
@@ -1480,7 +1627,7 @@ class Archive:
 
     def check_tree(self, size, root):
         """Records and hashes of the tree, by position; and the root made anew, unless hashes are missing."""
-        self.records, self.leaves = [None] * size, [None] * size
+        self.records, self.leaves, self.placed = [None] * size, [None] * size, set()
         for index in range(-(-size // 256)):
             self.records_at(index, min(256, size - 256 * index))
         hashes, level, edge = self.leaves, 0, []
@@ -1570,6 +1717,8 @@ class Archive:
             self.find("tile-missing", tile_path(0, index, due))
         if records:
             self.records[base:base + due] = records
+            if hashes:
+                self.placed.add(index)
         digests = [record_hash(record) if record is not None else None for record in records or [None] * due]
         leaves = hashes or digests
         self.leaves[base:base + due] = leaves
@@ -1626,6 +1775,7 @@ class Archive:
     def known_checkpoint(self, place, note, size, root):
         try:
             origin, known_size, known_root = read_checkpoint(read_note(note)[0])
+            self.watch(note, origin, known_size)
             named = [key for key in self.log_keys if key.name == origin]
             _, signed = signers(note, named + self.witnesses)
             need(self.vouch([key.text for key, _ in signed if key.kind == LOG], known_size), "not signed by the log")
@@ -1633,7 +1783,6 @@ class Archive:
             self.report.find("known-checkpoint-unusable", place, str(fault))
             return
         self.report.count("known checkpoints compared")
-        self.seen += [(known_size, time) for key, time in signed if key.kind == WITNESS]
         if known_size > size:
             self.report.find("shorter-than-known", place, "known to have held %d" % known_size)
         elif None not in self.leaves[:known_size]:
@@ -1641,10 +1790,12 @@ class Archive:
                 self.report.find("fork" if self.sound else "wrong-root", place)
 
 
-def check_archive(files, report, options, whole_only, prefix):
+def check_archive(files, report, options, whole_only, prefix, part=None):
     archive = Archive(files, report, whole_only, prefix)
     found = archive.checkpoint()
     origin, size, root = found or (None, archive.end(), None)
+    if part and found:
+        part.checkpoint = (archive.note, size, root)
     # Nobody makes this program count to a size that no files bear out: what is there is checked all the same.
     if size > archive.reach() + 65_536:
         report.find("records-missing", "", "there ought to be %d records" % size)
@@ -1660,14 +1811,15 @@ def check_archive(files, report, options, whole_only, prefix):
         # Of one with a note it is known only at the end whether it promises anything.
         code = NOT_HONOURED + "#%d" % place if "note" in receipt else NOT_HONOURED
         known.setdefault(receipt["seq"], []).append((code, receipt["hash"]))
-    records = Records(report, options.genesis, options.key, known)
+    records = Records(report, options.genesis, options.key, known, part)
     for seq, data in enumerate(archive.records):
         if data is None:
             for code, digest in known.get(seq, ()):
                 report.count("known heads and receipts compared")
                 if archive.leaves[seq] is not None and archive.leaves[seq].hex() != digest:
                     report.find(code, seq)
-            records.missing(archive.leaves[seq])
+            # A copy leaves out what stands in the tree: without its hash nobody could say which record it was.
+            records.missing(archive.leaves[seq], left_out=part is not None and seq // 256 in archive.placed)
         else:
             records.take(data)
     records.finish(size, 1 if options.genesis else 0)
@@ -1682,6 +1834,8 @@ def check_archive(files, report, options, whole_only, prefix):
             if at and instant_micros(at) > (time + 60) * 1_000_000:
                 report.find("time-against-cosignature", seq, "cosigned %d s after 1970" % time)
     check_receipt_notes(options.receipts, records.trial, report)
+    if part:
+        part.finish(records.trial, archive.leaves[0].hex() if size and archive.leaves[0] else None)
     return size
 
 
@@ -1720,15 +1874,20 @@ NOT_JUDGED = """Not judged here: what the kinds about subjects may say in `data`
 and whether a report follows from the records. For these use trialbook-verify."""
 
 
-def verdict(report, options, size):
+def verdict(report, options, size, part):
     status = report.status(options.genesis)
+    left_out = report.counts.get(LEFT_OUT, 0)
+    if status == 0 and part:
+        return ("Intact as the part of site %s, as far as this program judges: the %d records in it hold, back to the "
+                "known genesis; %d others of the log are left out."
+                % (part.certificate["copy"]["site"], size - left_out, left_out))
     if status == 0:
         return "Intact, as far as this program judges: all %d records hold, back to the known genesis." % size
     if status == 1:
         return "Broken: the evidence contradicts itself or what is known from elsewhere."
     if report.findings:
         return "Undecided: nothing contradicts itself, but something needed for a verdict is not there."
-    return "Consistent, not authenticated: %d records agree with each other; no genesis was given." % size
+    return "Consistent, not authenticated: %d records agree with each other; no genesis was given." % (size - left_out)
 
 
 def check_path(options):
@@ -1742,17 +1901,17 @@ def check_path(options):
         with open(path, "rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
         files, bundle = open_zip(data, report), True
-    if "certificate.json" in files:
-        print("Undecided: this is a site's certified copy (section 23), which this program does not judge as a whole.\n"
-              "Unpacked, its log/ is an archive of which it judges what is there. For the rest use trialbook-verify.")
-        return 3
+    is_copy = CERTIFICATE in files
+    bundle = bundle or is_copy
+    part = None
     if bundle:
-        check_manifest(files, report)
+        listed = check_manifest(files, report)
+        part = Part(files, listed, report) if is_copy else None
         archive = {name[4:]: file for name, file in files.items() if name.startswith("log/")}
     else:
         archive = files
-    size = check_archive(archive, report, options, bundle, "log/" if bundle else "")
-    print(verdict(report, options, size))
+    size = check_archive(archive, report, options, bundle, "log/" if bundle else "", part)
+    print(verdict(report, options, size, part))
     print()
     for what, count in report.counts.items():
         print("%10d  %s" % (count, what))

@@ -1,4 +1,5 @@
-// Verifies a Trialbook bundle or archive in the browser: a checker of its own, written from docs/format.md alone.
+// Verifies a Trialbook bundle, archive or certified copy in the browser: a checker of its own, written from
+// docs/format.md alone.
 // It loads nothing, sends nothing and keeps nothing. It makes no report anew and does not judge conduct.
 "use strict";
 
@@ -475,6 +476,19 @@ globalThis.trialbook = (() => {
     return { logs, witnesses, met: (keys) => quorum(new Set(keys.map((key) => key.text))) };
   }
 
+  /** A record's proof, `{ position, path, note }`: a BigInt, hashes, the checkpoint's bytes; null if it is none. */
+  function proof(bytes) {
+    const text = decode(bytes);
+    const parting = text?.indexOf("\n\n") ?? -1;
+    if (parting < 0) return null;
+    const [version, index, ...lines] = text.slice(0, parting).split("\n");
+    const position = new RegExp(`^index ${NUMBER}$`).exec(index ?? "")?.[1];
+    const path = lines.map(unbase64);
+    const wellFormed = version === "c2sp.org/tlog-proof@v1" && position !== undefined && isUnsigned64(position);
+    if (!wellFormed || path.length > 64 || !path.every((hash) => hash?.length === 32)) return null;
+    return { position: BigInt(position), path, note: encode(text.slice(parting + 2)) };
+  }
+
   // ---- The tree (section 17) ------------------------------------------------------------------------------------
 
   const leafHash = (record) => sha256(join(Uint8Array.of(0), record));
@@ -642,19 +656,22 @@ globalThis.trialbook = (() => {
     ["product", "procedure", "conditioning", "underlying_disease", "other"],
     orMissing(oneOf("none", "unlikely", "possible", "probable", "certain")),
   );
-  const DESCRIPTORS =
+  const DESCRIPTORS = (
     "seizure psychosis organic_brain_syndrome visual_disturbance cranial_nerve_disorder lupus_headache " +
     "cerebrovascular_accident vasculitis arthritis myositis urinary_casts haematuria proteinuria pyuria rash " +
     "alopecia mucosal_ulcers pleurisy pericarditis low_complement increased_dna_binding fever thrombocytopenia " +
-    "leukopenia";
+    "leukopenia"
+  ).split(" ");
 
   const ABOUT_SUBJECTS = ["enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"];
   const RESERVED = (
     "screening consent product_lot ae_assessment safety_report_sent adjudication allocation unblinding " +
     "protocol_deviation protocol_amended data_cut report_published signature query verification lock unlock " +
-    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed log_key_changed"
+    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed"
   ).split(" ");
-  const ABOUT_THE_TRIAL = ["trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted"];
+  const ABOUT_THE_TRIAL = [
+    ...["trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted", "log_key_changed"],
+  ];
   const KINDS = [...ABOUT_THE_TRIAL, ...ABOUT_SUBJECTS, ...RESERVED];
 
   const CONTENTS = {
@@ -699,6 +716,7 @@ globalThis.trialbook = (() => {
       suspected_since: DATE,
     }),
     service_key_granted: members({ "possession!": TEXT, "service!": oneOf("receipts"), "verifier_key!": TEXT }),
+    log_key_changed: members({ "possession!": TEXT, "verifier_key!": TEXT }),
     enrollment: members({
       "age~": members({ "unit!": oneOf("years", "months"), "value!": U16 }),
       "birth_year~": U16,
@@ -774,7 +792,7 @@ globalThis.trialbook = (() => {
         "definition!": TEXT,
         "status!": oneOf("complete", "partial", "none", "not_determinable"),
       }),
-      sledai: mapOf(DESCRIPTORS.split(" "), oneOf("present", "absent", "not_done")),
+      sledai: mapOf(DESCRIPTORS, oneOf("present", "absent", "not_done")),
       "status!": oneOf("done", "partial", "missed"),
     }),
     adverse_event: members({
@@ -928,15 +946,25 @@ globalThis.trialbook = (() => {
     "revoked-unknown": "admission-contradicted",
     "revoked-already": "admission-contradicted",
     "revokes-itself": "signer-not-entitled",
+    "revokes-last-log-key": "admission-contradicted",
     "opening-malformed": "admission-contradicted",
   };
   // Refusals that an earlier record, were it there, might take away (section 21).
   const MAY_REST_ON_ABSENT = [
     ...["key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled"],
-    ...["revoked-unknown", "amended-unknown", "followed-unknown", "stale-amendment", "already-void"],
+    ...["revoked-unknown", "revokes-last-log-key", "amended-unknown", "followed-unknown", "stale-amendment"],
+    "already-void",
   ];
 
   const keyId = async (publicKey) => hex(await sha256(publicKey));
+
+  /** Of a log's keys, `{ key, at, revokedAt }` each, those with which a checkpoint over `size` records has to be signed. */
+  function keysInForce(logKeys, size) {
+    const last = Math.max(size, 1);
+    return logKeys
+      .filter(({ at, revokedAt }) => at < last && (revokedAt === undefined || last <= revokedAt))
+      .map(({ key }) => key);
+  }
 
   /** Who is entitled to what, as the records so far have it. */
   class Authority {
@@ -944,6 +972,8 @@ globalThis.trialbook = (() => {
     trial = null;
     origin = null;
     grants = new Map();
+    /** The log's own keys by their ids, in the order of the records that name them. */
+    logKeys = new Map();
     sites = new Set();
     subjects = new Map();
     /** Of each record what corrections ask for: null where it cannot be read, undefined where it is not there. */
@@ -953,9 +983,10 @@ globalThis.trialbook = (() => {
     async open(event, hash) {
       if (event.kind !== "trial_opened") return "trial-not-open";
       const { data } = event;
-      this.logKey = await verifierKey(data.log_key, LOG);
-      Object.assign(this, { genesis: hash, trial: event.trial, origin: this.logKey?.name ?? null });
-      let wellFormed = this.logKey !== null && data.rule_set === 1;
+      const logKey = await verifierKey(data.log_key, LOG);
+      if (logKey) this.logKeys.set(await keyId(logKey.publicKey), { key: logKey, at: 0 });
+      Object.assign(this, { genesis: hash, trial: event.trial, origin: logKey?.name ?? null });
+      let wellFormed = logKey !== null && data.rule_set === 1;
       for (const { holder, organisation, public_key: text } of data.sponsor_keys) {
         const id = isPublicKey(text) ? await keyId(unbase64(text)) : null;
         wellFormed &&= id !== null && !this.grants.has(id);
@@ -1009,7 +1040,8 @@ globalThis.trialbook = (() => {
         if (!active && !activates) return "site-unknown";
       }
       if (event.kind === "key_granted") return this.judgeGrant(event, grant, recordedAt);
-      if (event.kind === "service_key_granted") return this.judgeServiceKey(event);
+      if (event.kind === "service_key_granted") return this.judgeRegistryKey(event, `${this.origin}/receipts`);
+      if (event.kind === "log_key_changed") return this.judgeRegistryKey(event, this.origin);
       if (event.kind === "key_revoked") return this.judgeRevocation(event, grant);
       if (event.subject === undefined) return null;
       const home = this.subjects.get(event.subject);
@@ -1042,11 +1074,12 @@ globalThis.trialbook = (() => {
       return this.possesses(publicKey, data.holder, data.public_key, data.possession);
     }
 
-    async judgeServiceKey({ data }) {
+    /** A key that no person has: one for receipts, or one of the log's own. */
+    async judgeRegistryKey({ data }, name) {
       const key = await verifierKey(data.verifier_key, LOG);
-      if (!key || key.name !== `${this.origin}/receipts`) return "grant-malformed";
-      if (this.grants.has(await keyId(key.publicKey))) return "grant-key-repeated";
-      if (this.logKey && equal(key.publicKey, this.logKey.publicKey)) return "grant-key-repeated";
+      if (!key || key.name !== name) return "grant-malformed";
+      const id = await keyId(key.publicKey);
+      if (this.grants.has(id) || this.logKeys.has(id)) return "grant-key-repeated";
       return this.possesses(key.publicKey, key.name, base64(key.publicKey), data.possession);
     }
 
@@ -1058,14 +1091,18 @@ globalThis.trialbook = (() => {
     }
 
     judgeRevocation({ key, data }, signer) {
-      const revoked = this.grants.get(data.key);
+      // Of a key that is a person's and the log's, the revocation is the person's.
+      const granted = this.grants.get(data.key);
+      const revoked = granted ?? this.logKeys.get(data.key);
       if (!revoked) return "revoked-unknown";
       if (revoked.revokedAt !== undefined) return "revoked-already";
       const ofASite = ROLES_OF_A_SITE.includes(revoked.role);
       if (signer.role === "sponsor") {
         if (data.key === key) return "revokes-itself";
         const leads = revoked.role === "principal_investigator" && revoked.by === "sponsor";
-        return !ofASite || leads ? null : "grant-not-entitled";
+        if (ofASite && !leads) return "grant-not-entitled";
+        const inForce = [...this.logKeys.values()].filter((one) => one.revokedAt === undefined);
+        return !granted && inForce.length === 1 ? "revokes-last-log-key" : null;
       }
       const own = ofASite && revoked.sites.every((site) => signer.sites.includes(site));
       return own ? null : "grant-not-entitled";
@@ -1110,7 +1147,7 @@ globalThis.trialbook = (() => {
       if (!holds) return;
       if (amends) this.records[amends.seq].amended = true;
       if (kind === "site_activated") this.sites.add(event.site);
-      if (kind === "key_revoked") this.grants.get(data.key).revokedAt = position;
+      if (kind === "key_revoked") (this.grants.get(data.key) ?? this.logKeys.get(data.key)).revokedAt = position;
       if (kind === "key_granted") {
         const publicKey = unbase64(data.public_key);
         const { holder, role: granted, sites, valid_from: from, valid_until: until } = data;
@@ -1120,6 +1157,10 @@ globalThis.trialbook = (() => {
       if (kind === "service_key_granted") {
         const key = await verifierKey(data.verifier_key, LOG);
         this.grants.set(await keyId(key.publicKey), { service: true, key, at: position, sites: [] });
+      }
+      if (kind === "log_key_changed") {
+        const key = await verifierKey(data.verifier_key, LOG);
+        this.logKeys.set(await keyId(key.publicKey), { key, at: position });
       }
     }
   }
@@ -1141,6 +1182,9 @@ globalThis.trialbook = (() => {
     "checkpoint-malformed": "The checkpoint is not a signed statement of a log's name, size and root.",
     "checkpoint-not-signed": "No known key of the log signed the checkpoint.",
     "checkpoint-of-another-log": "The checkpoint bears the name of another log.",
+    "checkpoint-signature-missing": "A log key that was in force at the checkpoint's size did not sign it.",
+    "copy-not-following":
+      "The certified copy says something of itself that does not follow from its records.",
     "entry-bundle-malformed": "A file of records is not the run of records that its path says.",
     "event-malformed": "The event is not of the form of its kind.",
     "event-of-another-log": "The event was signed for another log or another trial.",
@@ -1184,10 +1228,11 @@ globalThis.trialbook = (() => {
     "tile-missing": "A tile that the checkpoint's size demands is not there.",
   };
 
+  const OF_A_COPY = ["certificate", "proofs"];
   const CHECKS = [
     ...["zip", "files", "manifest", "checkpoint signatures", "tiles and bundles", "records in the tree", "root"],
-    ...["known checkpoints", "cosignatures", "record form", "positions", "links", "times", "event form"],
-    ...["event ids", "authority", "signatures", "genesis", "log key", "known heads and receipts"],
+    ...["known checkpoints", "cosignatures", ...OF_A_COPY, "record form", "positions", "links", "times"],
+    ...["event form", "event ids", "authority", "signatures", "genesis", "log key", "known heads and receipts"],
   ];
 
   /** What is found and how much was looked at, as a verification goes along. */
@@ -1322,8 +1367,13 @@ globalThis.trialbook = (() => {
     return lines;
   }
 
-  /** Holds every file of a bundle against its checksum and the MANIFEST. */
-  async function checkFiles(files, tally, progress) {
+  const PLACES_IN_A_BUNDLE = /^(MANIFEST|README\.html|(keys|log|reports)\/.+)$/;
+  const CERTIFICATE = "certificate.json";
+  const PLACES_IN_A_COPY =
+    /^(MANIFEST|README\.html|certificate\.json|delegation\.html|(casebooks|keys|log|proofs)\/.+)$/;
+
+  /** Holds every file of a bundle or copy against its checksum and the MANIFEST, whose lines it answers, if any. */
+  async function checkFiles(files, places, tally, progress) {
     let lines = null;
     if (!files.has("MANIFEST")) {
       tally.found("manifest", "manifest-missing", "MANIFEST");
@@ -1336,8 +1386,7 @@ globalThis.trialbook = (() => {
     for (const [path, { blob, crc }] of files) {
       progress("files", (done += 1), files.size);
       tally.looked("files");
-      const place = /^(MANIFEST|README\.html|(keys|log|reports)\/.+)$/;
-      if (!place.test(path)) tally.found("files", "file-unexpected", path, "a bundle has no such place");
+      if (!places.test(path)) tally.found("files", "file-unexpected", path, "a bundle has no such place");
       const line = path === "MANIFEST" ? undefined : lines?.get(path);
       if (line) tally.looked("manifest");
       else if (lines && path !== "MANIFEST") {
@@ -1363,6 +1412,7 @@ globalThis.trialbook = (() => {
     for (const path of lines?.keys() ?? []) {
       if (!files.has(path)) tally.found("manifest", "file-missing", path);
     }
+    return lines;
   }
 
   // ---- The archive (section 21) ---------------------------------------------------------------------------------
@@ -1464,87 +1514,134 @@ globalThis.trialbook = (() => {
     }
   }
 
-  /** The checkpoint found: `{ parsed, keys, cosigned, signed }`, or null. */
-  async function readCheckpoint(archive, anchors, openings, tally) {
+  /** The checkpoint found, `{ bytes, signed, parsed }`: read, and by nobody's word yet; null if there is none. */
+  async function readCheckpoint(archive, place, tally) {
     const check = "checkpoint signatures";
-    const place = `${archive.prefix}checkpoint`;
     const blob = archive.files.get("checkpoint");
     if (!blob) {
       tally.found(check, "checkpoint-missing", place);
       return null;
     }
-    const signed = blob.size <= NOTE_BYTES_MAX ? note(await bytesOf(blob)) : null;
-    const parsed = signed && checkpointText(signed.text);
-    if (!parsed) {
-      tally.found(check, "checkpoint-malformed", place);
-      return null;
-    }
-    const logs = anchors.key ? [anchors.key] : anchors.policy?.logs.length ? anchors.policy.logs : openings;
-    const found = { parsed, logs, cosigned: [], signed: false };
-    if (logs.length === 0) {
-      tally.found(check, "checkpoint-key-unknown", place);
-      return found;
-    }
-    const own = logs.filter((key) => key.name === parsed.origin);
-    if (own.length === 0) {
-      tally.found(check, "checkpoint-of-another-log", place, `it is of ${parsed.origin}, not ${logs[0].name}`);
-      return found;
-    }
-    const { held, failed } = await signers(signed, [...own, ...(anchors.policy?.witnesses ?? [])]);
-    if (failed) {
-      tally.found(check, "checkpoint-bad-signature", place, `the signature of ${failed.text} does not hold`);
-      return found;
-    }
-    tally.looked(check, held.length);
-    found.cosigned = held.filter(({ key }) => key.type === WITNESS);
-    found.signed = held.some(({ key }) => key.type === LOG);
-    found.by = held.find(({ key }) => key.type === LOG)?.key;
-    // Whether that is evidence the records say: they may name another key of the log.
-    found.unsigned = !found.signed;
-    if (anchors.policy) {
-      tally.looked("cosignatures", found.cosigned.length);
-      if (!anchors.policy.met(found.cosigned.map(({ key }) => key))) {
-        tally.found("cosignatures", "quorum-short", place, `${found.cosigned.length} of the policy's witnesses`);
-      }
-    }
-    return found;
+    const bytes = blob.size <= NOTE_BYTES_MAX ? await bytesOf(blob) : null;
+    const read = bytes && signedCheckpoint(bytes);
+    if (!read) tally.found(check, "checkpoint-malformed", place);
+    return read && { bytes, ...read };
   }
 
-  /** Earlier checkpoints that hold for this log, each `{ parsed, cosigned, place }`. */
-  async function usableCheckpoints(anchors, logs, tally) {
+  /** A signed checkpoint's `{ signed, parsed }`; null if the bytes are none. */
+  function signedCheckpoint(bytes) {
+    const signed = note(bytes);
+    const parsed = signed && checkpointText(signed.text);
+    return parsed && { signed, parsed };
+  }
+
+  const keysBrought = ({ key, policy }) => (key ? [key] : policy?.logs ?? []);
+
+  /** When known witnesses saw which sizes of the log: no record below may be later. */
+  async function timesSeen(checkpoints, name, witnesses) {
+    const times = [];
+    for (const { signed, parsed } of checkpoints.filter((one) => one?.parsed.origin === name)) {
+      const { held } = await signers(signed, witnesses);
+      for (const { time } of held ?? []) {
+        times.push({ size: Number(parsed.size), latest: (time + 60n) * 1000000n, time });
+      }
+    }
+    return times;
+  }
+
+  /** Whose word counts for a checkpoint: the log's keys that are known once its records are read, and the witnesses. */
+  class Trust {
+    constructor(anchors, openings, log) {
+      const brought = keysBrought(anchors);
+      this.named = log.keysNamed(brought);
+      this.logs = this.named?.map(({ key }) => key) ?? (brought.length > 0 ? brought : openings);
+      this.witnesses = anchors.policy?.witnesses ?? [];
+    }
+
+    /**
+     * Who signed: `{ by, cosigned, lacking, isSigned }`, `lacking` being the log keys that had to and have not. Instead of
+     * it, `{ strange }` if the checkpoint is of another log, `{ failed }` for the key whose signature does not hold.
+     */
+    async judge({ signed, parsed }) {
+      const own = this.logs.filter((key) => key.name === parsed.origin);
+      if (own.length === 0) return { strange: true };
+      const { held, failed } = await signers(signed, [...own, ...this.witnesses]);
+      if (failed) return { failed };
+      const by = [...new Set(held.map(({ key }) => key).filter((key) => key.type === LOG))];
+      const due = this.named ? keysInForce(this.named, Number(parsed.size)) : by;
+      const lacking = due.filter((key) => !by.some(({ text }) => text === key.text));
+      return {
+        ...{ by, lacking, cosigned: held.filter(({ key }) => key.type === WITNESS) },
+        isSigned: due.length > lacking.length,
+      };
+    }
+  }
+
+  /** Says what of the signatures on the checkpoint found does not hold; answers who signed, as far as it holds. */
+  async function judgeCheckpoint(checkpoint, place, trust, anchors, absent, tally) {
+    const found = (code, detail = "") => tally.found("checkpoint signatures", code, place, detail);
+    const nobody = { by: [], cosigned: [], isSigned: false };
+    if (trust.logs.length === 0) {
+      found("checkpoint-key-unknown");
+      return nobody;
+    }
+    const { strange, failed, by, cosigned, lacking, isSigned } = await trust.judge(checkpoint);
+    if (strange) found("checkpoint-of-another-log", `it is of ${checkpoint.parsed.origin}, not ${trust.logs[0].name}`);
+    if (failed) found("checkpoint-bad-signature", `the signature of ${failed.text} does not hold`);
+    if (strange || failed) return nobody;
+    tally.looked("checkpoint signatures", by.length + cosigned.length);
+    if (by.length === 0) {
+      found("checkpoint-not-signed");
+      return nobody;
+    }
+    for (const { text } of lacking) {
+      const said = `${text} has not signed, which at a size of ${checkpoint.parsed.size} had to`;
+      found(absent ? "authority-undecided" : "checkpoint-signature-missing", said);
+    }
+    if (anchors.policy) {
+      tally.looked("cosignatures", cosigned.length);
+      if (!anchors.policy.met(cosigned.map(({ key }) => key))) {
+        tally.found("cosignatures", "quorum-short", place, `${cosigned.length} of the policy's witnesses`);
+      }
+    }
+    return { by, cosigned, isSigned };
+  }
+
+  /** Of the checkpoints known from elsewhere, `{ signed, parsed, place }`, those that are this log's. */
+  async function usableCheckpoints(known, trust, tally) {
     const usable = [];
-    for (const [at, text] of anchors.checkpoints.entries()) {
+    for (const [at, checkpoint] of known.entries()) {
       const place = `known checkpoint ${at + 1}`;
       tally.looked("known checkpoints");
-      const signed = note(encode(text));
-      const parsed = signed && checkpointText(signed.text);
-      const own = logs.filter((key) => key.name === parsed?.origin);
-      const answer = parsed ? await signers(signed, [...own, ...(anchors.policy?.witnesses ?? [])]) : {};
-      if (!answer.held?.some(({ key }) => key.type === LOG)) {
-        tally.found("known checkpoints", "known-checkpoint-unusable", place);
-        continue;
-      }
-      usable.push({ parsed, place, cosigned: answer.held.filter(({ key }) => key.type === WITNESS) });
+      const { isSigned } = checkpoint ? await trust.judge(checkpoint) : {};
+      if (isSigned) usable.push({ ...checkpoint, place });
+      else tally.found("known checkpoints", "known-checkpoint-unusable", place);
     }
     return usable;
   }
 
   const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-  /** Holds records, tiles and root of an archive against one another; answers the facts to show. */
-  async function checkArchive(archive, anchors, tally, progress) {
+  /**
+   * Holds records, tiles and root of an archive against one another; answers the facts to show. Of a certified copy,
+   * `partOf` answers, by the checkpoint, what holds its own statements against the records.
+   */
+  async function checkArchive(archive, anchors, partOf, tally, progress) {
     const openings = await logKeysOf(await archive.firstRecord(), anchors.genesis);
-    const checkpoint = await readCheckpoint(archive, anchors, openings, tally);
-    const known = await usableCheckpoints(anchors, checkpoint?.logs ?? [], tally);
+    const placeOfCheckpoint = `${archive.prefix}checkpoint`;
+    const checkpoint = await readCheckpoint(archive, placeOfCheckpoint, tally);
+    const brought = anchors.checkpoints.map((text) => signedCheckpoint(encode(text)));
+    const part = await partOf?.(checkpoint);
     const reach = archive.reach;
     const size = checkpoint ? Number(checkpoint.parsed.size) : sizeByFiles(archive);
     const held = Math.min(size, 256 * reach);
-    const bounds = [...known, ...(checkpoint ? [checkpoint] : [])].flatMap(({ parsed, cosigned }) =>
-      cosigned.map(({ time }) => ({ size: Number(parsed.size), latest: (time + 60n) * 1000000n, time })),
-    );
-    const log = new Log(anchors, bounds, tally);
+    const name = [...keysBrought(anchors), ...openings][0]?.name;
+    const bounds = await timesSeen([checkpoint, ...brought], name, anchors.policy?.witnesses ?? []);
+    const log = new Log(anchors, bounds, part, tally);
     const levels = [new Uint8Array(32 * held)];
     const above = [];
+    // Tiles of level 0 of which some hashes are nowhere.
+    const holed = new Set();
     let [disputed, unknown] = [null, held < size];
     for (let index = 0; 256 * index < held; index += 1) {
       const width = Math.min(256, held - 256 * index);
@@ -1562,7 +1659,10 @@ globalThis.trialbook = (() => {
         if (hash && tile && !equal(hash, hashAt(tile, at))) differing.push(at);
       }
       const holes = !tile && hashes.includes(null);
-      reportAbsent(records.slice(0, readable), 256 * index, place, absent, tally);
+      if (holes) holed.add(index);
+      // Whose hash is in the tree, a copy leaves out; without it nobody could say which record it was.
+      if (part && tile && !absent) log.leftOut += records.slice(0, readable).filter((record) => !record).length;
+      else reportAbsent(records.slice(0, readable), 256 * index, place, absent, tally);
       if (width === 256) {
         const due = await archive.hashAbove(index);
         let made = await fullTileHash(leaves);
@@ -1585,7 +1685,7 @@ globalThis.trialbook = (() => {
         if (differing.length > 0) disputed = { differing, hashes, index, width, place };
       }
       levels[0].set(leaves, 256 * index * 32);
-      await log.records(records, hashes, leaves, 256 * index);
+      await log.records(records, hashes, tile ? leaves : null, 256 * index);
       progress("records", 256 * index + width, held);
       await pause();
     }
@@ -1605,29 +1705,29 @@ globalThis.trialbook = (() => {
       tally.looked("root");
       if (!equal(root, checkpoint.parsed.root)) {
         const said = `${hex(root)} is made of the tree, ${hex(checkpoint.parsed.root)} is signed`;
-        tally.found("root", "wrong-root", `${archive.prefix}checkpoint`, said);
+        tally.found("root", "wrong-root", placeOfCheckpoint, said);
       }
     }
-    await checkCopies(archive, levels, held, tally);
-    for (const { parsed, place } of known) {
+    await checkCopies(archive, levels, holed, unknown, tally);
+    // Which keys had to sign, only the records say.
+    const trust = new Trust(anchors, openings, log);
+    const judged =
+      checkpoint && (await judgeCheckpoint(checkpoint, placeOfCheckpoint, trust, anchors, log.absent, tally));
+    for (const { parsed, place } of await usableCheckpoints(brought, trust, tally)) {
       const earlier = Number(parsed.size);
       if (earlier > size) {
         tally.found("known checkpoints", "shorter-than-known", place, `it has ${earlier} records, these are ${size}`);
       } else if (earlier <= held && !unknown) {
         const then = await rootAt(levels, earlier);
         if (equal(then, parsed.root)) continue;
-        const both = checkpoint?.signed && root && equal(root, checkpoint.parsed.root);
+        const both = judged?.isSigned && root && equal(root, checkpoint.parsed.root);
         const said = `of ${earlier} records under ${hex(parsed.root)}; here they are under ${hex(then)}`;
         tally.found("known checkpoints", both ? "fork" : "wrong-root", place, said);
       }
     }
     await log.end(size);
-    if (checkpoint?.unsigned) {
-      const code = log.logKeyChanges ? "checkpoint-key-unknown" : "checkpoint-not-signed";
-      const said = log.logKeyChanges ? "the log names a further key, which this page does not follow" : "";
-      tally.found("checkpoint signatures", code, `${archive.prefix}checkpoint`, said);
-    }
-    return { checkpoint, log, size };
+    await part?.end(log);
+    return { checkpoint: checkpoint && { ...checkpoint, ...judged }, log, part, size };
   }
 
   const counted = (list) => `${list.length} of its hashes ${list.length === 1 ? "is" : "are"} not the record's`;
@@ -1712,8 +1812,8 @@ globalThis.trialbook = (() => {
     return root;
   }
 
-  /** Files within the tree that nothing has asked for, such as superseded partial tiles. */
-  async function checkCopies(archive, levels, size, tally) {
+  /** Files within the tree that nothing has asked for, such as superseded partial tiles, where the tree is known. */
+  async function checkCopies(archive, levels, holed, unknown, tally) {
     for (const [path, blob] of archive.files) {
       const tile = tilePath(path);
       if (!tile || archive.used.has(path)) continue;
@@ -1727,6 +1827,7 @@ globalThis.trialbook = (() => {
         if (archive.inBundle) tally.found("tiles and bundles", "file-unexpected", place, "it is beyond the checkpoint");
         continue;
       }
+      if (level === 0 ? holed.has(Number(tile.index)) : unknown) continue;
       const due = hashes.subarray(32 * start, 32 * (start + width));
       tally.looked("tiles and bundles");
       if (tile.level === "entries") {
@@ -1754,15 +1855,15 @@ globalThis.trialbook = (() => {
   });
 
   class Log {
-    /** Hashes of the records that receipts are about, by position. */
+    /** Hashes of the records that receipts are about, by position; null of one of which nothing is known. */
     promised = new Map();
-    logKeyNamed = null;
-    logKeyChanges = false;
     head = "0".repeat(64);
     last = null;
     genesis = null;
     count = 0;
     bytes = 0;
+    /** How many records a certified copy leaves out. */
+    leftOut = 0;
     absent = false;
     open = false;
     underivable = false;
@@ -1770,15 +1871,17 @@ globalThis.trialbook = (() => {
     authority = new Authority();
     pending = [];
 
-    constructor(anchors, bounds, tally) {
-      Object.assign(this, { anchors, bounds, tally });
+    constructor(anchors, bounds, part, tally) {
+      Object.assign(this, { anchors, bounds, part, tally });
       this.tally.looked("known heads and receipts", anchors.heads.length + anchors.receipts.length);
     }
 
-    /** Takes the records of one bundle; `leaves` are the tree's hashes of the same places. */
+    /** Takes the records of one bundle; `leaves` are the tree's hashes of the same places, null if it has none. */
     async records(records, hashes, leaves, start) {
       for (const [at, bytes] of records.entries()) {
-        const hash = hex(hashes[at] ?? hashAt(leaves, at));
+        const known = hashes[at] ?? (leaves && hashAt(leaves, at));
+        // Of a record that is neither here nor in the tree, nobody can say which it was.
+        const hash = known && hex(known);
         this.hold(start + at, hash, Boolean(bytes));
         if (bytes) await this.record(bytes, hash, start + at);
         this.absent ||= !bytes;
@@ -1793,14 +1896,15 @@ globalThis.trialbook = (() => {
       const place = `record ${position}`;
       const said = (due) => `has hash ${hash}; ${due} is known`;
       if (position === 0) this.genesis = hash;
-      if (position === 0 && this.anchors.genesis !== null) {
+      if (position === 0 && hash !== null && this.anchors.genesis !== null) {
         this.tally.looked("genesis");
         if (hash !== this.anchors.genesis) {
           this.tally.found("genesis", "genesis-differs", place, said(this.anchors.genesis), position);
         }
       }
       const check = "known heads and receipts";
-      for (const head of this.anchors.heads.filter((one) => one.size === position + 1 && one.hash !== hash)) {
+      for (const head of this.anchors.heads.filter((one) => one.size === position + 1)) {
+        if (hash === null || head.hash === hash) continue;
         this.tally.found(check, "known-head-differs", place, said(head.hash), position);
       }
       if (this.anchors.receipts.some((one) => one.seq === position)) this.promised.set(position, hash);
@@ -1832,8 +1936,8 @@ globalThis.trialbook = (() => {
       this.tally.looked("positions");
       if (seq > position) found("positions", "position-missing", " /seq", `says ${seq}`);
       if (seq < position) found("positions", "position-repeated", " /seq", `says ${seq}`);
-      this.tally.looked("links");
-      if (prev !== this.head) {
+      if (this.head !== null) this.tally.looked("links");
+      if (this.head !== null && prev !== this.head) {
         found("links", "broken-link", " /prev", `names ${prev}; the record before it has hash ${this.head}`);
       }
       if (this.last !== null) {
@@ -1854,11 +1958,11 @@ globalThis.trialbook = (() => {
       }
       const bytesOfEvent = encode(read.text.slice(...read.spans.event));
       const formFault = eventFault(event, bytesOfEvent.length);
-      this.logKeyChanges ||= event.kind === "log_key_changed";
       if (formFault) {
         found("event form", formFault[0], ` /event${formFault[1]}`, "");
         return;
       }
+      await this.part?.record(event, hash, position);
       await this.event(event, bytesOfEvent, unbase64(read.value.signature), recordedAt, hash, position, found);
     }
 
@@ -1869,7 +1973,6 @@ globalThis.trialbook = (() => {
       if (position === 0) {
         refused = await authority.open(event, hash);
         this.open = authority.genesis !== null;
-        this.logKeyNamed = event.data.log_key;
       } else if (this.open) {
         refused = await authority.judge(event, recordedAt);
       } else {
@@ -1878,9 +1981,7 @@ globalThis.trialbook = (() => {
         return;
       }
       this.tally.looked("authority");
-      // What is not known here may be a key of the log, which this page does not follow.
-      const mayBeLogKey = this.logKeyChanges && refused === "revoked-unknown";
-      if (mayBeLogKey || (this.absent && MAY_REST_ON_ABSENT.includes(refused))) {
+      if (this.absent && MAY_REST_ON_ABSENT.includes(refused)) {
         found("authority", "authority-undecided", " /event", refused);
       } else if (refused) {
         const check = refused === "grant-without-possession" ? "signatures" : "authority";
@@ -1916,12 +2017,14 @@ globalThis.trialbook = (() => {
       for (const head of this.anchors.heads.filter((one) => one.size > size)) {
         this.tally.found(check, "shorter-than-known", `known head ${head.size}`, `these are ${size} records`);
       }
-      // Where another log key has taken over, which takes a later version to follow, the given one may be that.
+      // The record that names the known key may be one that is not there.
       const { key } = this.anchors;
-      if (key && this.logKeyNamed !== null && !this.logKeyChanges) {
+      const named = [...this.authority.logKeys.values()];
+      const isNamed = named.some((one) => one.key.text === key?.text);
+      if (key && this.open && (isNamed || !this.absent)) {
         this.tally.looked("log key");
-        if (this.logKeyNamed !== key.text) {
-          const said = `names ${this.logKeyNamed}`;
+        if (!isNamed) {
+          const said = named.length > 0 ? `names ${named[0].key.text}, and no later record names ${key.text}` : "";
           this.tally.found("log key", "log-key-differs", "record 0 /event/data/log_key", said, 0);
         }
       }
@@ -1931,11 +2034,20 @@ globalThis.trialbook = (() => {
         const fault = receipt.note === undefined ? null : await this.noteFault(receipt);
         if (fault !== null) {
           this.tally.found(check, "receipt-unusable", place, fault, seq);
-        } else if (there !== receipt.hash) {
+        } else if (there !== null && there !== receipt.hash) {
           const has = there === undefined ? `these are ${size} records` : `has hash ${there}`;
           this.tally.found(check, "receipt-not-honoured", place, `${has}; ${receipt.hash} is promised`, seq);
         }
       }
+    }
+
+    /** The log keys that the records name, if they are those of the log that is known (section 21); else null. */
+    keysNamed(brought) {
+      const named = [...this.authority.logKeys.values()];
+      const isKnown = this.anchors.genesis === null || this.anchors.genesis === this.genesis;
+      const isNamed = (text) => named.some(({ key }) => key.text === text);
+      const isAnchored = brought.length === 0 || brought.some(({ text }) => isNamed(text));
+      return named.length > 0 && isKnown && isAnchored ? named : null;
     }
 
     /** Why a receipt's note is no promise of this log, or null (sections 15 and 19). */
@@ -1944,13 +2056,172 @@ globalThis.trialbook = (() => {
       const promise = signed && receiptText(signed.text);
       if (!promise) return "its note is none";
       if (promise.origin !== this.authority.origin) return `its note is of ${promise.origin}`;
-      const keys = [...this.authority.grants.values()].filter((grant) => grant.service).map((grant) => grant.key);
-      const { held } = await signers(signed, keys);
+      const grants = [...this.authority.grants.values()].filter(({ service }) => service);
+      const binding = grants.filter(({ revokedAt }) => revokedAt === undefined || seq <= revokedAt);
+      const { held } = await signers(signed, binding.map(({ key }) => key));
       if (!held?.length) return "no key for receipts that the log grants has signed it";
       const { first, count, root } = promise;
       const leads = seq >= first && (await included(unhex(hash), seq - first, count, path.map(unhex), root));
       return leads ? null : "its path does not lead to its note";
     }
+  }
+
+  // ---- Certified copies (section 23) ----------------------------------------------------------------------------
+
+  const CERTIFICATE_BYTES_MAX = 16384;
+  // A path of at most 64 hashes, and a checkpoint.
+  const PROOF_BYTES_MAX = 2 * NOTE_BYTES_MAX;
+  const CERTIFICATE_SHAPE = members({
+    certified_by: members({
+      "actor!": members({ "id!": ACTOR, "organisation!": TEXT, "role!": ROLE }),
+      "key!": HASH,
+      "signature!": TEXT,
+    }),
+    "copy!": members({
+      "contents!": HASH,
+      "genesis!": HASH,
+      "made_at!": INSTANT,
+      "origin!": TEXT,
+      "records_of_site!": COUNT,
+      "records_of_trial!": COUNT,
+      "root!": HASH,
+      "site!": SITE,
+      "size!": COUNT,
+      "subjects!": COUNT,
+      "texts!": oneOf("sealed", "opened"),
+      "trial!": is(isTrial),
+    }),
+  });
+
+  /** What a copy says of itself, held against its records as they are read. */
+  class Part {
+    certificate = null;
+    /** Proofs that are there and not yet looked for, by their paths. */
+    proofs = new Map();
+    ofSite = 0;
+    ofTrial = 0;
+    subjects = new Set();
+    /** Whether the signature of whoever certifies the copy holds; null without one. */
+    signatureHolds = null;
+
+    /** Of a copy's `files`, the `lines` of its MANIFEST, or null, and its checkpoint, or null. */
+    static async of(files, lines, checkpoint, tally) {
+      const part = Object.assign(new Part(), { files, lines, checkpoint, tally });
+      const { blob } = files.get(CERTIFICATE);
+      const bytes = blob.size <= CERTIFICATE_BYTES_MAX ? await bytesOf(blob) : null;
+      try {
+        const { value, text, spans } = canonical(bytes ?? new Uint8Array());
+        if (CERTIFICATE_SHAPE(value) === null) {
+          part.certificate = value;
+          part.message = encode(`trialbook certified copy v1\n${text.slice(...spans.copy)}`);
+        }
+      } catch (error) {
+        if (!(error instanceof NotCanonical)) throw error;
+      }
+      part.holds(part.certificate !== null, "is no certificate");
+      for (const path of [...files.keys()].filter((one) => one.startsWith("proofs/"))) {
+        if (/^proofs\/(0|[1-9][0-9]{0,15})$/.test(path)) part.proofs.set(path, files.get(path).blob);
+        else tally.found("proofs", "file-unexpected", path, "it is no record's proof");
+      }
+      return part;
+    }
+
+    /** Counts one statement of the certificate, and says if it does not hold. */
+    holds(held, what) {
+      this.tally.looked("certificate");
+      if (!held) this.tally.found("certificate", "copy-not-following", CERTIFICATE, what);
+    }
+
+    /** Takes in a record that is there, by its event. */
+    async record({ site, subject }, hash, position) {
+      if (subject === undefined) {
+        this.ofTrial += 1;
+        return;
+      }
+      this.ofSite += 1;
+      this.subjects.add(subject);
+      const { tally } = this;
+      if (this.certificate && site !== this.certificate.copy.site) {
+        const said = "is of another site's subject";
+        tally.found("certificate", "copy-not-following", `record ${position} /event/site`, said, position);
+      }
+      const path = `proofs/${position}`;
+      const blob = this.proofs.get(path);
+      if (!this.proofs.delete(path)) {
+        tally.found("proofs", "file-missing", path, "the record has no proof");
+        return;
+      }
+      tally.looked("proofs");
+      const fault = this.checkpoint && (await this.proofFault(blob, hash, position));
+      if (fault) tally.found("proofs", "copy-not-following", path, fault);
+    }
+
+    /** What keeps a file from being a record's proof under the copy's checkpoint, or null. */
+    async proofFault(blob, hash, position) {
+      const { bytes, parsed } = this.checkpoint;
+      const read = blob.size <= PROOF_BYTES_MAX ? proof(await bytesOf(blob)) : null;
+      if (!read) return "is no proof";
+      if (read.position !== BigInt(position)) return `is the proof of a record at position ${read.position}`;
+      if (!equal(read.note, bytes)) return "is under another checkpoint than the copy";
+      const leads = await included(unhex(hash), position, Number(parsed.size), read.path, parsed.root);
+      return leads ? null : `does not prove the record with hash ${hash}`;
+    }
+
+    /** What can be said only once all records were read. */
+    async end(log) {
+      for (const path of this.proofs.keys()) {
+        this.tally.found("proofs", "file-unexpected", path, "no record of a subject stands there");
+      }
+      if (!this.certificate) return;
+      const { copy, certified_by: by } = this.certificate;
+      const follows = (held, what) => this.holds(held, `what it states does not follow from the records: ${what}`);
+      const { authority } = log;
+      if (this.lines) follows(copy.contents === (await contentsOf(this.lines)), "its contents");
+      if (this.checkpoint) {
+        const { size, root } = this.checkpoint.parsed;
+        follows(BigInt(copy.size) === size && copy.root === hex(root), "the checkpoint");
+      }
+      if (log.genesis !== null) follows(copy.genesis === log.genesis, "the genesis");
+      if (log.open) {
+        follows(copy.trial === authority.trial, "the trial");
+        follows(copy.origin === authority.origin, "the log's name");
+        follows(authority.sites.has(copy.site), "the site, which is not active");
+      }
+      const found = [this.ofSite, this.ofTrial, this.subjects.size];
+      const stated = [copy.records_of_site, copy.records_of_trial, copy.subjects];
+      follows(stated.every((count, at) => count === found[at]), "how many records and subjects it has");
+      if (!by || !log.open) return;
+      this.signatureHolds = await this.isCertified(by, copy.site, authority);
+      follows(this.signatureHolds, "who certifies it");
+    }
+
+    async isCertified({ actor, key, signature }, site, authority) {
+      const grant = authority.signer({ key });
+      if (!grant || grant.revokedAt !== undefined || !authority.isHolder(actor, grant)) return false;
+      const ofSite = grant.sites.length === 0 || grant.sites.includes(site);
+      const bytes = unbase64(signature);
+      return ofSite && bytes !== null && signatureHolds(grant.publicKey, this.message, bytes);
+    }
+
+    /** What there is to say of the copy, as facts. */
+    get facts() {
+      if (!this.certificate) return [];
+      const { copy, certified_by: by } = this.certificate;
+      const told = { true: "the signature holds", false: "the signature does NOT hold", null: "not judged" };
+      const who = by && `${by.actor.id} (${by.actor.role}, ${by.actor.organisation})`;
+      const texts = copy.texts === "sealed" ? "free text stays sealed" : "free text was opened for them";
+      return [
+        ["part", `site ${copy.site}, copied at ${copy.made_at}`],
+        ["certified by", by ? `${who}: ${told[this.signatureHolds]}` : "nobody's key"],
+        ["pages", `for people, and checked by their digests alone; ${texts}`],
+      ];
+    }
+  }
+
+  /** What a certificate pins of the other files: the digest of the MANIFEST without its line for the certificate. */
+  function contentsOf(lines) {
+    const others = [...lines].filter(([path]) => path !== CERTIFICATE);
+    return sha256(encode(others.map(([path, { hash, length }]) => `${hash} ${length} ${path}\n`).join(""))).then(hex);
   }
 
   // ---- All of it ------------------------------------------------------------------------------------------------
@@ -2006,19 +2277,12 @@ globalThis.trialbook = (() => {
     }
   }
 
-  /** What is no bundle and no archive, and would be called broken by the rules of these. */
-  class NotForThisPage extends Error {}
-
-  /** The archive's files of a bundle or directory, by the archive's own paths, and the prefix they stand under. */
-  function archiveOf(files) {
-    const prefix = ["", "log/", "archive/"].find((one) =>
-      [...files.keys()].some((path) => path === `${one}checkpoint` || path.startsWith(`${one}tile/`)),
-    );
-    const within = [...files].filter(([path]) => path.startsWith(prefix ?? "log/"));
-    return {
-      prefix: prefix ?? "log/",
-      blobs: new Map(within.map(([path, { blob }]) => [path.slice((prefix ?? "log/").length), blob])),
-    };
+  /** The archive's files by the archive's own paths, and the prefix they stand under. */
+  function archiveOf(files, bundle) {
+    const holds = (one) => [...files.keys()].some((path) => path === `${one}checkpoint` || path.startsWith(`${one}tile/`));
+    const prefix = bundle ? "log/" : ["", "log/", "archive/"].find(holds) ?? "";
+    const within = [...files].filter(([path]) => path.startsWith(prefix));
+    return { prefix, blobs: new Map(within.map(([path, { blob }]) => [path.slice(prefix.length), blob])) };
   }
 
   const isBundle = (files) =>
@@ -2041,17 +2305,16 @@ globalThis.trialbook = (() => {
       tally.found("zip", "zip-malformed", "(zip)", error.message);
       unread = error;
     }
-    let result = { checkpoint: null, log: null, size: 0 };
-    if (files.has("certificate.json")) {
-      throw new NotForThisPage(
-        "This is a site's certified copy. This page checks bundles and archives: use trialbook-verify.",
-      );
-    }
+    let result = { checkpoint: null, log: null, part: null, size: 0 };
+    const copy = files.has(CERTIFICATE);
     if (!unread) {
-      const bundle = !(input instanceof Map) || isBundle(files);
-      if (bundle) await checkFiles(files, tally, progress);
-      const { prefix, blobs } = archiveOf(files);
-      result = await checkArchive(new Archive(blobs, prefix, bundle, tally), anchors, tally, progress);
+      const bundle = copy || !(input instanceof Map) || isBundle(files);
+      const places = copy ? PLACES_IN_A_COPY : PLACES_IN_A_BUNDLE;
+      const lines = bundle ? await checkFiles(files, places, tally, progress) : null;
+      const partOf = copy ? (checkpoint) => Part.of(files, lines, checkpoint, tally) : null;
+      const { prefix, blobs } = archiveOf(files, bundle);
+      const archive = new Archive(blobs, prefix, bundle, tally);
+      result = await checkArchive(archive, anchors, partOf, tally, progress);
     }
     return report(tally, anchors, result, files, unread);
   }
@@ -2059,7 +2322,8 @@ globalThis.trialbook = (() => {
   const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
   /** The verdict of section 15, its status, and the sentence that says so. */
-  function verdictOf(tally, anchors, checkpoint, records, unread, unmade) {
+  function verdictOf(tally, anchors, { checkpoint, log, part }, unread, unmade) {
+    const records = log?.count ?? 0;
     const evidence = tally.findings.filter((finding) => finding.evidence).length;
     const absence = tally.findings.length - evidence;
     const of = plural(records, "record", "records");
@@ -2075,23 +2339,39 @@ globalThis.trialbook = (() => {
       const why = "but no genesis was given to hold them against";
       return ["consistent", 3, `Consistent, not authenticated: all ${of} hold, ${why}.${unmade}`];
     }
-    const under = checkpoint?.signed ? ", under the checkpoint that the log signed" : "";
+    const under = checkpoint?.isSigned ? ", under the checkpoint that the log signed" : "";
+    if (part) {
+      const [hold, rest] = [`the ${of} in it hold, back to the known genesis${under}`, log.leftOut];
+      const leftOut = `${plural(rest, "other of the log is", "others of the log are")} left out`;
+      return ["intact", 0, `Intact as the part of site ${part.certificate.copy.site}: ${hold}; ${leftOut}.`];
+    }
     return ["intact", 0, `Intact: all ${of} hold, back to the known genesis${under}.${unmade}`];
   }
 
-  async function report(tally, anchors, { checkpoint, log, size }, files, unread) {
+  async function report(tally, anchors, result, files, unread) {
+    const { checkpoint, log, part, size } = result;
     const records = log?.count ?? 0;
-    const remade = [...files.keys()].every((path) => !/^reports\/.*\.json$/.test(path));
-    const unmade = remade ? "" : " The reports in it were not made anew here.";
-    const [verdict, status, sentence] = verdictOf(tally, anchors, checkpoint, records, unread, unmade);
+    const reports = [...files.keys()].some((path) => /^reports\/.*\.json$/.test(path));
+    const unmade = reports ? " The reports in it were not made anew here." : "";
+    const [verdict, status, sentence] = verdictOf(tally, anchors, result, unread, unmade);
     const facts = [["records", `${records} (${log?.bytes ?? 0} bytes)`]];
-    if (log?.genesis) facts.push(["head", log.head], ["genesis", log.genesis]);
+    if (log?.leftOut > 0) {
+      facts.push(["left out", `${plural(log.leftOut, "record", "records")} of others; nothing shows that none belongs here`]);
+    }
+    if (log?.count > 0 && log.head) facts.push(["head", log.head]);
+    if (log?.genesis) facts.push(["genesis", log.genesis]);
+    facts.push(...(part?.facts ?? []));
     if (checkpoint) {
       facts.push(["origin", checkpoint.parsed.origin]);
       facts.push(["size", `${checkpoint.parsed.size} records under root ${hex(checkpoint.parsed.root)}`]);
     }
-    if (checkpoint?.by) facts.push(["signed", checkpoint.by.text]);
+    for (const key of checkpoint?.by ?? []) facts.push(["signed", key.text]);
     for (const { key, time } of checkpoint?.cosigned ?? []) facts.push(["cosigned", `${key.name} at second ${time}`]);
+    const logKeys = [...(log?.authority.logKeys.values() ?? [])];
+    for (const { key, at, revokedAt } of logKeys.length > 1 ? logKeys : []) {
+      const until = revokedAt === undefined ? "in force" : `revoked by record ${revokedAt}`;
+      facts.push(["log key", `${key.text}, named by record ${at}, ${until}`]);
+    }
     for (const { seq, note: signed } of log ? anchors.receipts : []) {
       const by = signed === undefined ? "has no note: taken at the word of whoever brings it" : "has a signed note";
       facts.push([`receipt of record ${seq}`, by]);
@@ -2101,12 +2381,14 @@ globalThis.trialbook = (() => {
     }
     const by = (await browserVerifies()) ? "the browser" : "this page's own arithmetic, since the browser lacks it";
     facts.push(["Ed25519", `verified by ${by}; the strict rules on points and numbers by this page`]);
-    const checks = CHECKS.map((name) => ({ name, ...tally.counts.get(name) }));
+    const made = CHECKS.filter((name) => part || !OF_A_COPY.includes(name));
+    const checks = made.map((name) => ({ name, ...tally.counts.get(name) }));
     const findings = tally.findings
       .map((finding, order) => ({ finding, order }))
       .sort((a, b) => a.finding.position - b.finding.position || a.order - b.order)
       .map(({ finding }) => finding);
-    return { verdict, status, sentence, facts, checks, findings, notChecked: NOT_CHECKED, size };
+    const notChecked = NOT_CHECKED.filter(([what]) => what !== (part ? "reports" : "pages"));
+    return { verdict, status, sentence, facts, checks, findings, notChecked, size, logKeys };
   }
 
   const NOT_CHECKED = [
@@ -2115,6 +2397,11 @@ globalThis.trialbook = (() => {
       "To make a report anew takes the program that made it, which trialbook-verify has. Here a report is only held " +
         "against the MANIFEST.",
     ],
+    [
+      "pages",
+      "A copy's pages are held against the MANIFEST, which its certificate pins, and not against the records: where a " +
+        "value matters, look it up in the record.",
+    ],
     ["conduct", "Whether what was recorded keeps the trial's rules touches no verdict; trialbook-verify lists it."],
     ["sealed texts", "Their form is checked, their words are not: that takes the subject's text key."],
   ];
@@ -2122,9 +2409,10 @@ globalThis.trialbook = (() => {
   return {
     ...{ canonical, interval, instant, clinicalTime, isDecimal, isTrial, isSite, isSubject, isActor, isZone, isEventId },
     ...{ signatureHolds, browserVerifies, eventMessage, possessionMessage, keyId, verifierKey, note, signers, policy },
-    ...{ checkpointText, receiptText, leafHash, nodeHash, fullTileHash, rootAt, included, tilePath, pathOfTile, entries },
-    ...{ kindsOf, sealed: SEALED, record: RECORD, meanings: { ...EVIDENCE, ...ABSENCE }, manifest, readAnchors, verify },
-    ...{ hex, unhex, base64, unbase64, encode, sha256, LOG, WITNESS, NotForThisPage },
+    ...{ checkpointText, receiptText, proof, keysInForce, leafHash, nodeHash, fullTileHash, rootAt, included, tilePath, pathOfTile, entries },
+    ...{ kindsOf, descriptors: DESCRIPTORS, sealed: SEALED, record: RECORD, meanings: { ...EVIDENCE, ...ABSENCE } },
+    ...{ manifest, readAnchors, verify },
+    ...{ hex, unhex, base64, unbase64, encode, sha256, LOG, WITNESS },
   };
 })();
 
@@ -2163,6 +2451,10 @@ globalThis.trialbook = (() => {
     return make("li", {}, line, make("p", {}, meaning), ...more);
   }
 
+  /** A fact's text, in which hashes and keys stand so that each character of theirs can be compared. */
+  const told = (value) =>
+    value.split(/([A-Za-z0-9+/=.-]{40,})/).map((part, at) => (at % 2 === 1 ? make("code", {}, part) : part));
+
   const MARKS = { intact: "\u2713", broken: "\u2717", undecided: "?", consistent: "?" };
 
   function show(report) {
@@ -2175,7 +2467,7 @@ globalThis.trialbook = (() => {
       parts.push(make("h2", {}, `Findings (${report.findings.length})`), make("ol", {}, ...shown.map(finding)));
       if (more > 0) parts.push(make("p", {}, `and ${more} more`));
     }
-    const facts = report.facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+    const facts = report.facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, ...told(value))]);
     parts.push(make("h2", {}, "What was verified"), make("dl", {}, ...facts));
     const answer = ({ count, faults }) =>
       faults > 0 ? `${faults} ${faults === 1 ? "does" : "do"} not hold` : count > 0 ? "ok" : "nothing to check";
@@ -2228,8 +2520,7 @@ globalThis.trialbook = (() => {
         }),
       );
     } catch (error) {
-      const why = error instanceof trialbook.NotForThisPage ? "" : "the files cannot be read. ";
-      say("undecided", `Not verified: ${why}${error.message}`);
+      say("undecided", `Not verified: the files cannot be read. ${error.message}`);
     }
     progress.hidden = true;
     saying.textContent = "";

@@ -14,7 +14,7 @@ const SCRIPT: &str = include_str!("../assets/verify.js");
 /// Runs its one script and has its one style, which the page names by the same hash for those who open it from disk.
 /// There is nothing it may load or call.
 const POLICY: &str = concat!(
-    "default-src 'none'; script-src 'self'; style-src 'sha256-jEzv/z9brCpWO2xmEoazS8z60r+dlekqU93MFrks2X4='; img-src data:; ",
+    "default-src 'none'; script-src 'self'; style-src 'sha256-/QFfM9NzzAKVjYMlnfK7aRLzNzJ0foGQNVWeBaVa19A='; img-src data:; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
 

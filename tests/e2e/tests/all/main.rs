@@ -6,6 +6,7 @@ mod access;
 mod amendments;
 mod beside;
 mod browser;
+mod checkers;
 mod copies;
 mod demo;
 mod evidence;
