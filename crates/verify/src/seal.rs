@@ -118,8 +118,8 @@ impl Trust<'_> {
             judged.found.push((Absence::CheckpointKeyUnknown.into(), detail.to_owned()));
             return judged;
         }
-        if let [key] = keys.as_slice()
-            && key.name() != claim.origin()
+        if let Some(key) = keys.first()
+            && keys.iter().all(|key| key.name() != claim.origin())
         {
             let detail = format!("it is of {}; the known key is of {}", claim.origin(), key.name());
             judged.found.push((Evidence::CheckpointOfAnotherLog.into(), detail));

@@ -253,6 +253,9 @@ fn three_checkers_agree_about_a_log_in_which_one_log_key_follows_another() {
         });
         checkers.find(&spoilt, key, 1, &["checkpoint-bad-signature at log/checkpoint"]);
     }
+    // Of another log by its name, whichever keys are known.
+    let renamed = with_checkpoint(&after, |found| found.replacen("localhost/small", "localhost/other", 1));
+    checkers.find(&renamed, &old, 1, &["checkpoint-of-another-log at log/checkpoint"]);
     // By a key that the log names only behind the end of this copy.
     let early = with_checkpoint(&before, |found| signed_with(found, &[&second]));
     checkers.find(&early, &old, 1, &["checkpoint-not-signed at log/checkpoint"]);
