@@ -451,16 +451,22 @@ def tile_path(level, index, width):
     return path if width == 256 else "%s.p/%d" % (path, width)
 
 
-def read_bundle(data, count):
-    """The records of an entry bundle; None for one that a copy leaves out."""
+def bundle_until_fault(data, count):
+    """(records, fault) of an entry bundle: None for a record that a copy leaves out; no fault in a good one."""
     records, at = [], 0
     for _ in range(count):
-        need(at + 2 <= len(data), "a length that is cut off")
         length = int.from_bytes(data[at:at + 2], "big")
-        need(at + 2 + length <= len(data), "a length that leads out")
+        if at + 2 + length > len(data):
+            return records, "a length that is cut off or leads out"
         records.append(data[at + 2:at + 2 + length] if length else None)
         at += 2 + length
-    need(at == len(data), "bytes behind the last record")
+    return records, None if at == len(data) else "bytes behind the last record"
+
+
+def read_bundle(data, count):
+    """The records of a good entry bundle."""
+    records, fault = bundle_until_fault(data, count)
+    need(fault is None, fault)
     return records
 
 
@@ -1075,10 +1081,10 @@ class Records:
         self.known, self.due, self.head, self.last_at = dict(known_hashes), 0, bytes(32), None
         self.trial, self.first, self.gaps, self.ids, self.times = None, None, False, {}, []
 
-    def missing(self, tree_hash, left_out=False):
+    def missing(self, tree_hash, left_out, told):
         if left_out:
             self.report.count(LEFT_OUT)
-        else:
+        elif not told:
             self.report.find("records-missing", self.due)
         self.gaps, self.head, self.due = True, tree_hash, self.due + 1
         self.times.append(None)
@@ -1160,8 +1166,8 @@ class Records:
             else:
                 self.report.find(FINDING_OF.get(code, "admission-contradicted"), seq, code)
         if self.trial is None:
-            if seq == 0:
-                self.report.find("authority-underivable", seq)
+            if not any(code == "authority-underivable" for code, _, _ in self.report.findings):
+                self.report.find("authority-underivable", seq, "and of every record behind it")
             return
         grant = self.trial.keys.get(event["key"])
         if grant:
@@ -1585,8 +1591,6 @@ class Archive:
                 if self.whole_only:
                     self.find("file-unexpected", path)
                 continue
-            if self.whole_only and index * 256 + width > size // unit:
-                self.find("file-unexpected", path)
             self.places.setdefault((level, index), []).append(width)
 
     def tile(self, level, index, width):
@@ -1604,12 +1608,12 @@ class Archive:
         path = tile_path("entries", index, width)
         self.report.count("entry bundles read")
         file = self.files[path]
-        try:
-            need(2 * width <= file.length <= 65_537 * width, "its length")
-            return read_bundle(file.read(), width)
-        except Refused as fault:
-            self.find("entry-bundle-malformed", path, str(fault))
-            return None
+        records, fault = [], "its length"
+        if file.length <= 65_537 * width:
+            records, fault = bundle_until_fault(file.read(), width)
+        if fault:
+            self.find("entry-bundle-malformed", path, fault)
+        return records
 
     def at_place(self, level, index, due, read):
         """What stands at a place, as (items, width): of the width due if there is such, else of a greater one."""
@@ -1627,7 +1631,9 @@ class Archive:
 
     def check_tree(self, size, root):
         """Records and hashes of the tree, by position; and the root made anew, unless hashes are missing."""
-        self.records, self.leaves, self.placed = [None] * size, [None] * size, set()
+        self.records, self.leaves = [None] * size, [None] * size
+        # Positions: of what a bundle holds or leaves out beside its tile, and behind the fault of a malformed one.
+        self.placed, self.told = set(), set()
         for index in range(-(-size // 256)):
             self.records_at(index, min(256, size - 256 * index))
         hashes, level, edge = self.leaves, 0, []
@@ -1715,11 +1721,14 @@ class Archive:
         base = 256 * index
         if hashes is None and not any(width >= due for width in self.places.get((0, index), [])):
             self.find("tile-missing", tile_path(0, index, due))
-        if records:
-            self.records[base:base + due] = records
+        if records is not None:
+            # Of a malformed one nobody knows what its end should be: one finding says so.
+            self.told |= set(range(base + len(records), base + due))
             if hashes:
-                self.placed.add(index)
-        digests = [record_hash(record) if record is not None else None for record in records or [None] * due]
+                self.placed |= set(range(base, base + len(records)))
+        records = (records or []) + [None] * (due - len(records or []))
+        self.records[base:base + due] = records
+        digests = [record_hash(record) if record is not None else None for record in records]
         leaves = hashes or digests
         self.leaves[base:base + due] = leaves
         if any(digest and leaf != digest for digest, leaf in zip(digests, leaves)):
@@ -1819,7 +1828,8 @@ def check_archive(files, report, options, whole_only, prefix, part=None):
                 if archive.leaves[seq] is not None and archive.leaves[seq].hex() != digest:
                     report.find(code, seq)
             # A copy leaves out what stands in the tree: without its hash nobody could say which record it was.
-            records.missing(archive.leaves[seq], left_out=part is not None and seq // 256 in archive.placed)
+            left_out = part is not None and seq in archive.placed
+            records.missing(archive.leaves[seq], left_out, seq in archive.told)
         else:
             records.take(data)
     records.finish(size, 1 if options.genesis else 0)
