@@ -136,7 +136,21 @@ pub(crate) struct Replica {
     pub(crate) current: bool,
     #[serde(default)]
     pub(crate) offline: bool,
+    /// How long ago the leader heard of it, in nanoseconds; 0 if it never did.
+    #[serde(default)]
+    pub(crate) active: u64,
 }
+
+impl Replica {
+    /// Whether it cannot have acknowledged anything lately. The servers take minutes to call one that was killed offline;
+    /// the leader of the stream hears of each that is there every second.
+    pub(crate) fn is_away(&self) -> bool {
+        self.offline || self.active > AWAY_AFTER_NS || (self.active == 0 && !self.current)
+    }
+}
+
+/// 3 s, in nanoseconds: three times what a leader waits between two signs of life.
+const AWAY_AFTER_NS: u64 = 3_000_000_000;
 
 /// Asks the leader about a stream.
 pub(crate) async fn stream_info(client: &Client, stream: &str) -> Result<StreamInfo, ApiError> {

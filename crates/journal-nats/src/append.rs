@@ -96,7 +96,11 @@ pub(crate) async fn append(
 
 /// Holds the batch against the known end of the stream, looking again where the caller knows of more.
 async fn check(stream: &Stream, expected: Head, records: &[LinkedRecord]) -> Result<(), AppendError> {
-    if expected.size > stream.head().size {
+    if records.is_empty() {
+        // Nothing is sent, so the stream's leader has to be asked whether the log ends here.
+        let looked = follow::look(stream).await;
+        looked.map_err(|error| AppendError::OutcomeUnknown { reason: error.to_string() })?;
+    } else if expected.size > stream.head().size {
         // What cannot be seen now is answered as a conflict; the caller tries again.
         let _ = follow::look(stream).await;
     }

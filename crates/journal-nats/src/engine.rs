@@ -180,6 +180,12 @@ impl Stream {
             Some(system) => proof::prove(&self.links.log, system, &self.name).await,
             None => Err(ProofError::NobodyToAsk),
         };
+        if let (Err(ProofError::Silent { .. } | ProofError::NotAsked { .. }), Some(system)) =
+            (&proof, &self.links.system)
+        {
+            // The server that we are connected to may itself be cut off from the others.
+            let _ = system.force_reconnect().await;
+        }
         let mut proven = self.proven();
         match &proof {
             Ok(proof) => *proven = Some(Proven { at: Instant::now(), connects, proof: proof.clone() }),
@@ -332,7 +338,7 @@ async fn probe(stream: &Stream) -> Result<(), ProbeError> {
     }
     let group = api::stream_info(&stream.links.log, &stream.name).await?.cluster;
     let servers = 1 + group.replicas.len();
-    let current = 1 + group.replicas.iter().filter(|replica| replica.current && !replica.offline).count();
+    let current = 1 + group.replicas.iter().filter(|replica| replica.current && !replica.is_away()).count();
     if current * 2 <= servers {
         return Err(ProbeError::NoQuorum { servers, current });
     }
@@ -381,6 +387,10 @@ impl Journal for NatsJournal {
 
     fn append_records_max(&self) -> usize {
         APPEND_RECORDS_MAX
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError> {

@@ -19,6 +19,9 @@ use crate::read::{damage, read};
 /// How long without a hint until it looks all the same.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// Without an answer for so long the server we are connected to may be cut off from the others: another one is tried.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(5);
+
 /// How often the servers are asked for their proof.
 const PROVE_EVERY: Duration = Duration::from_mins(1);
 
@@ -97,6 +100,7 @@ pub(crate) async fn follow(stream: Arc<Stream>) {
     let hints = stream.links.log.subscribe(stream.hint.clone()).await;
     let mut hints = hints.map(futures_util::StreamExt::fuse).ok();
     let mut proven = Instant::now();
+    let mut answered = Instant::now();
     loop {
         match &mut hints {
             None => sleep(LOOK_EVERY).await,
@@ -113,8 +117,16 @@ pub(crate) async fn follow(stream: Arc<Stream>) {
                 }
             }
         }
-        if let Err(error) = look(&stream).await {
+        let looked = look(&stream).await;
+        if !matches!(looked, Err(LookError::Api(ApiError::NoAnswer { .. }) | LookError::Behind { .. })) {
+            answered = Instant::now();
+        }
+        if let Err(error) = looked {
             tracing::warn!(stream = stream.name, %error, "the end of the log is not known");
+            if answered.elapsed() >= ELSEWHERE_AFTER {
+                answered = Instant::now();
+                let _ = stream.links.log.force_reconnect().await;
+            }
             sleep(LOOK_EVERY).await;
         }
         if proven.elapsed() >= PROVE_EVERY {

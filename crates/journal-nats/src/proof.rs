@@ -35,8 +35,8 @@ pub struct ServerFacts {
 pub struct Proof {
     /// Those that answered, by name.
     pub servers: Vec<ServerFacts>,
-    /// Those that the leader knows not to be there: they acknowledge nothing. By name.
-    pub offline: Vec<String>,
+    /// Those that the leader has not heard of for some seconds: they acknowledge nothing. By name.
+    pub away: Vec<String>,
 }
 
 /// Why it is not proven that acknowledged records are on disk.
@@ -100,7 +100,7 @@ pub(crate) async fn prove(log: &Client, system: &Client, stream: &str) -> Result
 
 /// The servers of a stream that its leader knows to be there, with itself.
 fn there(group: &Group) -> Vec<String> {
-    let replicas = group.replicas.iter().filter(|replica| !replica.offline).map(|replica| &replica.name);
+    let replicas = group.replicas.iter().filter(|replica| !replica.is_away()).map(|replica| &replica.name);
     group.leader.iter().chain(replicas).cloned().collect()
 }
 
@@ -123,16 +123,16 @@ fn judge(group: &Group, census: &BTreeMap<String, ServerFacts>) -> Result<Proof,
         proven.push(facts.clone());
     }
     // A replica that is coming back is not trusted because the leader has not noticed it yet.
-    for replica in group.replicas.iter().filter(|replica| replica.offline) {
+    for replica in group.replicas.iter().filter(|replica| replica.is_away()) {
         if census.get(&replica.name).is_some_and(|facts| !facts.syncs_always) {
             return Err(ProofError::SyncsLater { server: replica.name.clone() });
         }
     }
     proven.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut offline: Vec<String> =
+    let mut away: Vec<String> =
         group.replicas.iter().filter(|replica| replica.offline).map(|replica| replica.name.clone()).collect();
-    offline.sort();
-    Ok(Proof { servers: proven, offline })
+    away.sort();
+    Ok(Proof { servers: proven, away })
 }
 
 /// `2.15.1`, `2.16.0-RC.1`: of a version before its release only the numbers count.
@@ -224,12 +224,13 @@ mod tests {
     }
 
     fn group(replicas: &[(&str, bool)]) -> Group {
-        let replicas = replicas.iter().map(|(name, offline)| Replica {
-            name: (*name).into(),
+        let replica = |(name, offline): &(&str, bool)| Replica {
+            name: (*name).to_owned(),
             current: !offline,
             offline: *offline,
-        });
-        Group { leader: Some("a".into()), replicas: replicas.collect() }
+            active: 1,
+        };
+        Group { leader: Some("a".into()), replicas: replicas.iter().map(replica).collect() }
     }
 
     #[test]
@@ -237,17 +238,27 @@ mod tests {
         let census = ["a", "b", "c"].map(|name| facts(name, "2.15.1", true)).into();
         let proof = judge(&group(&[("b", false), ("c", false)]), &census).unwrap();
         assert_eq!(proof.servers.len(), 3);
-        assert_eq!(proof.offline, [""; 0]);
+        assert_eq!(proof.away, [""; 0]);
     }
 
     #[test]
     fn a_server_that_is_not_there_need_not_answer_as_long_as_there_is_a_quorum() {
         let census = ["a", "b"].map(|name| facts(name, "2.16.0-RC.1", true)).into();
-        assert_eq!(judge(&group(&[("b", false), ("c", true)]), &census).unwrap().offline, ["c"]);
+        assert_eq!(judge(&group(&[("b", false), ("c", true)]), &census).unwrap().away, ["c"]);
         let error = judge(&group(&[("b", true), ("c", true)]), &census).unwrap_err();
         assert_eq!(error, ProofError::NoQuorum { servers: 3, there: 1 });
         let silent = judge(&group(&[("b", false), ("c", false)]), &census).unwrap_err();
         assert_eq!(silent, ProofError::Silent { server: "c".into() });
+    }
+
+    #[test]
+    fn a_server_that_was_killed_is_away_before_anybody_calls_it_offline() {
+        let replica = |current, offline, active| Replica { name: String::new(), current, offline, active };
+        assert!(!replica(true, false, 900_000_000).is_away());
+        assert!(!replica(false, false, 900_000_000).is_away(), "it catches up");
+        assert!(replica(true, false, 3_100_000_000).is_away());
+        assert!(replica(false, false, 0).is_away(), "this leader has never heard of it");
+        assert!(replica(false, true, 1).is_away());
     }
 
     #[test]

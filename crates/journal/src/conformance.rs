@@ -187,6 +187,11 @@ pub fn what_one_process_appends_another_waits_for_and_reads(store: &dyn Store) {
         let before = beside.head();
         assert_eq!(before.size.0, records.len() as u64);
         records.extend(grow(&*journal, count));
+        let behind = beside.append(before, &[]).expect_err("another process has appended");
+        assert!(
+            matches!(behind, AppendError::PositionConflict { actual, .. } if actual == journal.head()),
+            "{behind}"
+        );
         while beside.head().size.0 < records.len() as u64 {
             let seen = beside.wait(beside.head().size, PATIENCE);
             assert!(seen.size > before.size, "the wait ends when records come");

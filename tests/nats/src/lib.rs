@@ -7,10 +7,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod follower;
+mod load;
+mod proxy;
 mod raw;
 mod servers;
 mod skip;
 
+pub use follower::Follower;
+pub use load::{Account, Load};
+pub use proxy::Proxy;
 pub use raw::Raw;
 pub use servers::{Servers, TRIAL_USER};
 pub use skip::{nats_server, skipped};

@@ -1,5 +1,6 @@
 //! Servers on loopback, alone or as a cluster of three, each with a directory of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use journal_nats::{Cluster, Login, Options};
+
+use crate::{Proxy, Raw};
 
 /// The user whose account has the logs; its password is the same.
 pub const TRIAL_USER: &str = "trial";
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Servers {
     program: PathBuf,
     nodes: Vec<Node>,
+    /// The way from each server to each other one, where they were asked for: by both.
+    routes: BTreeMap<(usize, usize), Proxy>,
     /// Last: the servers end before their files.
     _directory: tempfile::TempDir,
 }
@@ -49,21 +54,49 @@ impl Servers {
         Self::start_with(program, count, |_| "sync_interval: always".to_owned())
     }
 
+    /// Starts three servers that reach each other through proxies, so that one can be cut off.
+    pub fn start_divisible(program: &Path) -> Self {
+        Self::start_as(program, 3, |_| "sync_interval: always".to_owned(), true, &[])
+    }
+
+    /// Starts a server on each of these directories.
+    pub fn start_on(program: &Path, stores: &[PathBuf]) -> Self {
+        Self::start_as(program, stores.len(), |_| "sync_interval: always".to_owned(), false, stores)
+    }
+
     /// As [`Servers::start`], with what else to say in the `jetstream` block of each.
     pub fn start_with(program: &Path, count: usize, jetstream: impl Fn(usize) -> String) -> Self {
+        Self::start_as(program, count, jetstream, false, &[])
+    }
+
+    fn start_as(
+        program: &Path,
+        count: usize,
+        jetstream: impl Fn(usize) -> String,
+        is_divisible: bool,
+        stores: &[PathBuf],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ports = free_ports(count * 2);
         let (clients, routes) = ports.split_at(count);
         let mut nodes = Vec::new();
+        let mut proxies = BTreeMap::new();
         for index in 0..count {
             let name = format!("n{}", index + 1);
             let dir = directory.path().join(&name);
             fs::create_dir(&dir).unwrap();
-            let (config, log, store) = (dir.join("nats.conf"), dir.join("nats.log"), dir.join("store"));
-            let others: Vec<String> = (0..count)
-                .filter(|other| *other != index)
-                .map(|other| format!("nats://127.0.0.1:{}", routes[other]))
-                .collect();
+            let (config, log) = (dir.join("nats.conf"), dir.join("nats.log"));
+            let store = stores.get(index).cloned().unwrap_or_else(|| dir.join("store"));
+            let mut others = Vec::new();
+            for other in (0..count).filter(|other| *other != index) {
+                let mut port = routes[other];
+                if is_divisible {
+                    let proxy = Proxy::to(port);
+                    port = proxy.port();
+                    proxies.insert((index, other), proxy);
+                }
+                others.push(format!("nats://127.0.0.1:{port}"));
+            }
             let mut text = format!(
                 "server_name: {name}\nlisten: \"127.0.0.1:{}\"\nlog_file: \"{}\"\n\
                  jetstream {{ store_dir: \"{}\", {} }}\n\
@@ -77,7 +110,7 @@ impl Servers {
             );
             if count > 1 {
                 text += &format!(
-                    "cluster {{ name: suite, listen: \"127.0.0.1:{}\", routes: [{}] }}\n",
+                    "cluster {{ name: suite, listen: \"127.0.0.1:{}\", no_advertise: true, routes: [{}] }}\n",
                     routes[index],
                     others.join(", ")
                 );
@@ -85,7 +118,8 @@ impl Servers {
             write(&config, &text);
             nodes.push(Node { config, log, store, port: clients[index], process: None });
         }
-        let mut servers = Self { program: program.to_owned(), nodes, _directory: directory };
+        let program = program.to_owned();
+        let mut servers = Self { program, nodes, routes: proxies, _directory: directory };
         for index in 0..count {
             servers.start_node(index);
         }
@@ -123,9 +157,18 @@ impl Servers {
             // The guard first: it must not kill whoever gets the number next.
             process.guard.kill().unwrap();
             process.guard.wait().unwrap();
-            process.server.kill().unwrap();
+            // It may have ended by itself.
+            let _ = process.server.kill();
             process.server.wait().unwrap();
         }
+    }
+
+    /// Has a server end by itself: it puts its house in order first.
+    pub fn stop(&mut self, index: usize) {
+        self.signal(index, "TERM");
+        let process = self.nodes[index].process.as_mut().expect("it runs");
+        process.server.wait().unwrap();
+        self.kill(index);
     }
 
     /// Sends a server a signal: `STOP`, `CONT`.
@@ -133,6 +176,51 @@ impl Servers {
         let process = self.nodes[index].process.as_ref().expect("it runs");
         let pid = process.server.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+    }
+
+    /// Cuts a server off from the others, but not from its clients. Only for servers that are divisible.
+    pub fn isolate(&self, index: usize) {
+        self.routes_of(index).for_each(Proxy::cut);
+    }
+
+    /// Lets a server reach the others again.
+    pub fn rejoin(&self, index: usize) {
+        self.routes_of(index).for_each(Proxy::pass);
+    }
+
+    fn routes_of(&self, index: usize) -> impl Iterator<Item = &Proxy> {
+        assert!(!self.routes.is_empty(), "started with start_divisible");
+        self.routes
+            .iter()
+            .filter(move |((from, to), _)| *from == index || *to == index)
+            .map(|(_, proxy)| proxy)
+    }
+
+    /// The name of the server that leads a stream.
+    pub fn leader(&self, raw: &Raw, stream: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let info = raw.ask(&format!("$JS.API.STREAM.INFO.{stream}"), &serde_json::json!({}));
+            if let Some(leader) = info["cluster"]["leader"].as_str() {
+                return leader.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no leader: {info}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The block files of a stream on a server.
+    pub fn blocks(&self, index: usize, stream: &str) -> Vec<PathBuf> {
+        let dir = self.stream_dir(index, stream).join("msgs");
+        let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "blk"));
+        paths.sort();
+        paths
+    }
+
+    /// Where a server keeps a stream.
+    pub fn stream_dir(&self, index: usize, stream: &str) -> PathBuf {
+        self.store(index).join("jetstream/TRIALS/streams").join(stream)
     }
 
     /// How many there are.
