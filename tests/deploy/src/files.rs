@@ -90,27 +90,38 @@ pub(crate) fn run(command: &mut Command) -> String {
 pub(crate) fn nats_server(test: &str) -> Option<PathBuf> {
     let found = std::env::var_os("TRIALBOOK_NATS_SERVER").filter(|path| !path.is_empty());
     if found.is_none() {
-        if let Some(log) = std::env::var_os("TRIALBOOK_SKIPPED_LOG") {
-            let mut log = std::fs::OpenOptions::new().append(true).open(log).unwrap();
-            writeln!(log, "{test}: TRIALBOOK_NATS_SERVER is not set").unwrap();
-        }
-        eprintln!("skipped: TRIALBOOK_NATS_SERVER is not set");
+        skipped(test, "TRIALBOOK_NATS_SERVER is not set");
     }
     found.map(PathBuf::from)
 }
 
-/// What prepare.sh makes, with an account for a site, below a directory of the test's own.
-pub(crate) fn prepared() -> tempfile::TempDir {
+/// Says that `test` was skipped, and why.
+fn skipped(test: &str, why: &str) {
+    if let Some(log) = std::env::var_os("TRIALBOOK_SKIPPED_LOG") {
+        let mut log = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+        writeln!(log, "{test}: {why}").unwrap();
+    }
+    eprintln!("skipped: {why}");
+}
+
+/// A call of prepare.sh for what it makes below `dir`.
+pub(crate) fn prepare(dir: &Path) -> Command {
+    let mut command = Command::new("bash");
+    command.arg(deploy("prepare.sh")).arg("--out").arg(dir.join("generated"));
+    command
+}
+
+/// What prepare.sh makes, with an account for a site, below a directory of the test's own; where it cannot, `test` is said
+/// to be skipped.
+pub(crate) fn prepared(test: &str) -> Option<tempfile::TempDir> {
+    if Command::new("openssl").arg("version").output().is_err() {
+        skipped(test, "no openssl");
+        return None;
+    }
     let dir = tempfile::tempdir().unwrap();
-    let script = deploy("prepare.sh");
-    let prepare = || {
-        let mut command = Command::new("bash");
-        command.arg(&script).arg("--out").arg(dir.path().join("generated"));
-        command
-    };
-    run(prepare().args(["--name", "console=registry.example"]));
-    run(prepare().args(["site", "lupus-msct", "CN-NJ"]));
-    dir
+    run(prepare(dir.path()).args(["--name", "console=registry.example"]));
+    run(prepare(dir.path()).args(["site", "lupus-msct", "CN-NJ"]));
+    Some(dir)
 }
 
 #[test]

@@ -18,4 +18,6 @@ mod metrics;
 #[cfg(test)]
 mod nats;
 #[cfg(test)]
+mod prepare;
+#[cfg(test)]
 mod systemd;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
-use crate::files::{below, deploy, nats_server, prepared, run, text};
+use crate::files::{below, deploy, nats_server, prepare, prepared, run, text};
 
 /// How long servers are given to come up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,7 +53,7 @@ fn places(prepared: &Path, name: &str) -> Vec<(&'static str, String)> {
 fn each_server_reads_its_configuration() {
     let Some(program) = nats_server("each_server_reads_its_configuration") else { return };
     for name in ["nats-1", "nats-2", "nats-3"] {
-        let prepared = prepared();
+        let Some(prepared) = prepared("each_server_reads_its_configuration") else { return };
         let dir = lay_out(prepared.path(), &places(prepared.path(), name));
         let said = run(Command::new(&program).arg("-t").arg("-c").arg(dir.join(format!("{name}.conf"))));
         assert!(said.contains("is valid"), "{said}");
@@ -130,7 +130,10 @@ fn three_servers_find_each_other_by_their_certificates_and_sync_always() {
     let test = "three_servers_find_each_other_by_their_certificates_and_sync_always";
     let Some(program) = nats_server(test) else { return };
     let ports = free_ports::<9>();
-    let prepared = prepared();
+    let Some(prepared) = prepared("three_servers_find_each_other_by_their_certificates_and_sync_always")
+    else {
+        return;
+    };
     let mut servers = Vec::new();
     for index in 0..3 {
         let name = format!("nats-{}", index + 1);
@@ -292,7 +295,9 @@ fn accounts_alone(program: &Path, prepared: &Path) -> (Server, u16) {
 fn each_may_do_on_the_servers_what_its_role_needs_and_no_more() {
     let test = "each_may_do_on_the_servers_what_its_role_needs_and_no_more";
     let Some(program) = nats_server(test) else { return };
-    let prepared = prepared();
+    let Some(prepared) = prepared("each_may_do_on_the_servers_what_its_role_needs_and_no_more") else {
+        return;
+    };
     let (_server, port) = accounts_alone(&program, prepared.path());
     let reading =
         ["$JS.API.STREAM.INFO.s", "$JS.API.STREAM.NAMES", "$JS.API.DIRECT.GET.s", "$JS.API.STREAM.MSG.GET.s"];
@@ -341,7 +346,12 @@ fn each_may_do_on_the_servers_what_its_role_needs_and_no_more() {
 #[test]
 fn whom_the_servers_do_not_know_they_turn_away() {
     let Some(program) = nats_server("whom_the_servers_do_not_know_they_turn_away") else { return };
-    let (prepared, stranger) = (prepared(), prepared());
+    let (Some(prepared), Some(stranger)) = (
+        prepared("whom_the_servers_do_not_know_they_turn_away"),
+        prepared("whom_the_servers_do_not_know_they_turn_away"),
+    ) else {
+        return;
+    };
     let (_server, port) = accounts_alone(&program, prepared.path());
     let refused = Client::connect(port, stranger.path(), "registrar-1").err().unwrap();
     assert!(refused.contains("Authorization Violation"), "{refused}");
@@ -352,10 +362,8 @@ fn a_site_submits_at_its_own_place_and_reaches_nothing_else() {
     let Some(program) = nats_server("a_site_submits_at_its_own_place_and_reaches_nothing_else") else {
         return;
     };
-    let prepared = prepared();
-    let mut other = Command::new("bash");
-    other.arg(deploy("prepare.sh")).arg("--out").arg(prepared.path().join("generated"));
-    run(other.args(["site", "lupus-msct", "CN-SH"]));
+    let Some(prepared) = prepared("a_site_submits_at_its_own_place_and_reaches_nothing_else") else { return };
+    run(prepare(prepared.path()).args(["site", "lupus-msct", "CN-SH"]));
     let (_server, port) = accounts_alone(&program, prepared.path());
     let mut registrar = Client::connect(port, prepared.path(), "registrar-1").unwrap();
     registrar.send("SUB trialbook.*.submit.* 1\r\n");
