@@ -54,6 +54,11 @@ impl Problem {
         Self::new(503, "unavailable", "The registry cannot answer just now; try again.", detail)
     }
 
+    /// 404: it is another process of the registry that does this.
+    pub fn not_served(detail: impl Into<String>) -> Self {
+        Self::new(404, "not-served-here", "This process of the registry does not do this.", detail)
+    }
+
     /// 503: whether the event is recorded is not known; submitting the same bytes again settles it.
     pub fn outcome_unknown(detail: impl Into<String>) -> Self {
         Self::new(

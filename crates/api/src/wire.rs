@@ -75,6 +75,9 @@ pub struct TrialView {
     pub genesis: RecordHash,
     /// Verifier key of the log.
     pub log_key: String,
+    /// Whether what is recorded need not be durable: the log's servers were not asked to prove that they sync it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_durable: bool,
     /// Whether its records are synthetic.
     pub synthetic: bool,
     /// Title.

@@ -105,6 +105,16 @@ pub(crate) fn stands_open() -> Markup {
     html! { p.alert role="note" { strong { "Open to everybody on this machine. " } "No token is needed to read this registry." } }
 }
 
+/// Said on every page of a log whose servers were not asked to prove that they sync.
+fn not_durable() -> Markup {
+    html! {
+        p.alert role="alert" {
+            strong { "Not durable. " }
+            "The log's servers need not have what they acknowledge on their disks: for play only."
+        }
+    }
+}
+
 fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
     html! {
         header {
@@ -116,6 +126,7 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                 }
             }
             @if stands_open { (self::stands_open()) }
+            @if trial.is_some_and(|trial| trial.view.not_durable) { (not_durable()) }
             @if let Some(Trial { evidence, links, here, covers, .. }) = trial {
                 p.covers { (what_is_covered(covers, links)) br; (sealed::line(*evidence, links)) }
                 @if let Some(evidence) = evidence { (sealed::alerts(evidence)) }

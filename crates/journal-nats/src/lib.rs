@@ -28,12 +28,14 @@
 mod api;
 mod append;
 mod audit;
+mod clock;
 mod cluster;
 mod config;
 mod engine;
 mod follow;
 mod proof;
 mod read;
+mod trials;
 
 pub use api::ApiError;
 pub use audit::{AuditError, Fault, ReplicaAudit};

@@ -72,6 +72,19 @@ pub enum OpenError {
     Random(#[source] getrandom::Error),
 }
 
+/// Copies a store, as it is after some whole transaction, to a file that must not exist (mode 0600).
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let database = |source| OpenError::Database { path: from.to_path_buf(), source };
+    let connection =
+        Connection::open_with_flags(from, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;
+    connection.busy_timeout(BUSY).map_err(database)?;
+    let io = |op| move |source| OpenError::Io { op, path: to.to_path_buf(), source };
+    // Made empty for its owner alone first: SQLite fills such a file, and no other.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io("create"))?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(database)?;
+    file.sync_all().map_err(io("sync"))
+}
+
 /// Opens the file at `path`, or makes it (mode 0600) with its tables, and lets `prepare` write to them or look at them, in
 /// one transaction with the schema's number.
 pub(crate) fn open(

@@ -16,5 +16,5 @@ mod wrap;
 
 pub use checkpoints::{AdvanceError, CheckpointError, Checkpoints, Kept, Purpose};
 pub use file::OpenError;
-pub use text_keys::{Keep, PutError, PutOutcome, ReadError, TextKey};
+pub use text_keys::{Keep, PutError, PutOutcome, ReadError, TextKey, copy};
 pub use tokens::{Token, TokenError, Tokens};

@@ -1,7 +1,7 @@
 //! The serial part: is the id known, is the signer entitled now, which position. Runs on the sequencer's thread.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chain::{Instant, LinkedRecord, Position, Record, RecordHash, TreeSize};
@@ -36,6 +36,11 @@ impl Recent {
     }
 }
 
+/// Whether a clock so many microseconds ahead of its peers', or behind them, takes a registrar out of service.
+pub(crate) fn is_too_far(microseconds: i64) -> bool {
+    microseconds.unsigned_abs() > CLOCK_BEHIND_MAX_MICROSECONDS.unsigned_abs()
+}
+
 /// How many records [`Court::base`] may be behind what is accepted, before it is brought there: folding them takes some
 /// 20 ms, which is what a conflict then costs.
 const BASE_BEHIND_MAX: u64 = 4_096;
@@ -47,6 +52,8 @@ pub(crate) struct Court {
     base: Option<State>,
     /// How many records are taken in and durable.
     size: Arc<AtomicU64>,
+    /// How far the clock is ahead of its peers', in microseconds, as far as it was told.
+    clock_ahead: Arc<AtomicI64>,
     journal: Arc<dyn Journal>,
     index: Arc<dyn Index>,
     clock: Clock,
@@ -84,6 +91,7 @@ impl Court {
             state: State::default(),
             base: None,
             size: Arc::default(),
+            clock_ahead: Arc::default(),
             journal,
             index,
             clock,
@@ -150,6 +158,10 @@ impl Court {
         Ok(())
     }
 
+    pub(crate) fn clock_ahead(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.clock_ahead)
+    }
+
     pub(crate) fn size(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.size)
     }
@@ -191,6 +203,10 @@ impl Court {
 
     fn decide_one(&mut self, prepared: &Prepared, records: &mut Vec<LinkedRecord>) -> Outcome {
         let now = (self.clock)();
+        let microseconds = self.clock_ahead.load(Ordering::Acquire);
+        if is_too_far(microseconds) {
+            return Outcome::Unready(Unready::ClockDiffers { microseconds });
+        }
         if let Some(log) = self.state.chain.recorded_at
             && log.microseconds() - now.microseconds() > CLOCK_BEHIND_MAX_MICROSECONDS
         {

@@ -7,6 +7,7 @@
 
 mod court;
 pub mod index;
+mod onlooker;
 mod outcome;
 mod prepare;
 mod promise;
@@ -14,12 +15,13 @@ mod state;
 
 pub use court::Clock;
 pub use index::{Index, IndexError, Known};
+pub use onlooker::Onlooker;
 pub use outcome::{Outcome, Unready};
 pub use prepare::{Prepared, read};
 pub use promise::{Decided, ReceiptKeys, ReceiptSigner};
 pub use state::{OpenError, Opening, Public};
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chain::TreeSize;
@@ -35,6 +37,7 @@ pub struct Registrar {
     public: Arc<RwLock<Arc<Public>>>,
     /// How many records it has taken in.
     size: Arc<AtomicU64>,
+    clock_ahead: Arc<AtomicI64>,
 }
 
 impl Registrar {
@@ -53,9 +56,9 @@ impl Registrar {
     ) -> Result<Self, OpenError> {
         let public = Arc::new(RwLock::new(Arc::new(Public::default())));
         let court = Court::open(Arc::clone(&journal), index, clock, receipt_keys, Arc::clone(&public))?;
-        let size = court.size();
+        let (size, clock_ahead) = (court.size(), court.clock_ahead());
         let sequencer = Sequencer::start(journal, court, limits).map_err(OpenError::Thread)?;
-        Ok(Self { sequencer, public, size })
+        Ok(Self { sequencer, public, size, clock_ahead })
     }
 
     /// Takes in what others have appended up to `size`, if it has not yet. Never blocks. A submission does so by itself,
@@ -65,6 +68,18 @@ impl Registrar {
             // Where too many wait already, one of them does it.
             self.sequencer.try_submit(Vec::new(), |_| ());
         }
+    }
+
+    /// Tells how far the clock is ahead of its peers', in microseconds, or behind them. Beyond 5 s nothing is recorded, until
+    /// it is told otherwise.
+    pub fn compare_clock(&self, ahead_microseconds: i64) {
+        self.clock_ahead.store(ahead_microseconds, Ordering::Release);
+    }
+
+    /// By how many microseconds the clock is ahead of its peers', or behind them, if that takes the registrar out of
+    /// service.
+    pub fn clock_differs(&self) -> Option<i64> {
+        Some(self.clock_ahead.load(Ordering::Acquire)).filter(|ahead| court::is_too_far(*ahead))
     }
 
     /// The trial as anyone may know it: who it is, its sites and keys. Behind by at most the batch being made durable.

@@ -27,6 +27,12 @@ pub enum Unready {
         /// When the last record was made.
         log: Instant,
     },
+    /// The clock is not that of its peers.
+    #[error("the registrar's clock differs from its peers' by {} ms", microseconds / 1_000)]
+    ClockDiffers {
+        /// By how much it is ahead of them, in microseconds; negative if it is behind.
+        microseconds: i64,
+    },
     /// An earlier record could not be read.
     #[error("an earlier record could not be read")]
     Journal,

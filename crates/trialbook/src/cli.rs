@@ -3,6 +3,8 @@
 mod access;
 mod evidence;
 mod keys;
+mod moving;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ pub(crate) use evidence::{
     WitnessCommand,
 };
 pub(crate) use keys::{KeysCommand, ServiceKeyCommand, ServiceName};
+pub(crate) use moving::{BackupOptions, Logs, MigrateOptions, RestoreOptions};
+pub(crate) use process::{ConfigCommand, ProcessOptions};
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
 ///
@@ -90,6 +94,32 @@ pub(crate) enum Command {
         #[arg(long)]
         log_json: bool,
     },
+    /// Take submissions, as a process of its own on logs that are kept on NATS.
+    Registrar(ProcessOptions),
+    /// Seal logs and sign their checkpoints, as a process of its own on logs that are kept on NATS.
+    Notary(ProcessOptions),
+    /// Make a report, as a process of its own on logs that are kept on NATS.
+    Projector {
+        /// Which report.
+        report: ReportName,
+        #[command(flatten)]
+        options: ProcessOptions,
+    },
+    /// Serve the pages over the processes that answer.
+    Console(ProcessOptions),
+    /// Show how a service would be configured.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Copy logs from files to NATS, or back, and show that both hold the same.
+    ///
+    /// Status 7 if they do not, or one of them cannot be read.
+    Migrate(Box<MigrateOptions>),
+    /// Copy logs and subjects' wrapped text keys into a new directory, beside whoever writes.
+    Backup(Box<BackupOptions>),
+    /// Put a backup where nothing is, or only a beginning of it, and show that both hold the same.
+    Restore(Box<RestoreOptions>),
     /// People's keys: make them, ask for their grant, list and revoke them.
     Keys {
         #[command(subcommand)]
@@ -118,6 +148,9 @@ pub(crate) enum Command {
         /// Host (and path) that the log's name begins with; the log is named HOST/TRIAL.
         #[arg(long, value_name = "HOST", default_value = "localhost")]
         origin: String,
+        /// The log's first key, made with `service-key first` where the log will be sealed, if that is not here.
+        #[arg(long, value_name = "VKEY", value_parser = evidence::log_key, conflicts_with = "origin")]
+        log_key: Option<VerifierKey>,
         #[command(flatten)]
         place: Place,
     },
@@ -228,14 +261,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<WitnessCommand>,
         /// The witness's key file, made with `witness new-key`.
-        #[arg(long, value_name = "FILE", required = true)]
+        #[arg(long, value_name = "FILE", required_unless_present = "config")]
         key: Option<PathBuf>,
         /// Where the last checkpoint of each log is kept. Must never be restored from a backup.
-        #[arg(long, value_name = "FILE", required = true)]
+        #[arg(long, value_name = "FILE", required_unless_present = "config")]
         state: Option<PathBuf>,
         /// The verifier key of a log to witness; may be given several times, also for two keys of one log.
-        #[arg(long = "log", value_name = "VKEY", value_parser = evidence::log_key, required = true)]
+        #[arg(long = "log", value_name = "VKEY", value_parser = evidence::log_key, required_unless_present = "config")]
         logs: Vec<VerifierKey>,
+        /// Take all of this from a configuration file instead (docs/guide/configuration.md).
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "state", "logs", "listen", "tls_cert"])]
+        config: Option<PathBuf>,
         /// Where to listen; beyond loopback it needs TLS.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
         listen: SocketAddr,

@@ -10,7 +10,9 @@ mod findings;
 mod import;
 mod keys;
 mod mirror;
+mod moving;
 mod open;
+mod process;
 mod prove;
 mod receipts;
 mod report;
@@ -32,7 +34,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use crate::cli::{Command, MirrorOptions, ProofCheck, ProveOptions, ReceiptsCommand, WitnessCommand};
+use crate::cli::{
+    Command, ConfigCommand, MirrorOptions, ProofCheck, ProveOptions, ReceiptsCommand, ReportName,
+    WitnessCommand,
+};
+
+use crate::deployment::Services;
+use open::LogKeyFrom;
 
 pub(crate) use keys::statement;
 pub(crate) use table::Table;
@@ -45,11 +53,26 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             let listening = serve::Listening { listen, tls: tls.files(), hosts };
             serve::run(&data, listening, policy.as_deref(), ca).await
         }
+        Command::Registrar(options) => process::run(Services::REGISTRAR, &options).await,
+        Command::Notary(options) => process::run(Services::NOTARY, &options).await,
+        Command::Projector { report, options } => {
+            let services = match report {
+                ReportName::Outcomes => Services::OUTCOMES,
+                ReportName::Safety => Services::SAFETY,
+            };
+            process::run(services, &options).await
+        }
+        Command::Console(options) => process::console(&options).await,
+        Command::Config { command: ConfigCommand::Show { json, options } } => process::show(&options, json),
+        Command::Migrate(options) => moving::migrate(*options).await,
+        Command::Backup(options) => moving::backup(*options).await,
+        Command::Restore(options) => moving::restore(*options).await,
         Command::Keys { command } => keys::run(command).await,
         Command::ServiceKey { command } => service_key::run(command).await,
         Command::Token { command } => token::run(command),
-        Command::Open { file, key, trial, origin, place } => {
-            open::run(&file, &key, &trial, &origin, &place).await
+        Command::Open { file, key, trial, origin, log_key, place } => {
+            let log_key = log_key.as_ref().map_or(LogKeyFrom::Origin(&origin), LogKeyFrom::Notary);
+            open::run(&file, &key, &trial, log_key, &place).await
         }
         Command::Submit { file, key, dry_run, wait, wait_at_most, receipts, which, place } => {
             let wait = wait.map(|until| (until, std::time::Duration::from_secs(wait_at_most)));
@@ -72,7 +95,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Witness { command: Some(WitnessCommand::NewKey { name, out }), .. } => {
             witness::new_key(&name, &out)
         }
-        Command::Witness { key, state, logs, listen, tls, command: None } => {
+        Command::Witness { config: Some(config), .. } => witness::run_configured(&config).await,
+        Command::Witness { key, state, logs, listen, tls, config: None, command: None } => {
             let key = key.context("give the witness's key file")?;
             let state = state.context("give the witness's state file")?;
             witness::run(&key, &state, logs, listen, tls.files()).await

@@ -1,15 +1,19 @@
 //! A deployment in this process: every trial of a data directory, behind the trait that HTTP and the console speak to.
 
+mod engine;
 mod evidence;
 mod folds;
 mod reads;
 mod running;
 mod sealing;
+mod services;
 mod text_keys;
 mod verification;
 
+pub(crate) use engine::{Engine, Log};
 pub(crate) use sealing::Sealing;
-pub(crate) use verification::JournalRecords;
+pub(crate) use services::Services;
+pub(crate) use verification::{DurableRecords, JournalRecords};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +23,6 @@ use anyhow::Context as _;
 use api::{Answer, Covers, Problem, Verified, problem_of_refusal};
 use chain::Position;
 use clinical::{Referenced, References, Refusal, RefusalCode, TrialId};
-use journal::Journal as _;
 use journal::sequencer::SubmitError;
 use keep::Keep;
 use projector::{ProjectorHandle, State};
@@ -36,10 +39,14 @@ pub(crate) struct Deployment(Arc<Inner>);
 pub(crate) struct Inner {
     data: Data,
     lock: Lock,
+    engine: Engine,
+    services: Services,
     trials: RwLock<Trials>,
     /// Held while a new trial is made: two openings of one trial must not meet in its directory.
     opening: Mutex<()>,
     keep: Keep,
+    /// Another registrar, if it is that one that keeps the subjects' text keys.
+    text_keys_at: OnceLock<api::Client>,
     verified: RwLock<BTreeMap<TrialId, Verified>>,
     /// How logs are sealed; not at all until it is set.
     sealing: OnceLock<Sealing>,
@@ -61,31 +68,35 @@ const CHECKED_ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(
 const PARALLEL_MIN: usize = 32;
 
 impl Deployment {
-    /// Opens all trials of `data`, whose lock the caller holds.
+    /// Opens all trials of `data`, whose lock the caller holds, with all services.
     pub(crate) fn open(data: Data, lock: Lock) -> anyhow::Result<Self> {
+        Self::open_with(data, lock, Engine::Files, Services::ALL)
+    }
+
+    /// Opens all trials of `engine` for these services. What they keep is in `data`, whose lock the caller holds.
+    pub(crate) fn open_with(
+        data: Data,
+        lock: Lock,
+        engine: Engine,
+        services: Services,
+    ) -> anyhow::Result<Self> {
         let keep = Keep::open(&data.keep(), data.text_key_encryption_key()?)
             .with_context(|| format!("cannot open {}", data.keep().display()))?;
-        let mut trials = Trials::default();
-        for trial in data.trials()? {
-            match open_trial(&data, &trial) {
-                Ok(running) => drop(trials.running.insert(trial, Arc::new(running))),
-                Err(error) => {
-                    let why = format!("{error:#}");
-                    tracing::error!(trial = %trial, "the trial is not served: {why}");
-                    trials.closed.insert(trial, why);
-                }
-            }
-        }
-        Ok(Self(Arc::new(Inner {
+        let deployment = Self(Arc::new(Inner {
             data,
             lock,
-            trials: RwLock::new(trials),
+            engine,
+            services,
+            trials: RwLock::default(),
             opening: Mutex::new(()),
             keep,
+            text_keys_at: OnceLock::new(),
             verified: RwLock::default(),
             sealing: OnceLock::new(),
             metrics: crate::logging::metrics(),
-        })))
+        }));
+        deployment.look_for_trials()?;
+        Ok(deployment)
     }
 }
 
@@ -106,6 +117,70 @@ impl Inner {
         &self.data
     }
 
+    /// Opens the trials that are there and are not at work yet. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be found out which there are.
+    pub(crate) fn look_for_trials(&self) -> anyhow::Result<()> {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        for trial in self.engine.trials(&self.data)? {
+            if self.trials.read().unwrap_or_else(PoisonError::into_inner).running.contains_key(&trial) {
+                continue;
+            }
+            let opened = self.open_trial(&trial);
+            let mut trials = self.trials.write().unwrap_or_else(PoisonError::into_inner);
+            match opened {
+                Ok(running) => {
+                    trials.closed.remove(&trial);
+                    trials.running.insert(trial, running);
+                }
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    if trials.closed.get(&trial) != Some(&why) {
+                        tracing::error!(trial = %trial, "the trial is not served: {why}");
+                        trials.closed.insert(trial, why);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a trial that is there, and has it sealed if logs are.
+    fn open_trial(&self, trial: &TrialId) -> anyhow::Result<Arc<Running>> {
+        let running = Running::open(&self.data, trial, &self.engine, self.services)?;
+        check_anchors(&self.data, &running)?;
+        if let Some(sealing) = self.sealing.get() {
+            running.start_sealing(&self.data, sealing)?;
+        }
+        if let (Ok(registrar), Some(ahead)) = (running.registrar(), running.log.clock_ahead()) {
+            // Before anything is recorded.
+            registrar.compare_clock(ahead);
+        }
+        Ok(Arc::new(running))
+    }
+
+    /// Holds this machine's clock against that of the logs' servers. Blocks.
+    pub(crate) fn compare_clocks(&self) {
+        for running in self.all() {
+            let Ok(registrar) = running.registrar() else { continue };
+            let Some(ahead) = running.log.clock_ahead() else { continue };
+            let differed = registrar.clock_differs().is_some();
+            registrar.compare_clock(ahead);
+            if registrar.clock_differs().is_some() != differed {
+                tracing::error!(trial = %running.trial, "the clock is {} ms ahead of the log's servers", ahead / 1_000);
+            }
+        }
+    }
+
+    /// Why some registrar takes no more submissions until it is opened anew, if one does not.
+    pub(crate) fn failed_registrar(&self) -> Option<String> {
+        self.all().iter().find_map(|running| {
+            let refusal = running.registrar().ok()?.refusal()?;
+            Some(format!("trial {}: {:#}", running.trial, anyhow::Error::from(refusal)))
+        })
+    }
+
     fn running(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
         let trials = self.trials.read().unwrap_or_else(PoisonError::into_inner);
         match (trials.running.get(trial), trials.closed.get(trial)) {
@@ -113,6 +188,11 @@ impl Inner {
             (None, Some(why)) => Err(Problem::unavailable(format!("trial {trial} is not served: {why}"))),
             (None, None) => Err(Problem::not_found(format!("there is no trial {trial}"))),
         }
+    }
+
+    /// Has questions about text keys answered by another registrar from now on. Once; a second call changes nothing.
+    pub(crate) fn keep_text_keys_at(&self, keeper: api::Client) {
+        let _ = self.text_keys_at.set(keeper);
     }
 
     /// Has every log sealed from now on, of trials that are opened later too. Once; a second call changes nothing.
@@ -183,8 +263,7 @@ impl Inner {
 
     fn make(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
         let dir = self.data.trial(trial);
-        let opened = std::fs::create_dir_all(&dir).map_err(anyhow::Error::from);
-        let opened = opened.and_then(|()| Running::open(&self.data, trial));
+        let opened = Running::create(&self.data, trial, &self.engine, self.services);
         let running = Arc::new(opened.map_err(|error| {
             remove_unopened(&dir);
             Problem::internal(format!("{error:#}"))
@@ -243,16 +322,6 @@ impl Inner {
     }
 }
 
-/// Opens a trial that is there.
-fn open_trial(data: &Data, trial: &TrialId) -> anyhow::Result<Running> {
-    let dir = data.trial(trial);
-    // An empty journal in its place would take the trial for a new one.
-    anyhow::ensure!(dir.join("journal").is_dir(), "{} was opened, but its journal is gone", dir.display());
-    let running = Running::open(data, trial)?;
-    check_anchors(data, &running)?;
-    Ok(running)
-}
-
 /// Removes what was made for a trial that no record opens.
 fn remove_unopened(dir: &Path) {
     if let Err(error) = std::fs::remove_dir_all(dir) {
@@ -264,7 +333,7 @@ fn remove_unopened(dir: &Path) {
 /// Holds the log against the anchors beside it, and writes them where a crash after the opening left none. A log that
 /// begins otherwise than the one that was opened here is another one, put in its place.
 fn check_anchors(data: &Data, running: &Running) -> anyhow::Result<()> {
-    let public = running.registrar.public();
+    let public = running.public();
     let Some(opening) = &public.opening else { return Ok(()) };
     for (name, due) in [("genesis", opening.genesis.to_string()), ("log.vkey", opening.log_key.clone())] {
         let path = data.trial(&running.trial).join(name);
@@ -305,7 +374,8 @@ fn check_opening(submission: &[u8]) -> Result<clinical::Event, Refusal> {
 
 /// Prepares submissions on as many threads as pay, in order.
 fn prepare(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Result<Prepared, Refusal>>, Problem> {
-    let one = |submission: &Vec<u8>| running.registrar.prepare(submission);
+    let registrar = running.registrar()?;
+    let one = |submission: &Vec<u8>| registrar.prepare(submission);
     let threads = threads();
     if submissions.len() < PARALLEL_MIN || threads == 1 {
         return Ok(submissions.iter().map(one).collect());
@@ -395,7 +465,7 @@ fn submit_problem(error: &SubmitError) -> Problem {
 fn submit_blocking(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Answer>, Problem> {
     let sorted = sort(prepare(running, submissions)?);
     let outcomes =
-        running.registrar.submit_and_wait(sorted.prepared).map_err(|error| submit_problem(&error))?;
+        running.registrar()?.submit_and_wait(sorted.prepared).map_err(|error| submit_problem(&error))?;
     answers(sorted.refused, outcomes)
 }
 
@@ -403,12 +473,18 @@ fn submit_blocking(running: &Running, submissions: &[Vec<u8>]) -> Result<Vec<Ans
 /// 16 MiB, and the sequencer closes one at 4 MiB: a piece more always fits, whatever a client sends.
 const PIECE_BYTES_MAX: usize = 1 << 20;
 
+/// Most records that such a piece makes: half of what the distributed engine takes in one append.
+const PIECE_RECORDS_MAX: usize = 500;
+
 /// Cuts prepared submissions into pieces, in order.
 fn pieces(prepared: Vec<Prepared>) -> Vec<Vec<Prepared>> {
     let mut pieces: Vec<Vec<Prepared>> = Vec::new();
     let mut bytes = 0;
     for one in prepared {
-        if pieces.is_empty() || bytes + one.event_bytes() > PIECE_BYTES_MAX {
+        let is_full = |piece: &Vec<Prepared>| {
+            piece.len() >= PIECE_RECORDS_MAX || bytes + one.event_bytes() > PIECE_BYTES_MAX
+        };
+        if pieces.last().is_none_or(is_full) {
             pieces.push(Vec::new());
             bytes = 0;
         }
@@ -442,7 +518,7 @@ async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec
     let mut waiting = Vec::new();
     for piece in pieces(sorted.prepared) {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        running.registrar.submit(piece, move |outcome| {
+        running.registrar()?.submit(piece, move |outcome| {
             // A client that is gone does not hear its answer; resubmitting gives it again.
             let _ = sender.send(outcome);
         });

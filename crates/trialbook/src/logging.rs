@@ -3,16 +3,25 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to standard error, which leaves standard output to answers.
-pub(crate) fn start(json: bool) {
-    let filter = EnvFilter::try_from_env("TRIALBOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Starts logging to standard error, which leaves standard output to answers. `TRIALBOOK_LOG` stands over `filter`.
+///
+/// # Errors
+/// `filter` is none.
+pub(crate) fn start(json: bool, filter: Option<&str>) -> anyhow::Result<()> {
+    let filter = match crate::world::variable("TRIALBOOK_LOG").and_then(|text| EnvFilter::try_new(text).ok())
+    {
+        Some(filter) => filter,
+        None => EnvFilter::try_new(filter.unwrap_or("warn")).context("log.filter cannot be read")?,
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());
     // A second start in the same process keeps the first.
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    Ok(())
 }
 
 /// The process's metrics.
@@ -37,6 +46,14 @@ fn describe() {
         "Requests that were not permitted, by the problem's code"
     );
     metrics::describe_gauge!("trialbook_records", "Durable records of the trial's log");
+    metrics::describe_gauge!(
+        "trialbook_journal_proven",
+        "1 while the log's servers have proven that they sync what they acknowledge"
+    );
+    metrics::describe_gauge!(
+        "trialbook_clock_differs",
+        "1 while the registrar's clock differs from its peers'"
+    );
     metrics::describe_gauge!("trialbook_submissions_waiting", "Submissions that wait for the sequencer");
     metrics::describe_gauge!("trialbook_registrar_refusing", "1 when the registrar takes no submissions");
     metrics::describe_gauge!(

@@ -6,14 +6,18 @@
 mod access;
 mod cli;
 mod commands;
+mod configuration;
 mod data;
 mod demo;
 mod deployment;
 mod keyfile;
 mod log_authority;
 mod logging;
+mod moving;
+mod nats_submissions;
 mod proofs;
 mod reach;
+mod routed;
 mod signing;
 mod tls;
 mod tokens;
@@ -48,7 +52,17 @@ pub(crate) fn status_of(problem: &api::Problem) -> u8 {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(matches!(cli.command, Command::Serve { log_json: true, .. }));
+    // A service logs as its configuration says.
+    let json = match &cli.command {
+        Command::Registrar(_) | Command::Notary(_) | Command::Projector { .. } | Command::Console(_) => None,
+        Command::Witness { config: Some(_), .. } => None,
+        Command::Serve { log_json, .. } => Some(*log_json),
+        _ => Some(false),
+    };
+    if let Some(Err(error)) = json.map(|json| logging::start(json, None)) {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(status::ENVIRONMENT);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -26,6 +26,22 @@ pub(crate) fn client(url: &str, credentials: &Credentials) -> Result<ClientBuild
     with_token(&url, token.as_deref(), credentials.ca.as_deref())
 }
 
+/// As [`client`], of another process of the same registry, with `own` for a token where no file is named.
+pub(crate) fn service_client(
+    url: &str,
+    credentials: &Credentials,
+    own: Option<&str>,
+) -> Result<ClientBuilder> {
+    let token = match (own, &credentials.token_file) {
+        (Some(own), None) => Some(own.to_owned()),
+        (None, Some(_)) => token(credentials)?,
+        (None, None) => None,
+        (Some(_), Some(_)) => anyhow::bail!("give the token or its file, not both"),
+    };
+    let url: Url = url.parse().with_context(|| format!("{url} is no address"))?;
+    Ok(with_token(&url, token.as_deref(), credentials.ca.as_deref())?.no_proxy())
+}
+
 /// As [`client`], of a server on this machine and with a token that is at hand.
 pub(crate) fn local_client(url: &str, token: Option<&str>) -> Result<ClientBuilder> {
     let url: Url = url.parse().with_context(|| format!("{url} is no address"))?;

@@ -20,6 +20,12 @@ pub(crate) fn token() -> Option<String> {
     std::env::var("TRIALBOOK_TOKEN").ok().filter(|token| !token.trim().is_empty())
 }
 
+/// A variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// `N` bytes from the system's cryptographic source.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

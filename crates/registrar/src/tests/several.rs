@@ -173,3 +173,50 @@ fn what_is_recorded_is_known_again_after_many_records_by_each_in_turn() {
         }
     }
 }
+
+#[test]
+fn an_onlooker_knows_what_the_log_says_once_it_has_followed_it() {
+    let mut world = World::open();
+    let onlooker = crate::Onlooker::open(Arc::clone(&world.journal) as Arc<dyn Journal>).unwrap();
+    assert_eq!(onlooker.public().sites.len(), 1);
+    let site = json!({"country": "CN", "name": "Another", "zone": "Asia/Shanghai"});
+    let site = world.sign_as_sponsor("site_activated", Some("B"), site);
+    recorded(world.submit_one(&site));
+    assert_eq!(onlooker.public().sites.len(), 1);
+    onlooker.follow(world.journal.head().size).unwrap();
+    assert_eq!(onlooker.public().sites.len(), 2);
+    assert_eq!(onlooker.public().grants.len(), world.registrar.public().grants.len());
+}
+
+#[test]
+fn an_onlooker_that_meets_a_broken_link_says_so_and_keeps_what_it_knew() {
+    let world = World::open();
+    let onlooker = crate::Onlooker::open(Arc::clone(&world.journal) as Arc<dyn Journal>).unwrap();
+    let mut stranger = World::open();
+    stranger.enroll("001");
+    stranger.enroll("002");
+    // Of another log, whose records end alike.
+    let foreign = stranger.records().pop().unwrap();
+    let head = world.journal.head();
+    let foreign = LinkedRecord::new(head.size.next_position(), foreign.bytes.to_vec());
+    world.journal.append(head, &[foreign]).unwrap();
+    let error = onlooker.follow(world.journal.head().size).unwrap_err();
+    assert!(matches!(error, crate::OpenError::Link(_)), "{error}");
+    assert_eq!(onlooker.public().sites.len(), 1);
+}
+
+#[test]
+fn a_clock_that_differs_from_its_peers_takes_a_registrar_out_of_service_until_it_agrees() {
+    let mut world = World::open();
+    world.enroll("001");
+    let bytes = world.by_coordinator("visit", "001", visit());
+    for ahead in [5_000_001, -5_000_001] {
+        world.registrar.compare_clock(ahead);
+        let outcome = world.submit_one(&bytes);
+        assert_eq!(outcome, Outcome::Unready(crate::Unready::ClockDiffers { microseconds: ahead }));
+        assert_eq!(world.registrar.clock_differs(), Some(ahead));
+    }
+    world.registrar.compare_clock(-5_000_000);
+    assert_eq!(world.registrar.clock_differs(), None);
+    recorded(world.submit_one(&bytes));
+}

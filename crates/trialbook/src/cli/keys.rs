@@ -6,7 +6,7 @@ use chain::note::VerifierKey;
 use chain::{KeyId, RecordHash};
 use clap::{Subcommand, ValueEnum};
 use clinical::data::RevocationReason;
-use clinical::{ActorId, PartialDate, Zone};
+use clinical::{ActorId, PartialDate, TrialId, Zone};
 
 use super::{Place, WhichTrial};
 
@@ -100,6 +100,19 @@ pub(crate) enum ServiceKeyCommand {
         which: WhichTrial,
         /// The data directory.
         #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
+    /// Make the key that a new log begins with, in the directory of the notary that will seal it, and print it for
+    /// `open --log-key`.
+    First {
+        /// The new trial's id.
+        #[arg(long, value_name = "ID")]
+        trial: TrialId,
+        /// Host (and path) that the log's name begins with; the log is named HOST/TRIAL.
+        #[arg(long, value_name = "HOST", default_value = "localhost")]
+        origin: String,
+        /// The notary's own directory.
+        #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
     /// List the log's keys with the records that name and revoke them, and the receipt keys in force.

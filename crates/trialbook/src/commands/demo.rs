@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::keys::{grant_statement, statement};
+use super::open::LogKeyFrom;
 use super::{Table, print, serve};
 use crate::access::Access;
 use crate::data::Data;
@@ -70,7 +71,7 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
         verify_hint: Some(verify_command(&data, &deployment, &trial).await?),
     };
     let listening = serve::Listening { listen, tls: None, hosts: Vec::new() };
-    serve::serve(deployment, listening, settings).await?;
+    serve::serve(serve::Served::of(&deployment), listening, Some(settings)).await?;
     Ok(0)
 }
 
@@ -141,7 +142,15 @@ async fn open(access: &Access, data: &Data, trial: &TrialId, people: &People) ->
         })
     });
     opening.data.insert("sponsor_keys".to_owned(), json!(sponsors));
-    let opened = super::open::open(access, data, first, trial, "demo.trialbook.example", opening).await?;
+    let opened = super::open::open(
+        access,
+        Some(data),
+        first,
+        trial,
+        LogKeyFrom::Origin("demo.trialbook.example"),
+        opening,
+    )
+    .await?;
     Ok(opened.context("the trial was not opened")?.hash)
 }
 

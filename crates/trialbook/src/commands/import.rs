@@ -12,6 +12,7 @@ use interchange::sdtm::{self, Plan};
 use serde_json::json;
 
 use super::keys::{grant_statement, statement};
+use super::open::LogKeyFrom;
 use super::{Table, print};
 use crate::access::Access;
 use crate::cli::ImportCommand;
@@ -88,7 +89,9 @@ async fn opened(access: &Access, data: &Data, trial: &TrialId, plan: &Plan) -> R
             "zone": facts.zone,
         }),
     );
-    let opened = super::open::open(access, data, &sponsor, trial, "localhost", opening).await?;
+    let opened =
+        super::open::open(access, Some(data), &sponsor, trial, LogKeyFrom::Origin("localhost"), opening)
+            .await?;
     let receipt = opened.context("the trial was not opened")?;
     print(&format!("opened trial {trial}\ngenesis {}\n\n{}", receipt.hash, super::open::KEEP_THE_GENESIS))?;
     Ok(receipt.hash)

@@ -3,11 +3,12 @@
 use std::future::IntoFuture as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::{Gate, Problem, TokenHash};
+use api::{Gate, Problem, Registry, TokenHash};
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use chain::policy::Policy;
 
 use super::{print, read_bytes};
-use crate::data::Data;
+use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Sealing};
 use crate::tls::{self, TlsListener};
 use crate::tokens::{self, Doorkeeper};
@@ -54,23 +55,49 @@ pub(super) async fn run(
     })?;
     let deployment = Deployment::open(data, lock)?;
     deployment.seal(Sealing { policy, ca });
-    serve(deployment, listening, console::Settings::default()).await?;
+    serve(Served::of(&deployment), listening, Some(console::Settings::default())).await?;
     Ok(0)
 }
 
-fn read_policy(path: &Path) -> Result<Policy> {
+/// What is served, and from where.
+pub(crate) struct Served<'a> {
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) data: &'a Data,
+    pub(crate) lock: &'a Lock,
+    /// The logs that are verified now and then; `None` where they are other processes'.
+    pub(crate) deployment: Option<Deployment>,
+    /// Ends when the process can do its work no more, with the reason: it then ends, to be started anew by whoever runs it.
+    pub(crate) failure: Pin<Box<dyn Future<Output = anyhow::Error> + Send>>,
+}
+
+impl<'a> Served<'a> {
+    /// A deployment in this process.
+    pub(crate) fn of(deployment: &'a Deployment) -> Self {
+        Self {
+            registry: Arc::new(deployment.clone()),
+            data: deployment.data(),
+            lock: deployment.lock(),
+            deployment: Some(deployment.clone()),
+            failure: Box::pin(std::future::pending()),
+        }
+    }
+}
+
+pub(super) fn read_policy(path: &Path) -> Result<Policy> {
     let bytes = read_bytes(path, POLICY_BYTES_MAX)?;
     Policy::parse(&bytes).with_context(|| format!("{} is not a policy", path.display()))
 }
 
-/// Serves until told to stop; then answers what is under way and closes everything cleanly.
+/// Serves until told to stop, with pages if there are `settings` for them; then answers what is under way and closes
+/// everything cleanly.
 pub(crate) async fn serve(
-    deployment: Deployment,
+    served: Served<'_>,
     listening: Listening,
-    settings: console::Settings,
+    settings: Option<console::Settings>,
 ) -> Result<()> {
+    let Served { registry, data, lock, deployment, failure } = served;
     let Listening { listen, tls, hosts } = listening;
-    let store = tokens::open(deployment.data())?;
+    let store = tokens::open(data)?;
     let tls = tls.map(|files| files.read()).transpose()?;
     let hosts = Hosts::new(listen, hosts);
     let beyond = !listen.ip().is_loopback();
@@ -88,11 +115,13 @@ pub(crate) async fn serve(
 
     let owner = tokens::new_token();
     let keeper = Arc::new(Doorkeeper::new(store, TokenHash::of(&owner), beyond));
-    let gate = Gate::new(Arc::new(deployment.clone()), keeper);
-    let routes = api::router(gate.clone())
-        .merge(console::login(gate.clone(), tls.is_some()))
-        .merge(console::router(gate, settings))
-        .layer(from_fn_with_state(Arc::new(hosts), for_this_host));
+    let gate = Gate::new(registry, keeper);
+    let mut routes = api::router(gate.clone());
+    if let Some(settings) = settings {
+        routes =
+            routes.merge(console::login(gate.clone(), tls.is_some())).merge(console::router(gate, settings));
+    }
+    let routes = routes.layer(from_fn_with_state(Arc::new(hosts), for_this_host));
 
     let (stopping, stop) = tokio::sync::watch::channel(false);
     let stopped = |mut stop: tokio::sync::watch::Receiver<bool>| async move {
@@ -104,21 +133,23 @@ pub(crate) async fn serve(
         // Commands on this machine know no name that the certificate is for: they come in by a door of their own.
         let door = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let door = door.context("cannot listen on this machine")?;
-        deployment.lock().publish(&format!("http://{}", door.local_addr()?), &owner)?;
+        lock.publish(&format!("http://{}", door.local_addr()?), &owner)?;
         let server = axum::serve(door, routes.clone()).with_graceful_shutdown(stopped(stop.clone()));
         servers.spawn(server.into_future());
         let listener = TlsListener::new(listener, tls)?;
         servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped(stop)).into_future());
         "https"
     } else {
-        deployment.lock().publish(&format!("http://{address}"), &owner)?;
+        lock.publish(&format!("http://{address}"), &owner)?;
         servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped(stop)).into_future());
         "http"
     };
-    let verifier = tokio::spawn(verify_now_and_then(deployment.clone()));
-    print(&format!("serving {} at {scheme}://{address} (Ctrl-C stops)", deployment.data().root().display()))?;
+    let verifier = deployment.map(|deployment| tokio::spawn(verify_now_and_then(deployment)));
+    print(&format!("serving {} at {scheme}://{address} (Ctrl-C stops)", data.root().display()))?;
+    let mut outcome = Ok(());
     tokio::select! {
         () = stop_asked() => {}
+        reason = failure => outcome = Err(reason),
         // None ends by itself, but with an error.
         Some(served) = servers.join_next() => served?.context("serving failed")?,
     }
@@ -132,8 +163,10 @@ pub(crate) async fn serve(
     });
     // Out of time: what is left is cut off.
     ended.await.unwrap_or(Ok(()))?;
-    verifier.abort();
-    Ok(())
+    if let Some(verifier) = verifier {
+        verifier.abort();
+    }
+    outcome
 }
 
 /// Whether others than this machine may reach the server; if not, what it lacks.

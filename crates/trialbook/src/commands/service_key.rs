@@ -7,6 +7,7 @@ use clinical::data::{LogKeyChanged, ServiceKeyGranted};
 use clinical::{EventKind, Statement, TrialId};
 
 use super::keys::statement;
+use super::open::first_log_key;
 use super::print;
 use crate::access::Access;
 use crate::cli::{Place, ServiceKeyCommand, ServiceName, WhichTrial};
@@ -14,10 +15,17 @@ use crate::data::{Data, Service};
 
 pub(super) async fn run(command: ServiceKeyCommand) -> Result<u8> {
     match command {
+        ServiceKeyCommand::First { trial, origin, data } => first(&trial, &origin, &Data::new(&data))?,
         ServiceKeyCommand::New { service, which, data } => new(service, &which, &Data::new(&data))?,
         ServiceKeyCommand::List { json, which, place } => list(json, &which, &place).await?,
     }
     Ok(0)
+}
+
+/// Makes the key that a log begins with. Asked again, it prints the same.
+fn first(trial: &TrialId, host: &str, data: &Data) -> Result<()> {
+    data.create()?;
+    print(&first_log_key(data, trial, host)?.to_string())
 }
 
 /// Makes a key and prints the statement that names it. The data directory's lock is not taken: nothing that is there is

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use axum::routing::get;
 use chain::SecretKey;
 use chain::checkpoint::Cosigner;
 use chain::note::VerifierKey;
 use serde::{Deserialize, Serialize};
 use witness::{Evidence, Witness};
 
-use super::serve::stop_asked;
-use super::{print, read_bytes};
+use super::serve::{Listening, stop_asked};
+use super::{print, process, read_bytes};
+use crate::configuration::Configuration;
 use crate::data::write_secret;
 use crate::tls::{self, TlsListener};
 
@@ -82,6 +84,31 @@ fn forks(state: &Path) -> PathBuf {
     state.with_file_name(name)
 }
 
+/// That it lives, and its metrics. It is ready as soon as it listens: its state is open by then.
+fn health() -> axum::Router {
+    let metrics = crate::logging::metrics();
+    axum::Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/metrics", get(move || async move { metrics.render() }))
+}
+
+/// Serves as a configuration file says.
+pub(super) async fn run_configured(config: &Path) -> Result<u8> {
+    let configuration = Configuration::load(Some(config), &crate::world::variable, &[])?;
+    process::start_logging(&configuration)?;
+    let key = PathBuf::from(configuration.required("witness.key")?);
+    let state = PathBuf::from(configuration.required("witness.state")?);
+    let logs = configuration.texts("witness.logs").iter();
+    let logs: Result<Vec<_>> = logs
+        .map(|text| VerifierKey::from_text(text).with_context(|| format!("{text} is no verifier key")))
+        .collect();
+    let logs = logs?;
+    ensure!(!logs.is_empty(), "set witness.logs to the verifier keys of the logs that are to be cosigned");
+    let Listening { listen, tls, .. } = process::listening(&configuration)?;
+    run(&key, &state, logs, listen, tls).await
+}
+
 /// Serves until told to stop.
 pub(super) async fn run(
     key: &Path,
@@ -106,7 +133,7 @@ pub(super) async fn run(
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     print(&format!("witnessing as {verifier_key} at {scheme}://{address} (Ctrl-C stops)"))?;
-    let routes = witness::router(Arc::new(witness));
+    let routes = witness::router(Arc::new(witness)).merge(health());
     let served = match tls {
         Some(tls) => {
             let listener = TlsListener::new(listener, tls)?;

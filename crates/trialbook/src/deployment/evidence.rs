@@ -7,7 +7,6 @@ use archive::GetError;
 use chain::note::VerifierKey;
 use chain::{Position, SignedCheckpoint};
 use clinical::SiteId;
-use journal::Journal as _;
 
 use super::reads::{event_of, text, unreadable};
 use super::running::Running;
@@ -43,7 +42,7 @@ pub(super) async fn log_file(running: &Running, file: LogFile) -> Result<Vec<u8>
 /// The proof of a record under the latest checkpoint. What is read of the archive is held against the checkpoint's root
 /// before it is used.
 pub(super) async fn proof(running: &Running, seq: Position) -> Result<String, Problem> {
-    let public = running.registrar.public();
+    let public = running.public();
     if public.opening.is_none() {
         return Err(Problem::not_found("the trial is not open"));
     }
@@ -77,7 +76,7 @@ pub(super) fn site_records(
     site: &SiteId,
     after: Option<Position>,
 ) -> Result<Vec<FeedItem>, Problem> {
-    if !running.registrar.public().sites.contains_key(site) {
+    if !running.public().sites.contains_key(site) {
         return Err(Problem::not_found(format!("there is no site {site}")));
     }
     let mut next = after.map_or(Position(0), Position::next);

@@ -1,5 +1,6 @@
 //! The registry's answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
@@ -10,7 +11,7 @@ use api::{
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
 use clinical::{Date, Event, SiteId, SubjectId, TrialId};
-use journal::{Journal as _, ReadError};
+use journal::ReadError;
 use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
 use registrar::index;
@@ -79,12 +80,13 @@ fn after_position(page: &Page) -> Result<Option<Position>, Problem> {
 
 impl Inner {
     fn view(&self, running: &Running) -> Option<TrialView> {
-        let public = running.registrar.public();
+        let public = running.public();
         let opening = public.opening.as_ref()?;
         Some(TrialView {
             covers: self.covers_journal(running),
             genesis: opening.genesis,
             log_key: opening.log_key.clone(),
+            not_durable: running.log.is_for_play(),
             synthetic: opening.synthetic,
             title: opening.title.clone(),
             trial: opening.trial.clone(),
@@ -94,10 +96,10 @@ impl Inner {
 
     fn record_view(&self, running: &Running, seq: Position) -> Result<RecordView, Problem> {
         let linked = linked(running, seq)?;
-        let (amended_by, findings, mark) = query(&running.index, |view, mark| {
+        let (amended_by, findings, mark) = query(running.index()?, |view, mark| {
             Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?, mark))
         })?;
-        let covers = self.covers(running, &running.index, mark);
+        let covers = self.covers(running, running.index()?, mark);
         Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
     }
 
@@ -108,9 +110,10 @@ impl Inner {
         cutoff: Option<Date>,
     ) -> Result<ReportView, Problem> {
         let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
+        let projector = running.reporter(kind)?;
         macro_rules! make {
             ($report:ident) => {
-                query(&running.$report, |view, mark| {
+                query(projector, |view, mark| {
                     let rows = view.scan(b"", None, usize::MAX)?;
                     let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
                     let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
@@ -119,9 +122,9 @@ impl Inner {
                 })?
             };
         }
-        let ((bytes, mark), projector) = match kind {
-            ReportKind::Outcomes => (make!(outcomes), &running.outcomes),
-            ReportKind::Safety => (make!(safety), &running.safety),
+        let (bytes, mark) = match kind {
+            ReportKind::Outcomes => make!(outcomes),
+            ReportKind::Safety => make!(safety),
         };
         let bytes = bytes.map_err(made)?;
         let covers = self.covers(running, projector, mark);
@@ -139,7 +142,7 @@ impl Registry for Deployment {
     async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
         let running = self.running(trial)?;
         let view = self.view(&running).ok_or_else(|| Problem::not_found("the trial is not open"))?;
-        let public = running.registrar.public();
+        let public = running.public();
         let sites = public.sites.iter().map(|(id, site)| SiteView {
             country: site.country.clone(),
             name: site.name.clone(),
@@ -170,7 +173,8 @@ impl Registry for Deployment {
 
     async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
         let running = self.running(trial)?;
-        if running.registrar.public().opening.is_none() {
+        running.registrar()?;
+        if running.public().opening.is_none() {
             return Err(Problem::not_found(format!("trial {trial} is not open")));
         }
         submit(&running, submissions).await
@@ -187,14 +191,14 @@ impl Registry for Deployment {
             let after = page.after.as_deref().map(str::parse::<SubjectId>).transpose();
             let after = after.map_err(|error| Problem::bad_request(error.to_string()))?;
             let limit = page.limit();
-            let (mut subjects, mark) = query(&running.index, |view, mark| {
+            let (mut subjects, mark) = query(running.index()?, |view, mark| {
                 Ok((index::subjects(view, after.as_ref(), limit + 1)?, mark))
             })?;
             let next = (subjects.len() > limit).then(|| {
                 subjects.truncate(limit);
                 subjects.last().map(|last| last.subject.clone())
             });
-            let covers = deployment.covers(&running, &running.index, mark);
+            let covers = deployment.covers(&running, running.index()?, mark);
             Ok(SubjectsPage { covers, next: next.flatten(), subjects })
         })
         .await
@@ -209,7 +213,7 @@ impl Registry for Deployment {
         let (deployment, running, subject) = (self.clone(), self.running(trial)?, subject.clone());
         blocking(move || {
             let (after, limit) = (after_position(&page)?, page.limit());
-            let (mut positions, mark) = query(&running.index, |view, mark| {
+            let (mut positions, mark) = query(running.index()?, |view, mark| {
                 Ok((index::records_of(view, &subject, after, limit + 1)?, mark))
             })?;
             if positions.is_empty() && after.is_none() {
@@ -222,7 +226,7 @@ impl Registry for Deployment {
             let next = positions.last().copied().filter(|_| more);
             let records: Result<Vec<_>, _> =
                 positions.into_iter().map(|seq| deployment.record_view(&running, seq)).collect();
-            let covers = deployment.covers(&running, &running.index, mark);
+            let covers = deployment.covers(&running, running.index()?, mark);
             Ok(SubjectRecords { covers, next, records: records?, subject })
         })
         .await
@@ -233,7 +237,7 @@ impl Registry for Deployment {
         blocking(move || {
             let (after, limit) = (after_position(&page)?, page.limit());
             let (mut found, mark) =
-                query(&running.index, |view, mark| Ok((index::findings(view, after, limit + 1)?, mark)))?;
+                query(running.index()?, |view, mark| Ok((index::findings(view, after, limit + 1)?, mark)))?;
             let more = found.len() > limit;
             found.truncate(limit);
             let next = found.last().map(|(seq, _)| *seq).filter(|_| more);
@@ -251,7 +255,7 @@ impl Registry for Deployment {
                     })
                 })
                 .collect();
-            let covers = deployment.covers(&running, &running.index, mark);
+            let covers = deployment.covers(&running, running.index()?, mark);
             Ok(FindingsPage { covers, next, records: records? })
         })
         .await
@@ -306,6 +310,9 @@ impl Registry for Deployment {
     }
 
     async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        if let Some(keeper) = self.text_keys_at.get() {
+            return keeper.text_key(trial, request).await;
+        }
         let (deployment, trial) = (self.clone(), trial.clone());
         blocking(move || deployment.answer_text_key(&trial, &request)).await
     }
@@ -313,12 +320,27 @@ impl Registry for Deployment {
     async fn readiness(&self) -> Result<Readiness, Problem> {
         let mut checks = Vec::new();
         for running in self.all() {
-            let refusal = running.registrar.refusal().map(|error| error.to_string());
-            checks.push(ReadinessCheck {
-                ok: refusal.is_none(),
-                detail: refusal,
-                name: format!("{}: registrar", running.trial),
-            });
+            if let Ok(registrar) = running.registrar() {
+                let refusal = registrar.refusal().map(|error| error.to_string());
+                checks.push(ReadinessCheck {
+                    ok: refusal.is_none(),
+                    detail: refusal,
+                    name: format!("{}: registrar", running.trial),
+                });
+                let asked = Arc::clone(&running);
+                let trouble = blocking(move || Ok(asked.log.trouble())).await?;
+                let differs = registrar.clock_differs();
+                checks.push(ReadinessCheck {
+                    ok: differs.is_none(),
+                    detail: differs.map(|ahead| format!("{} ms ahead of the log's servers", ahead / 1_000)),
+                    name: format!("{}: clock", running.trial),
+                });
+                checks.push(ReadinessCheck {
+                    ok: trouble.is_none(),
+                    detail: trouble,
+                    name: format!("{}: log", running.trial),
+                });
+            }
             for (name, projector) in running.projectors() {
                 let status = projector.status();
                 // Without its index a registrar cannot tell a new event from a known one.
@@ -344,7 +366,7 @@ impl Registry for Deployment {
         }
         let ready = checks.iter().all(|check| check.ok);
         // A notary's outage delays checkpoints, never submissions: it is told, and takes nobody out of service.
-        for running in self.all() {
+        for running in self.all().into_iter().filter(|_| self.services.notary) {
             let refused = running.sealing().is_some().then(|| running.sealing_refused()).flatten();
             checks.push(ReadinessCheck {
                 ok: refused.is_none(),
@@ -374,8 +396,12 @@ impl Registry for Deployment {
                 metrics::gauge!(name, "trial" => trial.clone()).set(value as f64);
             };
             set("trialbook_records", running.journal.head().size.0);
-            set("trialbook_submissions_waiting", running.registrar.waiting() as u64);
-            set("trialbook_registrar_refusing", u64::from(running.registrar.refusal().is_some()));
+            set("trialbook_journal_proven", u64::from(running.log.is_proven()));
+            if let Ok(registrar) = running.registrar() {
+                set("trialbook_submissions_waiting", registrar.waiting() as u64);
+                set("trialbook_registrar_refusing", u64::from(registrar.refusal().is_some()));
+                set("trialbook_clock_differs", u64::from(registrar.clock_differs().is_some()));
+            }
             if let Some(status) = running.sealing().map(|watch| watch.status()) {
                 set("trialbook_checkpoint_size", status.signed.map_or(0, |sealed| sealed.size.0));
                 set("trialbook_checkpoint_lag_records", status.lag_records);

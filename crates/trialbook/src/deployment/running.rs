@@ -7,22 +7,24 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::{Problem, ReportKind};
 use archive::Archive;
 use chain::TreeSize;
 use chain::note::VerifierKey;
 use clinical::{EventId, TrialId};
 use journal::sequencer::Limits;
 use journal::{Head, Journal};
-use journal_file::FileJournal;
 use notary::NotaryHandle;
 use projector::{Fold, Projector, ProjectorHandle, Settings};
 use readmodel::{Opened, Options, SledStore, Store};
-use registrar::{Index, IndexError, Known, ReceiptKeys, Registrar, index};
+use registrar::{Index, IndexError, Known, Onlooker, Public, ReceiptKeys, Registrar, index};
 use tokio::sync::{Semaphore, watch};
 
 use crate::data::{Data, Service};
 
+use super::engine::{Engine, Log};
 use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
+use super::services::Services;
 
 /// How long a start waits for the index to cover the log: 2 million records at 100,000 a second, and as much again.
 const INDEX_WAIT: Duration = Duration::from_mins(1);
@@ -31,23 +33,29 @@ const INDEX_WAIT: Duration = Duration::from_mins(1);
 const OUTCOMES_SCHEMA: u32 = 2;
 const SAFETY_SCHEMA: u32 = 3;
 
-/// A trial at work.
+/// A trial at work, as far as this process works on it.
 pub(crate) struct Running {
     pub(crate) trial: TrialId,
-    pub(crate) journal: Arc<FileJournal>,
-    pub(crate) registrar: Registrar,
+    pub(crate) log: Log,
+    pub(crate) journal: Arc<dyn Journal>,
+    desk: Arc<Desk>,
     pub(crate) archive: Archive,
     /// `None` until sealing is started.
     pub(super) notary: Mutex<Option<NotaryHandle>>,
-    pub(crate) index: Arc<ProjectorHandle>,
-    pub(crate) outcomes: ProjectorHandle,
-    pub(crate) safety: ProjectorHandle,
+    outcomes: Option<ProjectorHandle>,
+    safety: Option<ProjectorHandle>,
     /// The durable end, for those who wait without a thread.
     pub(crate) durable: watch::Receiver<Head>,
     /// One permit for each KiB of submissions that may be worked on at once.
     pub(crate) room: Semaphore,
     stopping: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
+}
+
+/// Who knows what the trial is: its registrar, or one who only follows the log.
+enum Desk {
+    Registrar { registrar: Registrar, index: Arc<ProjectorHandle> },
+    Onlooker(Box<Onlooker>),
 }
 
 /// The index, as the registrar asks it.
@@ -96,63 +104,88 @@ fn sealed_size(data: &Data, trial: &TrialId) -> anyhow::Result<u64> {
 }
 
 impl Running {
-    /// Opens everything of the trial.
-    pub(crate) fn open(data: &Data, trial: &TrialId) -> anyhow::Result<Self> {
+    /// Opens what `services` need of a trial that is there.
+    pub(crate) fn open(
+        data: &Data,
+        trial: &TrialId,
+        engine: &Engine,
+        services: Services,
+    ) -> anyhow::Result<Self> {
+        Self::begin(data, trial, services, |floor| engine.open(data, trial, floor))
+    }
+
+    /// Makes the log of a new trial, and opens what `services` need of it.
+    pub(crate) fn create(
+        data: &Data,
+        trial: &TrialId,
+        engine: &Engine,
+        services: Services,
+    ) -> anyhow::Result<Self> {
+        Self::begin(data, trial, services, |_| engine.create(data, trial))
+    }
+
+    fn begin(
+        data: &Data,
+        trial: &TrialId,
+        services: Services,
+        open_log: impl FnOnce(TreeSize) -> anyhow::Result<Log>,
+    ) -> anyhow::Result<Self> {
         let dir = &data.trial(trial);
-        let index_store = open_store(&dir.join("index"), index::SCHEMA)?;
-        let outcome_store = open_store(&dir.join("outcomes"), OUTCOMES_SCHEMA)?;
-        let safety_store = open_store(&dir.join("safety"), SAFETY_SCHEMA)?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let store =
+            |asked: bool, name, schema| asked.then(|| open_store(&dir.join(name), schema)).transpose();
+        let index_store = store(services.registrar, "index", index::SCHEMA)?;
+        let outcome_store = store(services.outcomes, "outcomes", OUTCOMES_SCHEMA)?;
+        let safety_store = store(services.safety, "safety", SAFETY_SCHEMA)?;
         // What a read model was made of, or a checkpoint was signed for, was durable: a journal that ends before it has
         // lost records.
         let mut floor = sealed_size(data, trial)?;
-        for store in [&index_store, &outcome_store, &safety_store] {
+        for store in [&index_store, &outcome_store, &safety_store].into_iter().flatten() {
             floor = floor.max(store.mark()?.size);
         }
-        let options = journal_file::Options { floor: TreeSize(floor), ..journal_file::Options::default() };
-        let journal_dir = dir.join("journal");
-        let (journal, recovery) = FileJournal::open(&journal_dir, &options)
-            .with_context(|| format!("cannot open the journal {}", journal_dir.display()))?;
-        if let Some((torn, copy)) = &recovery.torn {
-            tracing::warn!(trial = %trial, copy = %copy.display(), "an unfinished append was cut off: {torn:?}");
-        }
-        let journal = Arc::new(journal);
-        let follow: Arc<dyn Journal> = Arc::clone(&journal) as Arc<dyn Journal>;
+        let log = open_log(TreeSize(floor))?;
+        let journal = log.journal();
         let start = |name: &str, store: SledStore, make: Box<dyn Fn() -> Box<dyn projector::Fold> + Send>| {
-            Projector::start(name, Arc::clone(&follow), Arc::new(store), make, Settings::default())
+            Projector::start(name, Arc::clone(&journal), Arc::new(store), make, Settings::default())
                 .context("cannot start a projector")
         };
         let shared = Arc::new(Events::default());
-        let (source, events) = (Arc::clone(&follow), Arc::clone(&shared));
-        let make =
-            move || -> Box<dyn Fold> { Box::new(IndexRows::new(Arc::clone(&source), Arc::clone(&events))) };
-        let index = start("index", index_store, Box::new(make))?;
-        let events = Arc::clone(&shared);
-        let make = move || -> Box<dyn Fold> { Box::new(OutcomeRows::new(Arc::clone(&events))) };
-        let outcomes = start("outcomes", outcome_store, Box::new(make))?;
-        let make = move || -> Box<dyn Fold> { Box::new(SafetyRows::new(Arc::clone(&shared))) };
-        let safety = start("safety", safety_store, Box::new(make))?;
-        let index = Arc::new(index);
-        if !index.wait_for(journal.head().size, INDEX_WAIT) {
-            tracing::warn!(trial = %trial, "the index does not cover the log yet; ids are held in memory");
-        }
-        let registrar = Registrar::open(
-            Arc::clone(&follow),
-            Arc::new(Indexed(Arc::clone(&index))),
-            Arc::new(crate::world::now),
-            receipt_keys(data, trial),
-            Limits::default(),
-        )
-        .context("cannot open the registrar")?;
+        let index = index_store.map(|store| {
+            let (source, events) = (Arc::clone(&journal), Arc::clone(&shared));
+            let make = move || -> Box<dyn Fold> {
+                Box::new(IndexRows::new(Arc::clone(&source), Arc::clone(&events)))
+            };
+            start("index", store, Box::new(make))
+        });
+        let index = index.transpose()?;
+        let outcomes = outcome_store.map(|store| {
+            let events = Arc::clone(&shared);
+            let make = move || -> Box<dyn Fold> { Box::new(OutcomeRows::new(Arc::clone(&events))) };
+            start("outcomes", store, Box::new(make))
+        });
+        let outcomes = outcomes.transpose()?;
+        let safety = safety_store.map(|store| {
+            let make = move || -> Box<dyn Fold> { Box::new(SafetyRows::new(Arc::clone(&shared))) };
+            start("safety", store, Box::new(make))
+        });
+        let safety = safety.transpose()?;
+        let desk = if let Some(index) = index {
+            Desk::registrar(&journal, index, data, trial)?
+        } else {
+            let onlooker = Onlooker::open(Arc::clone(&journal)).context("the log cannot be followed")?;
+            Desk::Onlooker(Box::new(onlooker))
+        };
         let (sender, durable) = watch::channel(journal.head());
+        let desk = Arc::new(desk);
         let stopping = Arc::new(AtomicBool::new(false));
-        let watcher = watcher(Arc::clone(&follow), sender, Arc::clone(&stopping))?;
+        let watcher = watcher(trial, Arc::clone(&journal), sender, Arc::clone(&desk), Arc::clone(&stopping))?;
         Ok(Self {
             trial: trial.clone(),
+            log,
             journal,
-            registrar,
+            desk,
             archive: Archive::local(&dir.join("archive"))?,
             notary: Mutex::new(None),
-            index,
             outcomes,
             safety,
             durable,
@@ -162,9 +195,82 @@ impl Running {
         })
     }
 
-    /// Every read model with its name.
-    pub(crate) fn projectors(&self) -> [(&'static str, &ProjectorHandle); 3] {
-        [("index", &self.index), ("outcomes", &self.outcomes), ("safety", &self.safety)]
+    /// The trial as anyone may know it.
+    pub(crate) fn public(&self) -> Arc<Public> {
+        match &*self.desk {
+            Desk::Registrar { registrar, .. } => registrar.public(),
+            Desk::Onlooker(onlooker) => onlooker.public(),
+        }
+    }
+
+    /// Its registrar.
+    pub(crate) fn registrar(&self) -> Result<&Registrar, Problem> {
+        match &*self.desk {
+            Desk::Registrar { registrar, .. } => Ok(registrar),
+            Desk::Onlooker(_) => Err(Problem::not_served("submissions are taken by a registrar")),
+        }
+    }
+
+    /// The registrar's index.
+    pub(crate) fn index(&self) -> Result<&ProjectorHandle, Problem> {
+        match &*self.desk {
+            Desk::Registrar { index, .. } => Ok(index),
+            Desk::Onlooker(_) => Err(Problem::not_served("a registrar answers about records and subjects")),
+        }
+    }
+
+    /// Who makes the report.
+    pub(crate) fn reporter(&self, kind: ReportKind) -> Result<&ProjectorHandle, Problem> {
+        let found = match kind {
+            ReportKind::Outcomes => &self.outcomes,
+            ReportKind::Safety => &self.safety,
+        };
+        found.as_ref().ok_or_else(|| {
+            Problem::not_served(format!("the {} report is made by its projector", kind.as_str()))
+        })
+    }
+
+    /// Every read model that is here, with its name.
+    pub(crate) fn projectors(&self) -> Vec<(&'static str, &ProjectorHandle)> {
+        let all = [
+            ("index", self.index().ok()),
+            ("outcomes", self.outcomes.as_ref()),
+            ("safety", self.safety.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, projector)| Some((name, projector?))).collect()
+    }
+}
+
+impl Desk {
+    fn registrar(
+        journal: &Arc<dyn Journal>,
+        index: ProjectorHandle,
+        data: &Data,
+        trial: &TrialId,
+    ) -> anyhow::Result<Self> {
+        let index = Arc::new(index);
+        if !index.wait_for(journal.head().size, INDEX_WAIT) {
+            tracing::warn!(trial = %trial, "the index does not cover the log yet; ids are held in memory");
+        }
+        let registrar = Registrar::open(
+            Arc::clone(journal),
+            Arc::new(Indexed(Arc::clone(&index))),
+            Arc::new(crate::world::now),
+            receipt_keys(data, trial),
+            Limits { item_records_max: super::PIECE_RECORDS_MAX, ..Limits::default() },
+        );
+        Ok(Self::Registrar { registrar: registrar.context("cannot open the registrar")?, index })
+    }
+
+    /// Takes in what others have recorded.
+    fn follow(&self, size: TreeSize) -> Result<(), registrar::OpenError> {
+        match self {
+            Self::Registrar { registrar, .. } => {
+                registrar.follow(size);
+                Ok(())
+            }
+            Self::Onlooker(onlooker) => onlooker.follow(size),
+        }
     }
 }
 
@@ -180,19 +286,31 @@ fn receipt_keys(data: &Data, trial: &TrialId) -> ReceiptKeys {
     })
 }
 
-/// Passes the durable end on to tasks, which must not block.
+/// Passes the durable end on to tasks, which must not block, and to whoever knows what the trial is.
 fn watcher(
+    trial: &TrialId,
     journal: Arc<dyn Journal>,
     sender: watch::Sender<Head>,
+    desk: Arc<Desk>,
     stopping: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<()>> {
+    let trial = trial.clone();
     let watch = move || {
         let mut head = journal.head();
+        let mut told = String::new();
         while !stopping.load(Ordering::Relaxed) {
             let now = journal.wait(head.size, Duration::from_millis(200));
-            if now != head {
-                head = now;
-                sender.send_replace(head);
+            if now == head {
+                continue;
+            }
+            head = now;
+            sender.send_replace(head);
+            if let Err(error) = desk.follow(head.size) {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                if error != told {
+                    tracing::error!(trial = %trial, "the log cannot be followed: {error}");
+                    told = error;
+                }
             }
         }
     };
@@ -202,7 +320,9 @@ fn watcher(
 impl Drop for Running {
     /// Answers what waits, then closes the read models cleanly, so that they are found again.
     fn drop(&mut self) {
-        self.registrar.stop();
+        if let Desk::Registrar { registrar, .. } = &*self.desk {
+            registrar.stop();
+        }
         let notary = self.notary.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(notary) = notary {
             // Seals what is durable, so that nothing acknowledged waits for the next start to be signed for.

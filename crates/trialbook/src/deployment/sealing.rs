@@ -11,7 +11,6 @@ use chain::policy::Policy;
 use chain::witness_request::AddCheckpoint;
 use chain::{LinkedRecord, Record, TreeSize};
 use clinical::{Event, TrialId};
-use journal::Journal as _;
 use notary::{LogKeys, Parts, Phase, Settings, Stop, WitnessClient};
 
 use super::running::Running;
@@ -157,7 +156,7 @@ impl Running {
     /// Starts the notary of a trial that is open, if the log's key is here. What it does not agree with keeps it from
     /// signing, and nobody from submitting.
     pub(crate) fn start_sealing(&self, data: &Data, sealing: &Sealing) -> anyhow::Result<()> {
-        let public = self.registrar.public();
+        let public = self.public();
         let Some(opening) = &public.opening else { return Ok(()) };
         let mut notary = self.notary.lock().unwrap_or_else(PoisonError::into_inner);
         if notary.is_some() {
@@ -184,7 +183,7 @@ impl Running {
             .transpose()?
             .unwrap_or_default();
         let parts = Parts {
-            journal: Arc::clone(&self.journal) as _,
+            journal: Arc::clone(&self.journal),
             archive: self.archive.clone(),
             checkpoints: Arc::new(checkpoints),
             keys: Arc::new(keys),
@@ -230,7 +229,7 @@ impl Running {
 
     /// What is signed of the log.
     pub(crate) fn evidence(&self) -> Result<Evidence, Problem> {
-        let public = self.registrar.public();
+        let public = self.public();
         let opening = public.opening.as_ref().ok_or_else(|| Problem::not_found("the trial is not open"))?;
         let status = self.sealing().map(|watch| watch.status());
         let sealed = status.as_ref().and_then(|status| status.signed);

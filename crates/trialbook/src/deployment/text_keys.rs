@@ -19,7 +19,7 @@ impl Inner {
         request: &TextKeyRequest,
     ) -> Result<TextKeyAnswer, Problem> {
         let running = self.running(trial)?;
-        let public = running.registrar.public();
+        let public = running.public();
         let forbidden =
             |detail: &str| Problem::new(403, "text-key-refused", "The key is not handed out.", detail);
         let grant =
@@ -41,7 +41,7 @@ impl Inner {
             return Err(forbidden("the role is not entitled at this site"));
         }
         // Once the log knows the subject, its site is the log's word, not the asker's.
-        let known = query(&running.index, |view, _| index::subject(view, &request.subject))?;
+        let known = query(running.index()?, |view, _| index::subject(view, &request.subject))?;
         if known.is_some_and(|known| known.site != request.site) {
             return Err(forbidden("the subject belongs to another site"));
         }

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use api::Verified;
-use chain::{LinkedRecord, Position};
+use chain::{LinkedRecord, Position, TreeSize};
 use clinical::TrialId;
-use journal::ReadError;
+use journal::{Journal, ReadError};
 use journal_file::{ReadOnlyJournal, Records, ScanError};
 use verify::{Anchors, Bytes, Damage, Options, Report, Source, SourceError, Step, Verdict};
 
 use super::Inner;
+use super::engine::Log;
 
 /// A journal directory as a source of records: read without a lock, up to the last durable position.
 pub(crate) struct JournalRecords {
@@ -80,6 +81,54 @@ impl Source for JournalRecords {
     }
 }
 
+/// The records that a journal holds, as it gives them.
+pub(crate) struct DurableRecords {
+    journal: Arc<dyn Journal>,
+    next: Position,
+    end: TreeSize,
+}
+
+impl DurableRecords {
+    /// Those that are durable now.
+    pub(crate) fn of(journal: &Arc<dyn Journal>) -> Self {
+        Self { journal: Arc::clone(journal), next: Position(0), end: journal.head().size }
+    }
+
+    fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<LinkedRecord>, ReadError> {
+        let mut records = self.journal.read(from, bytes_max)?;
+        records.retain(|record| record.seq.0 < self.end.0);
+        Ok(records)
+    }
+}
+
+impl Source for DurableRecords {
+    fn next(&mut self, bytes_max: usize, out: &mut Vec<Bytes>) -> Result<Step, SourceError> {
+        match self.read(self.next, bytes_max) {
+            Ok(records) => {
+                let Some(last) = records.last() else { return Ok(Step::End) };
+                self.next = last.seq.next();
+                out.extend(records.into_iter().map(|record| Bytes::from_owner(record.bytes)));
+                Ok(Step::More)
+            }
+            Err(ReadError::Damaged { seq, place, what }) => Ok(Step::Damage(Damage { seq, place, what })),
+            Err(error @ ReadError::Io { .. }) => {
+                Err(SourceError { op: format!("record {}", self.next), source: Box::new(error) })
+            }
+        }
+    }
+
+    fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
+        match self.read(seq, 1) {
+            Ok(records) => Ok(records.into_iter().next().map(|record| Bytes::from_owner(record.bytes))),
+            // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
+            Err(ReadError::Damaged { .. }) => Ok(None),
+            Err(error @ ReadError::Io { .. }) => {
+                Err(SourceError { op: format!("record {seq}"), source: Box::new(error) })
+            }
+        }
+    }
+}
+
 /// The verdict's name in answers and metrics.
 fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
@@ -98,11 +147,17 @@ impl Inner {
         progress: Option<&mut dyn FnMut(u64, u64)>,
     ) -> anyhow::Result<Report> {
         let running = self.running(trial)?;
-        let public = running.registrar.public();
+        let public = running.public();
         let genesis = public.opening.as_ref().map(|opening| opening.genesis);
-        let source = JournalRecords::open(&self.data.trial(trial).join("journal"))?;
         let anchors = Anchors { genesis, ..Anchors::default() };
-        let report = verify::verify(source, &anchors, Options { progress, ..Options::default() })?;
+        let options = Options { progress, ..Options::default() };
+        let report = match &running.log {
+            Log::Files(_) => {
+                let source = JournalRecords::open(&self.data.trial(trial).join("journal"))?;
+                verify::verify(source, &anchors, options)?
+            }
+            Log::Nats(_) => verify::verify(DurableRecords::of(&running.journal), &anchors, options)?,
+        };
         let verified = Verified {
             at: crate::world::now(),
             records: report.covers.records,

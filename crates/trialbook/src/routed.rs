@@ -1,0 +1,124 @@
+//! A registry whose parts are processes of their own: each question goes to the one that answers it.
+
+use api::{
+    Answer, Client, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, Problem, Readiness,
+    RecordView, Registry, ReportKind, ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer,
+    TextKeyRequest, TrialDetail, Trials,
+};
+use async_trait::async_trait;
+use chain::Position;
+use clinical::{Date, SiteId, SubjectId, TrialId};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+/// The processes of a registry.
+pub(crate) struct Routed {
+    pub(crate) registrar: Client,
+    pub(crate) notary: Client,
+    pub(crate) outcomes: Client,
+    pub(crate) safety: Client,
+    /// Of the process that asks: each of the others shows its own.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+#[async_trait]
+impl Registry for Routed {
+    async fn trials(&self) -> Result<Trials, Problem> {
+        self.registrar.trials().await
+    }
+
+    async fn trial(&self, trial: &TrialId) -> Result<TrialDetail, Problem> {
+        self.registrar.trial(trial).await
+    }
+
+    async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem> {
+        self.registrar.open_trial(submission).await
+    }
+
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        self.registrar.submit(trial, submissions).await
+    }
+
+    async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
+        self.registrar.record(trial, seq).await
+    }
+
+    async fn subjects(&self, trial: &TrialId, page: Page) -> Result<SubjectsPage, Problem> {
+        self.registrar.subjects(trial, page).await
+    }
+
+    async fn subject_records(
+        &self,
+        trial: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        self.registrar.subject_records(trial, subject, page).await
+    }
+
+    async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
+        self.registrar.findings(trial, page).await
+    }
+
+    async fn report(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let projector = match kind {
+            ReportKind::Outcomes => &self.outcomes,
+            ReportKind::Safety => &self.safety,
+        };
+        projector.report(trial, kind, cutoff).await
+    }
+
+    async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {
+        self.registrar.follow(trial, from).await
+    }
+
+    async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
+        self.notary.evidence(trial).await
+    }
+
+    async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
+        self.notary.log_file(trial, file).await
+    }
+
+    async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem> {
+        self.notary.proof(trial, seq).await
+    }
+
+    async fn site_records(
+        &self,
+        trial: &TrialId,
+        site: &SiteId,
+        after: Option<Position>,
+    ) -> Result<Vec<FeedItem>, Problem> {
+        self.registrar.site_records(trial, site, after).await
+    }
+
+    async fn text_key(&self, trial: &TrialId, request: TextKeyRequest) -> Result<TextKeyAnswer, Problem> {
+        self.registrar.text_key(trial, request).await
+    }
+
+    /// Ready when its registrar is: without the others pages are missing, but nothing that is submitted.
+    async fn readiness(&self) -> Result<Readiness, Problem> {
+        let others = [("notary", &self.notary), ("outcomes", &self.outcomes), ("safety", &self.safety)];
+        let mut all = self.registrar.readiness().await?;
+        for (name, process) in others {
+            match process.readiness().await {
+                Ok(readiness) => all.checks.extend(readiness.checks),
+                Err(problem) => all.checks.push(api::ReadinessCheck {
+                    detail: Some(problem.to_string()),
+                    name: name.to_owned(),
+                    ok: false,
+                }),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok(self.metrics.render())
+    }
+}
