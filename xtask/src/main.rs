@@ -46,6 +46,7 @@ mod tidy;
 mod toml;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -85,9 +86,7 @@ fn run(arguments: &[String]) -> Result<bool> {
     match words.as_slice() {
         ["test", options @ ..] => suite::run(&suite::Options::parse(options)?),
         ["tidy"] => tidy::run(),
-        ["bench", names @ ..] => {
-            cargo::run(&[&["run", "--release", "-p", "bench", "--"], names].concat(), &[])
-        }
+        ["bench", names @ ..] => bench(names),
         ["soak"] => soak("100"),
         ["soak", "--kills", kills] => soak(kills),
         ["vectors", "--check"] => cargo::run(&["test", "-p", "vectors"], &[]),
@@ -99,6 +98,23 @@ fn run(arguments: &[String]) -> Result<bool> {
             Ok(true)
         }
         _ => bail!("no such command: {}; see `cargo xtask --help`", words.join(" ")),
+    }
+}
+
+/// The server is fetched only for whoever measures against it.
+fn bench(names: &[&str]) -> Result<bool> {
+    let command = [&["run", "--release", "-p", "bench", "--"], names].concat();
+    let names_any = names.first().is_some_and(|name| !name.starts_with("--"));
+    if names_any && !names.contains(&"nats") {
+        return cargo::run(&command, &[]);
+    }
+    let given = std::env::var_os("TRIALBOOK_NATS_SERVER").map(PathBuf::from);
+    match tools::nats_server(&cargo::enter_root()?.target, given)? {
+        tools::Prepared::Ready(program) => cargo::run(&command, &[("TRIALBOOK_NATS_SERVER", &program)]),
+        tools::Prepared::Lacking(why) | tools::Prepared::Spared(why) => {
+            println!("skipped: NATS server ({why})");
+            cargo::run(&command, &[])
+        }
     }
 }
 

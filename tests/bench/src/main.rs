@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod measure;
 mod memory;
+mod nats;
 mod proof;
 mod rebuild;
 mod rows;
@@ -36,6 +37,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("tree", tree::run),
     ("memory", memory::run),
     ("proof", proof::run),
+    ("nats", nats::run),
 ];
 
 fn main() -> ExitCode {
