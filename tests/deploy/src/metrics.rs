@@ -1,7 +1,8 @@
-//! What is watched is there: each alert in the guide, each panel in its place.
+//! What is watched is there: each metric in the code, each alert in the guide, each panel in its place.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -15,6 +16,34 @@ fn metrics(text: &str) -> BTreeSet<String> {
         .filter(|word| word.starts_with("trialbook_"))
         .map(str::to_owned)
         .collect()
+}
+
+/// Every `"trialbook_…"` in the sources of the crates that is more than described.
+fn in_code() -> BTreeSet<String> {
+    fn gather(dir: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                gather(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.extend(set_in(&fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    gather(&root().join("crates"), &mut found);
+    found
+}
+
+/// The metrics that a source names elsewhere than in their descriptions.
+fn set_in(source: &str) -> BTreeSet<String> {
+    let parts: Vec<_> = source.split('"').collect();
+    let is_described = |before: &str| {
+        let before = before.trim_end();
+        ["counter", "gauge", "histogram"].iter().any(|kind| before.ends_with(&format!("describe_{kind}!(")))
+    };
+    let named = parts.windows(2).filter(|pair| metrics(pair[1]).contains(pair[1]) && !is_described(pair[0]));
+    named.map(|pair| pair[1].to_owned()).collect()
 }
 
 fn guide() -> String {
@@ -50,6 +79,28 @@ fn dashboard() -> Value {
 fn a_metrics_name_is_found_wherever_it_stands() {
     let found = metrics("sum(rate(trialbook_a_total{x=\"1\"}[5m])) / trialbook_b unless my_trialbook_c");
     assert_eq!(found, ["trialbook_a_total", "trialbook_b"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_metric_that_is_only_described_is_not_in_the_code() {
+    let source = "describe_gauge!(\n    \"trialbook_a\", \"A\");\nset(\"trialbook_b\", 1);";
+    assert_eq!(set_in(source), ["trialbook_b"].map(str::to_owned).into());
+}
+
+#[test]
+fn every_metric_that_is_drawn_or_alerted_on_is_in_the_code_and_in_the_guide() {
+    let (code, guide) = (in_code(), guide());
+    let mut named: BTreeSet<String> =
+        questions(&dashboard()).iter().flat_map(|question| metrics(question)).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for alert in alerts() {
+        named.extend(metrics(alert["expr"].as_str().unwrap()));
+    }
+    for metric in named {
+        assert!(code.contains(&metric), "no code has {metric}");
+        assert!(guide.contains(&format!("`{metric}")), "the guide does not say what {metric} is");
+    }
+    assert!(!code.contains("trialbook_no_such_metric"));
 }
 
 #[test]
