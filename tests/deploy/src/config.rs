@@ -4,46 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chain::policy::Policy;
 
-use crate::files::{below, deploy, members, text, yaml};
+use crate::files::{below, deploy, members, root, text, yaml};
 
-/// Every setting that a process has, with its form. A promise to operators: a setting is not renamed.
-const SETTINGS: &[(&str, &str)] = &[
-    ("data", "string"),
-    ("listen", "string"),
-    ("hosts", "array"),
-    ("tls.cert", "string"),
-    ("tls.key", "string"),
-    ("log.filter", "string"),
-    ("log.format", "string"),
-    ("nats.servers", "array"),
-    ("nats.replicas", "integer"),
-    ("nats.play", "boolean"),
-    ("nats.ca", "string"),
-    ("nats.cert", "string"),
-    ("nats.key", "string"),
-    ("nats.nkey", "string"),
-    ("nats.credentials", "string"),
-    ("nats.user", "string"),
-    ("nats.password", "string"),
-    ("nats.system.nkey", "string"),
-    ("nats.system.credentials", "string"),
-    ("nats.system.user", "string"),
-    ("nats.system.password", "string"),
-    ("nats.submit", "boolean"),
-    ("services.registrar", "string"),
-    ("services.notary", "string"),
-    ("services.outcomes", "string"),
-    ("services.safety", "string"),
-    ("services.ca", "string"),
-    ("services.token", "string"),
-    ("services.token_file", "string"),
-    ("witnesses.policy", "string"),
-    ("witnesses.ca", "string"),
-    ("witness.key", "string"),
-    ("witness.state", "string"),
-    ("witness.logs", "array"),
-    ("telemetry.otlp", "string"),
-];
+/// Every setting that a process has, with the type of its value in TOML: the guide's list, which the product's own tests
+/// hold against the code.
+pub(crate) fn known() -> BTreeMap<String, &'static str> {
+    let guide = std::fs::read_to_string(root().join("docs/guide/configuration.md")).unwrap();
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `"));
+    let known: BTreeMap<_, _> = rows
+        .map(|row| {
+            let (name, rest) = row.split_once("` | ").unwrap();
+            let form = match rest.split(" | ").next().unwrap() {
+                "a text" => "string",
+                "a list of texts" => "array",
+                "a whole number" => "integer",
+                "true or false" => "boolean",
+                other => panic!("{name}: {other}"),
+            };
+            (name.to_owned(), form)
+        })
+        .collect();
+    assert!(known.len() > 30, "{}", known.len());
+    known
+}
 
 /// The settings that a text in TOML sets, by their whole names.
 fn settings(text: &str) -> BTreeMap<String, toml::Value> {
@@ -63,10 +46,10 @@ fn settings(text: &str) -> BTreeMap<String, toml::Value> {
 
 /// What a set of settings sets that is no setting, or in another form than the setting's.
 fn faults(settings: &BTreeMap<String, toml::Value>) -> Vec<String> {
-    let form = |name: &str| SETTINGS.iter().find(|(known, _)| *known == name).map(|(_, form)| *form);
+    let known = known();
     settings
         .iter()
-        .filter(|(name, value)| form(name) != Some(value.type_str()))
+        .filter(|(name, value)| known.get(*name).copied() != Some(value.type_str()))
         .map(|(name, value)| format!("{name} ({})", value.type_str()))
         .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use crate::config::known;
 use crate::files::{below, deploy, has, text};
 
 /// Every key that the units use, by section.
@@ -181,6 +182,12 @@ fn each_process_has_a_user_a_place_for_its_secrets_and_an_environment() {
             name => name.trim_end_matches(['-', '1', '2']).to_owned(),
         };
         assert_eq!(environment["TRIALBOOK_COMMAND"], command, "{name}");
+        // What else it sets are settings.
+        let known: BTreeSet<String> =
+            known().keys().map(|key| format!("TRIALBOOK_{}", key.replace('.', "_").to_uppercase())).collect();
+        for variable in environment.keys().filter(|variable| *variable != "TRIALBOOK_COMMAND") {
+            assert!(known.contains(variable), "{name}: {variable}");
+        }
         names.insert(name);
     }
     for name in &names {
