@@ -107,6 +107,14 @@ pub(crate) enum Command {
     },
     /// Serve the pages over the processes that answer.
     Console(ProcessOptions),
+    /// Ask a process of a registry, or a witness, whether it is ready. Status 0 if it is, 7 if not.
+    Health {
+        /// Its address.
+        url: String,
+        /// Believe a process whose certificate the authorities in this file (PEM) have signed, and no other.
+        #[arg(long, value_name = "FILE", env = "TRIALBOOK_CA")]
+        ca: Option<PathBuf>,
+    },
     /// Show how a service would be configured.
     Config {
         #[command(subcommand)]

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod export;
 mod findings;
+mod health;
 mod import;
 mod keys;
 mod mirror;
@@ -63,6 +64,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             process::run(services, &options).await
         }
         Command::Console(options) => process::console(&options).await,
+        Command::Health { url, ca } => health::run(&url, ca.as_deref()).await,
         Command::Config { command: ConfigCommand::Show { json, options } } => process::show(&options, json),
         Command::Migrate(options) => moving::migrate(*options).await,
         Command::Backup(options) => moving::backup(*options).await,

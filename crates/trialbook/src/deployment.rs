@@ -153,9 +153,14 @@ impl Inner {
         if let Some(sealing) = self.sealing.get() {
             running.start_sealing(&self.data, sealing)?;
         }
-        if let (Ok(registrar), Some(ahead)) = (running.registrar(), running.log.clock_ahead()) {
-            // Before anything is recorded.
-            registrar.compare_clock(ahead);
+        if let Ok(registrar) = running.registrar() {
+            // Before anything is recorded: afterwards whoever appends asks, and what it finds out is seen in metrics.
+            if let Err(error) = running.log.prove() {
+                tracing::warn!(trial = %trial, "nothing can be recorded yet: {error:#}");
+            }
+            if let Some(ahead) = running.log.clock_ahead() {
+                registrar.compare_clock(ahead);
+            }
         }
         Ok(Arc::new(running))
     }
@@ -187,6 +192,16 @@ impl Inner {
             (Some(running), _) => Ok(Arc::clone(running)),
             (None, Some(why)) => Err(Problem::unavailable(format!("trial {trial} is not served: {why}"))),
             (None, None) => Err(Problem::not_found(format!("there is no trial {trial}"))),
+        }
+    }
+
+    /// A trial that is sealed here.
+    fn running_of_notary(&self, trial: &TrialId) -> Result<Arc<Running>, Problem> {
+        let running = self.running(trial)?;
+        if self.services.notary {
+            Ok(running)
+        } else {
+            Err(Problem::not_served("what is signed of the log is its notary's to say"))
         }
     }
 

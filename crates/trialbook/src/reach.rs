@@ -84,10 +84,15 @@ fn token(credentials: &Credentials) -> Result<Option<String>> {
     let Some(path) = &credentials.token_file else {
         return Ok(world::token().map(|token| token.trim().to_owned()));
     };
+    read_token(path).map(Some)
+}
+
+/// The token in a file.
+pub(crate) fn read_token(path: &Path) -> Result<String> {
     let bytes = read_bytes(path, TOKEN_BYTES_MAX)?;
     let text = String::from_utf8(bytes).ok().map(|text| text.trim().to_owned());
     let text = text.filter(|text| !text.is_empty());
-    Ok(Some(text.with_context(|| format!("{} holds no token", path.display()))?))
+    text.with_context(|| format!("{} holds no token", path.display()))
 }
 
 /// Whose certificates are believed: those that the authorities in a file have signed, and no others; without one, those

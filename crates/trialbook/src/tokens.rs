@@ -19,6 +19,12 @@ pub(crate) fn new_token() -> String {
     format!("{PREFIX}{}", world::random_hex::<32>())
 }
 
+/// Whether a text has the form of a token.
+pub(crate) fn is_one(text: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == 64 && rest.bytes().all(hex))
+}
+
 /// Opens the store of tokens, or makes it.
 pub(crate) fn open(data: &Data) -> Result<keep::Tokens> {
     let path = data.tokens();
@@ -140,5 +146,9 @@ mod tests {
         let (one, other) = (new_token(), new_token());
         assert!(one.starts_with(PREFIX) && one.len() == PREFIX.len() + 64, "{one}");
         assert_ne!(one, other);
+        assert!(is_one(&one));
+        for text in ["", "tbk_", "tbk_secret", &one[..67], &one.to_uppercase(), &format!("{one}0")] {
+            assert!(!is_one(text), "{text}");
+        }
     }
 }

@@ -6,9 +6,6 @@ use serde_json::Value;
 
 use crate::files::{deploy, is_pinned, members, prepared, text, texts, yaml};
 
-/// Has no data directory to ask at, and its image no other program.
-const WITHOUT_HEALTH: &[&str] = &["witness"];
-
 /// The faults of one service as such.
 fn faults(name: &str, service: &Value) -> Vec<String> {
     let mut faults = Vec::new();
@@ -30,7 +27,7 @@ fn faults(name: &str, service: &Value) -> Vec<String> {
     let is_checked = service["healthcheck"]["test"]
         .as_array()
         .is_some_and(|test| test.first().is_some_and(|how| how == "CMD"));
-    must(is_checked != WITHOUT_HEALTH.contains(&name), "nobody asks whether it is well");
+    must(is_checked, "nobody asks whether it is well");
     faults
 }
 

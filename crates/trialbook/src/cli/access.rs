@@ -81,4 +81,8 @@ pub(crate) struct TokenOptions {
     /// For how many days it is good; until it is revoked, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
+    /// Take the token from this file instead of making one, so that several processes know the same; nothing changes where
+    /// it is known already.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
 }

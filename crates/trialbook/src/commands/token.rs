@@ -16,7 +16,12 @@ const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
 
 pub(super) fn run(command: TokenCommand) -> Result<u8> {
     match command {
-        TokenCommand::New { data, options } => new(&existing(&data)?, options),
+        TokenCommand::New { data, options } => {
+            let data = Data::new(&data);
+            // A process that others may reach has to have a token before it starts for the first time.
+            data.create()?;
+            new(&data, options)
+        }
         TokenCommand::List { data } => list(&existing(&data)?),
         TokenCommand::Revoke { id, data } => revoke(&existing(&data)?, &id),
     }
@@ -29,13 +34,14 @@ fn existing(data: &std::path::Path) -> Result<Data> {
 }
 
 fn new(data: &Data, options: TokenOptions) -> Result<u8> {
-    let TokenOptions { role, site, trial, name, days } = options;
+    let TokenOptions { role, site, trial, name, days, from } = options;
     ensure!(
         (role == TokenRole::Site) == site.is_some(),
         "a token of the role site is for one site, --site, and one of another role for none"
     );
     let trials = data.trials()?;
-    if let Some(trial) = &trial {
+    // A process that keeps no log itself, such as a console, knows of no trial here.
+    if let (Some(trial), false) = (&trial, trials.is_empty()) {
         ensure!(trials.contains(trial), "there is no trial {trial} at {}", data.root().display());
     }
     // A site's name says something within its trial alone.
@@ -47,7 +53,20 @@ fn new(data: &Data, options: TokenOptions) -> Result<u8> {
     };
     let now = world::now().microseconds();
     let expires_at = days.map(|days| now + i64::from(days) * DAY_MICROSECONDS);
-    let token = tokens::new_token();
+    let token = match &from {
+        Some(path) => given(path)?,
+        None => tokens::new_token(),
+    };
+    let store = tokens::open(data)?;
+    if let Some(known) = store.find(&TokenHash::of(&token).0)? {
+        ensure!(
+            known.role == role.as_str() && known.revoked_at.is_none(),
+            "the token is here already, {}, or it was revoked",
+            what_for(&known)
+        );
+        eprintln!("token {}, {}: here already", known.id, what_for(&known));
+        return Ok(0);
+    }
     let id = world::random_hex::<4>();
     let kept = Token {
         id: id.clone(),
@@ -59,13 +78,24 @@ fn new(data: &Data, options: TokenOptions) -> Result<u8> {
         expires_at,
         revoked_at: None,
     };
-    tokens::open(data)?.add(&kept, &TokenHash::of(&token).0)?;
+    store.add(&kept, &TokenHash::of(&token).0)?;
+    if from.is_some() {
+        eprintln!("token {id}, {}", what_for(&kept));
+        return Ok(0);
+    }
     eprintln!(
         "token {id}, {}: shown this once and kept nowhere; give it to its holder by a way that nobody else reads",
         what_for(&kept)
     );
     print(&token)?;
     Ok(0)
+}
+
+/// A token from a file: one of ours, since a short word would be guessed.
+fn given(path: &std::path::Path) -> Result<String> {
+    let token = crate::reach::read_token(path)?;
+    ensure!(tokens::is_one(&token), "{} holds no token that `token new` has made", path.display());
+    Ok(token)
 }
 
 /// Role, and what it is bound to.

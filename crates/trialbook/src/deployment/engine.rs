@@ -131,6 +131,16 @@ impl Log {
         Some(if theirs < before { before - theirs } else { (after - theirs).min(0) })
     }
 
+    /// Asks the servers to prove that they sync what they acknowledge; a file's sync is its own proof. Blocks.
+    pub(crate) fn prove(&self) -> Result<()> {
+        match self {
+            Self::Nats(journal) if journal.durability() == Durability::Proven => {
+                Ok(journal.prove().map(drop)?)
+            }
+            Self::Files(_) | Self::Nats(_) => Ok(()),
+        }
+    }
+
     /// Whether the servers have proven that they sync what they acknowledge; a file's sync is its own proof.
     pub(crate) fn is_proven(&self) -> bool {
         match self {

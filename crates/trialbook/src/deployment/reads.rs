@@ -288,15 +288,15 @@ impl Registry for Deployment {
     }
 
     async fn evidence(&self, trial: &TrialId) -> Result<Evidence, Problem> {
-        self.running(trial)?.evidence()
+        self.running_of_notary(trial)?.evidence()
     }
 
     async fn log_file(&self, trial: &TrialId, file: LogFile) -> Result<Vec<u8>, Problem> {
-        evidence::log_file(&*self.running(trial)?, file).await
+        evidence::log_file(&*self.running_of_notary(trial)?, file).await
     }
 
     async fn proof(&self, trial: &TrialId, seq: Position) -> Result<String, Problem> {
-        evidence::proof(&*self.running(trial)?, seq).await
+        evidence::proof(&*self.running_of_notary(trial)?, seq).await
     }
 
     async fn site_records(
@@ -396,8 +396,8 @@ impl Registry for Deployment {
                 metrics::gauge!(name, "trial" => trial.clone()).set(value as f64);
             };
             set("trialbook_records", running.journal.head().size.0);
-            set("trialbook_journal_proven", u64::from(running.log.is_proven()));
             if let Ok(registrar) = running.registrar() {
+                set("trialbook_journal_proven", u64::from(running.log.is_proven()));
                 set("trialbook_submissions_waiting", registrar.waiting() as u64);
                 set("trialbook_registrar_refusing", u64::from(registrar.refusal().is_some()));
                 set("trialbook_clock_differs", u64::from(registrar.clock_differs().is_some()));
@@ -408,7 +408,7 @@ impl Registry for Deployment {
                 set("trialbook_notary_stopped", u64::from(running.sealing_refused().is_some()));
                 set("trialbook_witnesses_missing", status.missing.len() as u64);
             }
-            if let Ok(evidence) = running.evidence() {
+            if let (true, Ok(evidence)) = (self.services.notary, running.evidence()) {
                 set("trialbook_sealing_late", u64::from(evidence.late));
                 set("trialbook_quorum_late", u64::from(evidence.witnesses.late));
             }
