@@ -21,6 +21,9 @@ const SUBJECTS: &str = "trialbook.*.submit.*";
 /// Registrars share what comes: each request goes to one of them.
 const QUEUE: &str = "trialbook-registrars";
 
+/// The answer's header with the status that HTTP would answer with.
+const STATUS: &str = "Status";
+
 /// How many requests are worked on at once; what comes beyond them waits at the server.
 const AT_ONCE: usize = 256;
 
@@ -84,7 +87,7 @@ impl Submissions {
     }
 }
 
-/// Answers one request. Its status is that of HTTP, in the header `Status`.
+/// Answers one request. Its status is that of HTTP, in the header [`STATUS`].
 async fn answer(client: &Client, deployment: &Deployment, request: Message) {
     let Some(reply) = request.reply.clone() else { return };
     let (status, body) = match submit(deployment, &request).await {
@@ -92,7 +95,7 @@ async fn answer(client: &Client, deployment: &Deployment, request: Message) {
         Err(problem) => (problem.status, serde_json::to_vec(&problem)),
     };
     let mut headers = HeaderMap::new();
-    headers.insert("Status", status.to_string());
+    headers.insert(STATUS, status.to_string());
     let body = body.unwrap_or_default();
     if let Err(error) = client.publish_with_headers(reply, headers, body.into()).await {
         tracing::warn!("an answer over NATS could not be sent: {error}");

@@ -92,6 +92,20 @@ impl Server {
         Self::spawn(command, ca).unwrap()
     }
 
+    /// Runs a command that says where it listens, and logs what it warns of to a file.
+    ///
+    /// # Errors
+    /// It ended, or said no address.
+    ///
+    /// # Panics
+    /// It cannot be started at all.
+    pub fn run(arguments: &[&str], log: &Path) -> Result<Self, String> {
+        let mut command = Command::new(trialbook());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        command.args(arguments).stderr(log);
+        Self::spawn(command, None)
+    }
+
     fn spawn(mut command: Command, ca: Option<&str>) -> Result<Self, String> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());

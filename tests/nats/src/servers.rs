@@ -56,17 +56,23 @@ impl Servers {
 
     /// Starts three servers that reach each other through proxies, so that one can be cut off.
     pub fn start_divisible(program: &Path) -> Self {
-        Self::start_as(program, 3, |_| "sync_interval: always".to_owned(), true, &[])
+        Self::start_as(program, 3, |_| "sync_interval: always".to_owned(), true, &[], "")
+    }
+
+    /// Starts one server with further users beside that of the logs, in its account: `users` as they stand in the
+    /// server's configuration.
+    pub fn start_for(program: &Path, users: &str) -> Self {
+        Self::start_as(program, 1, |_| "sync_interval: always".to_owned(), false, &[], users)
     }
 
     /// Starts a server on each of these directories.
     pub fn start_on(program: &Path, stores: &[PathBuf]) -> Self {
-        Self::start_as(program, stores.len(), |_| "sync_interval: always".to_owned(), false, stores)
+        Self::start_as(program, stores.len(), |_| "sync_interval: always".to_owned(), false, stores, "")
     }
 
     /// As [`Servers::start`], with what else to say in the `jetstream` block of each.
     pub fn start_with(program: &Path, count: usize, jetstream: impl Fn(usize) -> String) -> Self {
-        Self::start_as(program, count, jetstream, false, &[])
+        Self::start_as(program, count, jetstream, false, &[], "")
     }
 
     fn start_as(
@@ -75,6 +81,7 @@ impl Servers {
         jetstream: impl Fn(usize) -> String,
         is_divisible: bool,
         stores: &[PathBuf],
+        users: &str,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ports = free_ports(count * 2);
@@ -101,7 +108,8 @@ impl Servers {
                 "server_name: {name}\nlisten: \"127.0.0.1:{}\"\nlog_file: \"{}\"\n\
                  jetstream {{ store_dir: \"{}\", {} }}\n\
                  accounts {{\n  SYS {{ users: [{{ user: {SYSTEM_USER}, password: {SYSTEM_USER} }}] }}\n  \
-                 TRIALS {{ jetstream: enabled, users: [{{ user: {TRIAL_USER}, password: {TRIAL_USER} }}] }}\n}}\n\
+                 TRIALS {{ jetstream: enabled, users: [{{ user: {TRIAL_USER}, password: {TRIAL_USER} }}, \
+                 {users}] }}\n}}\n\
                  system_account: SYS\n",
                 clients[index],
                 log.display(),

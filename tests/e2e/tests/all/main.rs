@@ -9,6 +9,7 @@ mod browser;
 mod checkers;
 mod copies;
 mod demo;
+mod distributed;
 mod evidence;
 mod help;
 mod http;
