@@ -142,4 +142,16 @@ mod tests {
             assert!(place(subject).is_err(), "{subject}");
         }
     }
+
+    #[test]
+    fn the_document_in_docs_says_where_it_is_submitted_and_how_it_is_answered() {
+        let document = include_str!("../../../docs/asyncapi.yaml");
+        let document: serde_json::Value = serde_saphyr::from_str(document).unwrap();
+        let address = document["channels"]["submit"]["address"].as_str().unwrap();
+        assert_eq!(address.replace("{trial}", "*").replace("{site}", "*"), SUBJECTS);
+        assert_eq!(document["operations"]["submit"]["bindings"]["nats"]["queue"], QUEUE);
+        let headers = &document["components"]["schemas"]["Headers"];
+        assert_eq!(headers["required"], serde_json::json!([STATUS]));
+        assert!(headers["properties"].as_object().unwrap().keys().eq([STATUS]));
+    }
 }
