@@ -89,7 +89,7 @@ fn a_site_submits_over_nats_as_over_http_and_nobody_in_its_name() {
     registry.stop_all();
 }
 
-/// The AsyncAPI document names the subject, and the schemas of `/openapi.json`; and it lists a submission's members.
+/// docs/asyncapi.yaml names the subject, and the schemas of `/openapi.json`; and it lists a submission's members.
 fn holds_the_document(http: &Http, subject: &str, submission: &[u8]) {
     let document = include_str!("../../../../../docs/asyncapi.yaml");
     let document: Value = serde_saphyr::from_str(document).unwrap();
