@@ -1960,10 +1960,27 @@ globalThis.trialbook = (() => {
       const formFault = eventFault(event, bytesOfEvent.length);
       if (formFault) {
         found("event form", formFault[0], ` /event${formFault[1]}`, "");
+        if (formFault[0] === "beyond-this-version") {
+          this.later(event, bytesOfEvent, unbase64(read.value.signature), found);
+        }
         return;
       }
       await this.part?.record(event, hash, position);
       await this.event(event, bytesOfEvent, unbase64(read.value.signature), recordedAt, hash, position, found);
+    }
+
+    /** The signature of an event of a later version: whatever that says, the key it names has signed it. */
+    later(event, bytes, signature, found) {
+      const key = this.open && this.authority.signer(event)?.publicKey;
+      if (!key) return;
+      const checked = async () => {
+        this.tally.looked("signatures");
+        if (!(await signatureHolds(key, eventMessage(bytes), signature))) {
+          const said = "the signature is not that of the named key over these bytes";
+          found("signatures", "bad-signature", " /signature", said);
+        }
+      };
+      this.pending.push(checked());
     }
 
     /** Steps 7 to 11: authority, signature, log key, effect. */
@@ -2207,7 +2224,7 @@ globalThis.trialbook = (() => {
     get facts() {
       if (!this.certificate) return [];
       const { copy, certified_by: by } = this.certificate;
-      const told = { true: "the signature holds", false: "the signature does NOT hold", null: "not judged" };
+      const told = { true: "the signature holds, by the records that are here", false: "the signature does NOT hold", null: "not judged" };
       const who = by && `${by.actor.id} (${by.actor.role}, ${by.actor.organisation})`;
       const texts = copy.texts === "sealed" ? "free text stays sealed" : "free text was opened for them";
       return [

@@ -19,7 +19,7 @@ pub(crate) use store::{Read, Store, bundle_at, hashes_at};
 
 use crate::code::{Absence, Code, Evidence};
 use crate::copy::{CERTIFICATE, Part};
-use crate::files::Files;
+use crate::files::{Files, Listed};
 use crate::findings::Findings;
 use crate::fold::Fold;
 use crate::manifest::{LOG, MANIFEST};
@@ -58,7 +58,7 @@ impl Shape {
         let has = |path: &str| listed.iter().any(|file| file.path == path);
         Ok(if has(CERTIFICATE) {
             Some(Self::Copy)
-        } else if has(MANIFEST) {
+        } else if has(MANIFEST) || is_bundle_without_manifest(&listed) {
             Some(Self::Bundle)
         } else if has(CHECKPOINT) || listed.iter().any(|file| file.path.starts_with("tile/")) {
             Some(Self::Archive)
@@ -66,6 +66,13 @@ impl Shape {
             None
         })
     }
+}
+
+/// Whether files lie about as in a bundle, though its list is gone: a log in its directory, and what is handed over with it.
+/// Judged as anything less, nobody would miss the list, or look at the reports.
+fn is_bundle_without_manifest(listed: &[Listed]) -> bool {
+    let begins = |start: &str| listed.iter().any(|file| file.path.starts_with(start));
+    begins("log/") && (begins("keys/") || begins("reports/") || begins("README.html"))
 }
 
 /// What is checked around an archive's records while they are folded.

@@ -378,7 +378,8 @@ impl<'a> Fold<'a> {
             Ok(event) => event,
             Err(error) => {
                 self.undecodable(at, error);
-                return Ok(None);
+                let later = matches!(error, DecodeError::Reserved(_) | DecodeError::Schema { .. });
+                return Ok(later.then(|| self.signature_of_later_version(at, form, parsed)).flatten());
             }
         };
         self.tallies.events.add(true);
@@ -426,6 +427,23 @@ impl<'a> Fold<'a> {
             self.take_effect(at, event, event_bytes, form.recorded_at, refusal.is_none() && authentic);
         }
         Ok(due)
+    }
+
+    /// The signature of an event that a later version reads: whatever it says, it is signed by the key that it names, if the
+    /// records so far know that key.
+    fn signature_of_later_version(&self, at: At, form: &Form, parsed: &Parsed) -> Option<SignatureDue> {
+        let event: serde_json::Value =
+            serde_json::from_slice(&parsed.bytes[form.event_bytes.clone()]).ok()?;
+        let key = event.get("key")?.as_str()?.parse().ok()?;
+        let grant = self.trial.as_ref()?.keys.get(&key)?;
+        (self.depth == Depth::Signatures).then(|| SignatureDue {
+            ordinal: at.ordinal,
+            seq: at.seq,
+            bytes: parsed.bytes.clone(),
+            event_bytes: form.event_bytes.clone(),
+            signature: form.signature,
+            key: grant.public_key,
+        })
     }
 
     /// Takes in whether a signature holds.

@@ -148,6 +148,9 @@ impl Reports {
         let parameters = published.parameters();
         let made = match (published.stated.report.as_str(), &self.outcomes, &self.safety) {
             _ if !published.is_of_this_engine() => None,
+            (name, ..) if name != OUTCOMES && name != SAFETY => {
+                Some(Err("it makes none of that name".to_owned()))
+            }
             (OUTCOMES, Some(sheet), _) => Some(
                 outcomes::report(sheet.rows(), &parameters, covered)
                     .map(|report| report.to_canonical_json())

@@ -222,7 +222,7 @@ fn write_part(f: &mut fmt::Formatter<'_>, part: &PartSeen) -> fmt::Result {
         (None, _) => writeln!(f, "         certified by nobody's key")?,
         (Some(by), holds) => {
             let judgement = match holds {
-                Some(true) => "the signature holds",
+                Some(true) => "the signature holds, by the records that are here",
                 Some(false) => "the signature does NOT hold",
                 None => "not judged",
             };

@@ -161,3 +161,16 @@ fn anybodys_unzip_opens_a_bundle() {
         Err(error) => println!("skipped: python3 cannot be run: {error}"),
     }
 }
+
+#[test]
+fn an_unpacked_bundle_whose_list_is_gone_is_no_mere_log() {
+    let place = Place::new();
+    for beside in ["keys/genesis", "reports/notes.txt", "README.html"] {
+        let dir = format!("no-list/{}", &beside[..4]);
+        write_all(&place.at(&dir), &small().1.bundled());
+        fs::remove_file(place.at(&dir).join("MANIFEST")).unwrap();
+        write(&place.at(&dir).join(beside), b"whatever");
+        let (status, answer) = place.verify(&[&dir]);
+        assert!(status == 3 && answer.contains("manifest-missing"), "{beside}: {status} {answer}");
+    }
+}

@@ -545,3 +545,24 @@ fn conduct_is_what_the_registrars_own_rules_say_and_touches_no_verdict_unless_as
     let report = verify::verify(Records::new(log.records.clone()), &log.anchors(), strict).unwrap();
     assert_eq!((report.verdict, report.status()), (verify::Verdict::Intact, 1));
 }
+
+#[test]
+fn what_a_later_version_reads_is_signed_by_the_key_it_names_all_the_same() {
+    for (member, value) in [("schema", json!(2)), ("kind", json!("query"))] {
+        for (flipped, status) in [(false, 3), (true, 1)] {
+            let mut log = Log::running(1);
+            let investigator = log.investigator.clone();
+            let composed = log.event(&investigator, visit("S1", "2008-03-18"));
+            let mut event: serde_json::Value = serde_json::from_slice(&composed.event).unwrap();
+            event[member] = value.clone();
+            let event = chain::canonical::canonicalize(&event).unwrap();
+            let mut signature = investigator.key.sign_event(&event);
+            signature.0[7] ^= u8::from(flipped);
+            log.record(&event, signature);
+            let report = crate::support::check(&log.records, &log.anchors());
+            assert_eq!(report.status(), status, "{member}: {report}");
+            let bad = report.findings.iter().any(|finding| finding.code == Evidence::BadSignature.into());
+            assert_eq!(bad, flipped, "{member}: {report}");
+        }
+    }
+}

@@ -133,3 +133,13 @@ fn what_is_no_report_follows_from_nothing() {
     // A line feed more is another file.
     assert_eq!(with_reports(&log, 17, |report| report + "\n").status(), 1);
 }
+
+#[test]
+fn a_report_under_a_name_of_which_this_program_makes_none_does_not_follow() {
+    let log = Log::of_every_kind(1);
+    let renamed =
+        |report: String| report.replace("\"report\":\"outcomes\"", "\"report\":\"primary_endpoint\"");
+    let report = with_reports(&log, 17, renamed);
+    assert_eq!(codes(&report), [("report-not-following", "reports/outcomes.json".to_owned())], "{report}");
+    assert_eq!(report.status(), 1);
+}
