@@ -112,6 +112,11 @@ impl Log {
         matches!(self, Self::Nats(journal) if journal.durability() == Durability::Play)
     }
 
+    /// Whether it is kept by servers, which have a clock of their own and may be out of reach.
+    pub(crate) fn is_on_servers(&self) -> bool {
+        matches!(self, Self::Nats(_))
+    }
+
     /// Why nothing can be written just now, if it is known or can be found out without writing. Blocks.
     pub(crate) fn trouble(&self) -> Option<String> {
         match self {

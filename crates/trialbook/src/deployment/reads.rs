@@ -327,19 +327,22 @@ impl Registry for Deployment {
                     detail: refusal,
                     name: format!("{}: registrar", running.trial),
                 });
-                let asked = Arc::clone(&running);
-                let trouble = blocking(move || Ok(asked.log.trouble())).await?;
-                let differs = registrar.clock_differs();
-                checks.push(ReadinessCheck {
-                    ok: differs.is_none(),
-                    detail: differs.map(|ahead| format!("{} ms ahead of the log's servers", ahead / 1_000)),
-                    name: format!("{}: clock", running.trial),
-                });
-                checks.push(ReadinessCheck {
-                    ok: trouble.is_none(),
-                    detail: trouble,
-                    name: format!("{}: log", running.trial),
-                });
+                if running.log.is_on_servers() {
+                    let differs = registrar.clock_differs();
+                    checks.push(ReadinessCheck {
+                        ok: differs.is_none(),
+                        detail: differs
+                            .map(|ahead| format!("{} ms ahead of the log's servers", ahead / 1_000)),
+                        name: format!("{}: clock", running.trial),
+                    });
+                    let asked = Arc::clone(&running);
+                    let trouble = blocking(move || Ok(asked.log.trouble())).await?;
+                    checks.push(ReadinessCheck {
+                        ok: trouble.is_none(),
+                        detail: trouble,
+                        name: format!("{}: log", running.trial),
+                    });
+                }
             }
             for (name, projector) in running.projectors() {
                 let status = projector.status();

@@ -6,15 +6,26 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 33] = [
+    let commands: [&[&str]; 44] = [
         &["demo"],
         &["serve"],
+        &["registrar"],
+        &["notary"],
+        &["projector"],
+        &["console"],
+        &["health"],
+        &["config"],
+        &["config", "show"],
+        &["migrate"],
+        &["backup"],
+        &["restore"],
         &["keys"],
         &["keys", "new"],
         &["keys", "request"],
         &["keys", "list"],
         &["keys", "revoke"],
         &["service-key"],
+        &["service-key", "first"],
         &["service-key", "new"],
         &["service-key", "list"],
         &["token"],
