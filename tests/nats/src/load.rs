@@ -142,13 +142,24 @@ impl Load {
 
     /// Waits until so many more are acknowledged.
     pub fn await_more(&self, count: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        let acknowledged = || self.told.lock().unwrap().acknowledged.len();
-        let wanted = acknowledged() + count;
-        while acknowledged() < wanted {
-            assert!(Instant::now() < deadline, "the log takes no more: {} of {wanted}", acknowledged());
+        assert!(self.await_more_for(count, PATIENCE), "the log takes no more than {}", self.acknowledged());
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.told.lock().unwrap().acknowledged.len()
+    }
+
+    /// Waits until so many more are acknowledged, or the time is over; says whether they are.
+    pub fn await_more_for(&self, count: usize, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let wanted = self.acknowledged() + count;
+        while self.acknowledged() < wanted {
+            if Instant::now() >= deadline {
+                return false;
+            }
             thread::sleep(Duration::from_millis(5));
         }
+        true
     }
 
     /// Ends the load and holds what was acknowledged against what `journal` reads.
