@@ -138,19 +138,18 @@ impl Journal for MemoryJournal {
             }
             (fault, state.on_sync.take(), head)
         };
-        if records.is_empty() {
-            return Ok(head);
-        }
         match fault {
-            Some(Fault::WriteFailed) => return Err(self.fail("write", &[])),
-            Some(Fault::SyncFailed) => return Err(self.fail("sync", &[])),
-            Some(Fault::FailedButPersisted) => return Err(self.fail("sync", records)),
             Some(Fault::OutcomeUnknown { stored }) => {
                 if stored {
                     self.publish(records);
                 }
                 return Err(AppendError::OutcomeUnknown { reason: "injected fault".to_owned() });
             }
+            // Of none there is nothing to write.
+            _ if records.is_empty() => return Ok(head),
+            Some(Fault::WriteFailed) => return Err(self.fail("write", &[])),
+            Some(Fault::SyncFailed) => return Err(self.fail("sync", &[])),
+            Some(Fault::FailedButPersisted) => return Err(self.fail("sync", records)),
             Some(Fault::Conflict(_)) | None => {}
         }
         match hook.map_or(SyncOutcome::Done, |hook| hook()) {

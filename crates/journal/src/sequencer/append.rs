@@ -61,7 +61,8 @@ fn append(journal: &dyn Journal, head: Head, records: &[LinkedRecord]) -> Commit
 
 /// A batch sent more than once met a conflict: it is in the journal, or another writer's records are.
 fn settle(journal: &dyn Journal, head: Head, records: &[LinkedRecord]) -> Commit {
-    let Some(last) = records.last() else { return Commit::Durable(head) };
+    // Of none nothing can be in it; what was decided rests on an end that is no longer the end.
+    let Some(last) = records.last() else { return Commit::Lost };
     match journal.read(last.seq, 1) {
         Ok(found) if found.first().is_some_and(|found| found.hash == last.hash) => {
             Commit::Durable(head.after(records))

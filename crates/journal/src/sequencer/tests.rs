@@ -167,6 +167,22 @@ fn after_a_conflict_items_are_decided_again_on_what_the_other_wrote() {
 }
 
 #[test]
+fn a_refusal_that_met_no_answer_and_then_a_conflict_is_decided_again() {
+    let journal = Arc::new(MemoryJournal::new());
+    let rival =
+        Chain::default().link(RIVAL, Signature([0; 64]), "2026-11-22T13:28:45.123456Z".parse().unwrap());
+    journal.plan(0, Fault::OutcomeUnknown { stored: false });
+    journal.plan(1, Fault::Conflict(vec![rival]));
+    let (tell, seen) = mpsc::channel();
+    let decide = Link { seen: Some(tell), ..link(Head::EMPTY) };
+    let sequencer = Sequencer::start(Arc::clone(&journal) as _, decide, Limits::default()).unwrap();
+    assert_eq!(sequencer.submit_and_wait(Vec::new()).unwrap(), None);
+    sequencer.stop();
+    let seen: Vec<_> = seen.try_iter().collect();
+    assert_eq!(seen, [decided(b""), decided(b""), Seen::Accepted(1)], "on what the other wrote");
+}
+
+#[test]
 fn an_unknown_outcome_is_settled_by_the_identical_batch() {
     for stored in [true, false] {
         let journal = Arc::new(MemoryJournal::new());
