@@ -47,6 +47,14 @@ impl Raw {
         self.publish(subject, &[], body.to_string().as_bytes())
     }
 
+    /// Asks as [`ask`](Self::ask) does; `None` if nothing answers in two seconds. A server that knows of no leader, or is
+    /// about to change it, lets a question go without a word.
+    pub fn try_ask(&self, subject: &str, body: &Value) -> Option<Value> {
+        let request = Request::new().payload(body.to_string().into()).timeout(Some(Duration::from_secs(2)));
+        let answer = self.runtime.block_on(self.client.send_request(subject.to_owned(), request)).ok()?;
+        Some(serde_json::from_slice(&answer.payload).unwrap())
+    }
+
     /// Publishes with headers and waits for the answer.
     pub fn publish(&self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) -> Value {
         let mut map = HeaderMap::new();

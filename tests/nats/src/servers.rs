@@ -208,11 +208,11 @@ impl Servers {
     pub fn leader(&self, raw: &Raw, stream: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let info = raw.ask(&format!("$JS.API.STREAM.INFO.{stream}"), &serde_json::json!({}));
-            if let Some(leader) = info["cluster"]["leader"].as_str() {
+            let info = raw.try_ask(&format!("$JS.API.STREAM.INFO.{stream}"), &serde_json::json!({}));
+            if let Some(leader) = info.as_ref().and_then(|info| info["cluster"]["leader"].as_str()) {
                 return leader.to_owned();
             }
-            assert!(Instant::now() < deadline, "no leader: {info}");
+            assert!(Instant::now() < deadline, "no leader: {info:?}");
             thread::sleep(Duration::from_millis(100));
         }
     }
