@@ -153,15 +153,6 @@ impl Inner {
         if let Some(sealing) = self.sealing.get() {
             running.start_sealing(&self.data, sealing)?;
         }
-        if let Ok(registrar) = running.registrar() {
-            // Before anything is recorded: afterwards whoever appends asks, and what it finds out is seen in metrics.
-            if let Err(error) = running.log.prove() {
-                tracing::warn!(trial = %trial, "nothing can be recorded yet: {error:#}");
-            }
-            if let Some(ahead) = running.log.clock_ahead() {
-                registrar.compare_clock(ahead);
-            }
-        }
         Ok(Arc::new(running))
     }
 

@@ -170,7 +170,7 @@ impl Running {
         });
         let safety = safety.transpose()?;
         let desk = if let Some(index) = index {
-            Desk::registrar(&journal, index, data, trial)?
+            Desk::registrar(&log, &journal, index, data, trial)?
         } else {
             let onlooker = Onlooker::open(Arc::clone(&journal)).context("the log cannot be followed")?;
             Desk::Onlooker(Box::new(onlooker))
@@ -243,6 +243,7 @@ impl Running {
 
 impl Desk {
     fn registrar(
+        log: &Log,
         journal: &Arc<dyn Journal>,
         index: ProjectorHandle,
         data: &Data,
@@ -259,7 +260,15 @@ impl Desk {
             receipt_keys(data, trial),
             Limits { item_records_max: super::PIECE_RECORDS_MAX, ..Limits::default() },
         );
-        Ok(Self::Registrar { registrar: registrar.context("cannot open the registrar")?, index })
+        let registrar = registrar.context("cannot open the registrar")?;
+        // Before anything is recorded: afterwards whoever appends asks, and what it finds out is seen in metrics.
+        if let Err(error) = log.prove() {
+            tracing::warn!(trial = %trial, "nothing can be recorded yet: {error:#}");
+        }
+        if let Some(ahead) = log.clock_ahead() {
+            registrar.compare_clock(ahead);
+        }
+        Ok(Self::Registrar { registrar, index })
     }
 
     /// Takes in what others have recorded.
