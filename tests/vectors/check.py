@@ -1139,7 +1139,8 @@ class Records:
             check_event(event, len(event_bytes))
         except BeyondThisVersion as fault:
             self.report.find("beyond-this-version", seq, str(fault))
-            self.later(event, event_bytes, signature, seq)
+            if self.trial:
+                self.signed(event, event_bytes, signature, seq)  # whatever a later version says, its key has signed it
             event = None
         except Refused as fault:
             self.report.find("event-malformed", seq, str(fault))
@@ -1170,22 +1171,22 @@ class Records:
             if not any(code == "authority-underivable" for code, _, _ in self.report.findings):
                 self.report.find("authority-underivable", seq, "and of every record behind it")
             return
-        grant = self.trial.keys.get(event["key"])
-        if grant:
-            self.report.count("signatures of events checked")
-            if not grant.public.verifies(b"trialbook event v1\n" + event_bytes, signature):
-                self.report.find("bad-signature", seq)
-                entitled = False
+        if not self.signed(event, event_bytes, signature, seq):
+            entitled = False
         if seq > 0 and event["kind"] != "trial_opened":
             self.trial.take(event, seq, digest, at, entitled)
 
-    def later(self, event, event_bytes, signature, seq):
-        """The signature of an event of a later version: whatever that says, the key it names has signed it (section 15)."""
-        grant = self.trial and isinstance(event.get("key"), str) and self.trial.keys.get(event["key"])
-        if grant:
-            self.report.count("signatures of events checked")
-            if not grant.public.verifies(b"trialbook event v1\n" + event_bytes, signature):
-                self.report.find("bad-signature", seq)
+    def signed(self, event, event_bytes, signature, seq):
+        """Whether the key that the event names has signed it, if the records so far know that key (section 15)."""
+        key = event.get("key")
+        grant = isinstance(key, str) and self.trial.keys.get(key)
+        if not grant:
+            return True
+        self.report.count("signatures of events checked")
+        if grant.public.verifies(b"trialbook event v1\n" + event_bytes, signature):
+            return True
+        self.report.find("bad-signature", seq)
+        return False
 
     def named_keys(self, brought):
         """The log keys that the records name, if they are the known log's (section 21); else None."""

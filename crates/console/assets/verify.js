@@ -1972,15 +1972,18 @@ globalThis.trialbook = (() => {
     /** The signature of an event of a later version: whatever that says, the key it names has signed it. */
     later(event, bytes, signature, found) {
       const key = this.open && this.authority.signer(event)?.publicKey;
-      if (!key) return;
-      const checked = async () => {
-        this.tally.looked("signatures");
-        if (!(await signatureHolds(key, eventMessage(bytes), signature))) {
-          const said = "the signature is not that of the named key over these bytes";
-          found("signatures", "bad-signature", " /signature", said);
-        }
-      };
-      this.pending.push(checked());
+      if (key) this.pending.push(this.signed(key, bytes, signature, found));
+    }
+
+    /** Whether an event's signature is the key's. */
+    async signed(key, bytes, signature, found) {
+      this.tally.looked("signatures");
+      const holds = await signatureHolds(key, eventMessage(bytes), signature);
+      if (!holds) {
+        const said = "the signature is not that of the named key over these bytes";
+        found("signatures", "bad-signature", " /signature", said);
+      }
+      return holds;
     }
 
     /** Steps 7 to 11: authority, signature, log key, effect. */
@@ -2006,15 +2009,7 @@ globalThis.trialbook = (() => {
         found(check, FINDING_OF[refused], pointer, refused);
       }
       const key = authority.signer(event)?.publicKey;
-      const checked = async () => {
-        this.tally.looked("signatures");
-        const holds = await signatureHolds(key, eventMessage(bytes), signature);
-        if (!holds) {
-          const said = "the signature is not that of the named key over these bytes";
-          found("signatures", "bad-signature", " /signature", said);
-        }
-        return holds;
-      };
+      const checked = () => this.signed(key, bytes, signature, found);
       if (key && !Authority.needsProof(event)) {
         this.pending.push(checked());
         await authority.follow(event, position, hash, !refused);

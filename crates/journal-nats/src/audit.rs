@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::api::{self, ANSWER_WITHIN, ApiError, StreamState};
 use crate::engine::{NatsJournal, Stream};
-use crate::proof::ping;
+use crate::proof::{Answer, ping};
 
 /// How often a consumer is made in the hope that it is placed on a server that has none yet: by chance, one of three,
 /// so that 40 miss one of them with a probability of (2/3)^40, below 10^-7.
@@ -201,17 +201,6 @@ fn differ(step: &[(Cursor, BTreeMap<u64, RecordHash>)], seq: u64) -> bool {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    server: AnswerServer,
-    data: Option<AnswerData>,
-}
-
-#[derive(Deserialize)]
-struct AnswerServer {
-    name: String,
-}
-
-#[derive(Deserialize)]
 struct AnswerData {
     #[serde(default)]
     account_details: Vec<AnswerAccount>,
@@ -246,7 +235,7 @@ async fn counts(stream: &Stream, expected: &[String]) -> Result<BTreeMap<String,
     let user: UserInfo = api::ask(&stream.links.log, "$SYS.REQ.USER.INFO".to_owned(), None).await?;
     let account = user.data.account;
     let mut counts = BTreeMap::new();
-    ping(system, r#"{"accounts":true,"streams":true}"#, |answer: Answer| {
+    ping(system, r#"{"accounts":true,"streams":true}"#, |answer: Answer<AnswerData>| {
         let accounts = answer.data.map(|data| data.account_details).unwrap_or_default();
         let ours = accounts.into_iter().filter(|found| found.name == account);
         let found = ours.flat_map(|found| found.stream_detail).find(|found| found.name == stream.name);

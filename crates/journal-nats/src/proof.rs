@@ -143,15 +143,16 @@ fn version(text: &str) -> Option<(u64, u64, u64)> {
     numbers.next().is_none().then_some(version)
 }
 
+/// A server's answer to [`ping`], with what it was asked for.
 #[derive(Deserialize)]
-struct Answer {
-    server: AnswerServer,
-    data: Option<AnswerData>,
+pub(crate) struct Answer<D> {
+    pub(crate) server: AnswerServer,
+    pub(crate) data: Option<D>,
 }
 
 #[derive(Deserialize)]
-struct AnswerServer {
-    name: String,
+pub(crate) struct AnswerServer {
+    pub(crate) name: String,
     id: String,
     ver: String,
 }
@@ -172,7 +173,7 @@ async fn census(system: &Client, expected: &[String]) -> Result<BTreeMap<String,
     let mut census = BTreeMap::new();
     let all_in =
         |census: &BTreeMap<String, ServerFacts>| expected.iter().all(|name| census.contains_key(name));
-    let answers = ping(system, r#"{"config":true}"#, |answer: Answer| {
+    let answers = ping(system, r#"{"config":true}"#, |answer: Answer<AnswerData>| {
         let Answer { server: AnswerServer { name, id, ver: version }, data } = answer;
         let config = data.and_then(|data| data.config);
         let syncs_always = config.is_some_and(|config| config.sync_always);
@@ -185,10 +186,10 @@ async fn census(system: &Client, expected: &[String]) -> Result<BTreeMap<String,
 
 /// Asks all servers for their `/jsz` and hands over each answer as it comes, until `heed` says it has all or the time
 /// is over.
-pub(crate) async fn ping<T: serde::de::DeserializeOwned>(
+pub(crate) async fn ping<D: serde::de::DeserializeOwned>(
     system: &Client,
     body: &'static str,
-    mut heed: impl FnMut(T) -> bool,
+    mut heed: impl FnMut(Answer<D>) -> bool,
 ) -> Result<(), ApiError> {
     let subject = "$SYS.REQ.SERVER.PING.JSZ";
     let failed = |reason: &dyn ToString| ApiError::NoAnswer {

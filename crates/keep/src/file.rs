@@ -72,8 +72,12 @@ pub enum OpenError {
     Random(#[source] getrandom::Error),
 }
 
-/// Copies a store, as it is after some whole transaction, to a file that must not exist (mode 0600).
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+/// Copies a store, as it is after some whole transaction, to a file that must not exist (mode 0600); also beside a process
+/// that writes it. Text keys in it stay wrapped.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
     let database = |source| OpenError::Database { path: from.to_path_buf(), source };
     let connection =
         Connection::open_with_flags(from, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;

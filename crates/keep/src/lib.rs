@@ -15,6 +15,6 @@ mod tokens;
 mod wrap;
 
 pub use checkpoints::{AdvanceError, CheckpointError, Checkpoints, Kept, Purpose};
-pub use file::OpenError;
-pub use text_keys::{Keep, PutError, PutOutcome, ReadError, TextKey, copy};
+pub use file::{OpenError, copy};
+pub use text_keys::{Keep, PutError, PutOutcome, ReadError, TextKey};
 pub use tokens::{Token, TokenError, Tokens};

@@ -99,15 +99,6 @@ pub enum ReadError {
     Database(#[source] rusqlite::Error),
 }
 
-/// Copies the key store at `from` to `to`, which must not exist, as it is after some whole transaction; also beside a
-/// process that writes it. The keys in it stay wrapped.
-///
-/// # Errors
-/// [`OpenError`].
-pub fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
-    file::copy(from, to)
-}
-
 impl Keep {
     /// Opens the key store at `path`, or makes it (mode 0600). `kek` is the key-encryption key, which the caller
     /// keeps elsewhere.

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use chain::note::VerifierKey;
-use chain::{Instant, Position, RecordError, RecordHash, TreeSize, receipt};
+use chain::{Instant, Position, PublicKey, RecordError, RecordHash, TreeSize, receipt};
 use clinical::decide::{assess, authorize, signing_key};
 use clinical::kind::Scope;
 use clinical::{DecodeError, Event, EventKind, LogKeys, Referenced, References, Refusal, RefusalCode, Trial};
@@ -403,14 +403,7 @@ impl<'a> Fold<'a> {
             self.found(code, at, &format!("/event{}", refusal.pointer), || refusal.detail.clone());
         }
         // A key that nobody was granted has been reported as such; there is nothing to check a signature by.
-        let due = key.filter(|_| self.depth == Depth::Signatures).map(|key| SignatureDue {
-            ordinal: at.ordinal,
-            seq: at.seq,
-            bytes: parsed.bytes.clone(),
-            event_bytes: form.event_bytes.clone(),
-            signature: form.signature,
-            key,
-        });
+        let due = key.and_then(|key| self.signature_due(at, form, parsed, key));
         let (authentic, due) = match due {
             // Who is entitled to what must not rest on a signature that is checked only later; these kinds are few.
             Some(due) if event.kind.scope() == Scope::Trial => {
@@ -436,13 +429,18 @@ impl<'a> Fold<'a> {
             serde_json::from_slice(&parsed.bytes[form.event_bytes.clone()]).ok()?;
         let key = event.get("key")?.as_str()?.parse().ok()?;
         let grant = self.trial.as_ref()?.keys.get(&key)?;
+        self.signature_due(at, form, parsed, grant.public_key)
+    }
+
+    /// The check of a record's signature by `key`, if signatures are checked.
+    fn signature_due(&self, at: At, form: &Form, parsed: &Parsed, key: PublicKey) -> Option<SignatureDue> {
         (self.depth == Depth::Signatures).then(|| SignatureDue {
             ordinal: at.ordinal,
             seq: at.seq,
             bytes: parsed.bytes.clone(),
             event_bytes: form.event_bytes.clone(),
             signature: form.signature,
-            key: grant.public_key,
+            key,
         })
     }
 

@@ -70,13 +70,21 @@ impl Source for JournalRecords {
     }
 
     fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
-        match self.records.record(seq) {
-            Ok(found) => Ok(found.map(|record| Bytes::from_owner(record.bytes))),
-            // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
-            Err(ReadError::Damaged { .. }) => Ok(None),
-            Err(error @ ReadError::Io { .. }) => {
-                Err(SourceError { op: format!("record {seq}"), source: Box::new(error) })
-            }
+        served(seq, self.records.record(seq))
+    }
+}
+
+/// A record that the verifier asks for once more.
+fn served(
+    seq: Position,
+    found: Result<Option<LinkedRecord>, ReadError>,
+) -> Result<Option<Bytes>, SourceError> {
+    match found {
+        Ok(found) => Ok(found.map(|record| Bytes::from_owner(record.bytes))),
+        // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error @ ReadError::Io { .. }) => {
+            Err(SourceError { op: format!("record {seq}"), source: Box::new(error) })
         }
     }
 }
@@ -118,14 +126,7 @@ impl Source for DurableRecords {
     }
 
     fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError> {
-        match self.read(seq, 1) {
-            Ok(records) => Ok(records.into_iter().next().map(|record| Bytes::from_owner(record.bytes))),
-            // The damage was met on the way and is a finding already; the verifier says that the record is not to be had.
-            Err(ReadError::Damaged { .. }) => Ok(None),
-            Err(error @ ReadError::Io { .. }) => {
-                Err(SourceError { op: format!("record {seq}"), source: Box::new(error) })
-            }
-        }
+        served(seq, self.read(seq, 1).map(|records| records.into_iter().next()))
     }
 }
 
