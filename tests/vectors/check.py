@@ -265,6 +265,7 @@ GRAMMARS = {
     "subject": r"[A-Z0-9][A-Z0-9-]{0,31}",
     "actor": r"[a-z0-9][a-z0-9.-]{0,63}",
     "zone": r"[A-Za-z][A-Za-z0-9/_+-]{0,63}",
+    "definition": r"(?=.{3,64}$)[a-z0-9]+(-[a-z0-9]+)*-[1-9][0-9]{0,3}",
     "event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "hash": r"[0-9a-f]{64}",
 }
@@ -720,10 +721,207 @@ def sealed_text(value):
     from_base64(value["wrapped_key"], 72)
 
 
+# What a definition of a trial's own may say, by its kind (section 7, Parameters of a definition). A member that ends with
+# "?" need not be there.
+DESCRIPTORS = (
+    "seizure psychosis organic_brain_syndrome visual_disturbance cranial_nerve_disorder lupus_headache "
+    "cerebrovascular_accident vasculitis arthritis myositis urinary_casts haematuria proteinuria pyuria rash "
+    "alopecia mucosal_ulcers pleurisy pericarditis low_complement increased_dna_binding fever thrombocytopenia "
+    "leukopenia").split()
+
+
+def one_of(*names):
+    def check(value):
+        need(isinstance(value, str) and value in names, "no known name")
+    return check
+
+
+def list_of(check):
+    def each(value):
+        need(isinstance(value, list), "no list where one is due")
+        for item in value:
+            check(item)
+    return each
+
+
+def shape(listed):
+    needed = [name for name in listed if not name.endswith("?")]
+    checks = {name.rstrip("?"): check for name, check in listed.items()}
+
+    def check(value):
+        members(value, needed, checks)
+        for name, part in value.items():
+            checks[name](part)
+    return check
+
+
+def decimal(value):
+    need(isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?", value), "no decimal")
+    need(not re.fullmatch(r"-0(\.0*)?", value), "a negative zero")
+
+
+def boolean(value):
+    need(type(value) is bool, "no boolean")
+
+
+def u16(value):
+    integer(value, 0, 2**16 - 1)
+
+
+def u32(value):
+    integer(value, 0, 2**32 - 1)
+
+
+def lookback(value):
+    need(type(value) is int and value in (10, 28, 30), "no number of days")
+
+
+CONDITIONS = list_of(shape({
+    "is": one_of("at_most", "below", "at_least", "above"), "measure": text, "unit?": text, "value": decimal}))
+ITEMS = list_of(one_of(*DESCRIPTORS))
+END = one_of("earliest", "latest")
+PARAMETERS = {
+    "change": shape({"within": u16}),
+    "evaluable": shape({
+        "rule": one_of("anniversary", "potential_follow_up", "visit_completer", "all_infused"), "window_days?": u32}),
+    "flare": shape({
+        "conditions_severe": CONDITIONS, "drugs_mild": list_of(text), "drugs_severe": list_of(text),
+        "items_mild": ITEMS, "items_severe": ITEMS, "pga_rise_min": decimal, "pga_severe_above": decimal,
+        "prednisone_severe_above": decimal, "sledai_rise_min": u16, "sledai_severe_above": u16}),
+    "imputation": shape({"death": END, "death_sensitivity": END, "event_end": END, "onset": END, "relapse": END}),
+    "landmarks": shape({"window_days": u32, "years": list_of(u16)}),
+    "measure": shape({
+        "denominator": one_of("evaluable", "at_risk", "responders", "enrolled"), "period": one_of("year", "ever")}),
+    "populations": shape({"sets": list_of(one_of("screened", "enrolled", "infused", "evaluable"))}),
+    "related": shape({
+        "agents": list_of(one_of("product", "procedure", "conditioning", "underlying_disease", "other")),
+        "missing_is_related": boolean, "threshold": one_of("none", "unlikely", "possible", "probable", "certain")}),
+    "relapse": shape({"judged_by": list_of(one_of("investigator", "adjudication")), "prior_response": boolean}),
+    "remission": shape({
+        "conditions": CONDITIONS, "items_absent": ITEMS, "no_new_items": boolean, "taken_as_absent": list_of(text)}),
+    "serious": shape({"any_of": list_of(one_of(
+        "death", "life_threatening", "hospitalisation", "disability", "congenital_anomaly", "medically_important"))}),
+    "severity": shape({"bands": list_of(shape({"from": u16, "name": text}))}),
+    "sledai": shape({"arthritis_joints_min": u16, "persistent_counts": boolean, "window_days": lookback}),
+    "stopping": shape({
+        "event": one_of("death", "related", "serious", "serious_related"), "prior_alpha": decimal,
+        "prior_beta": decimal, "probability": decimal, "rate": decimal, "window_days": u32}),
+    "windows": shape({"tie": one_of("earlier", "later"), "unscheduled": boolean}),
+}
+
+# What is shipped: kind and parameters by id. A trial's own definition of such an id has to say the same.
+SHIPPED = {
+    "sledai-change-1": (
+        "change",
+        '{"within":3}'),
+    "evaluable-1": (
+        "evaluable",
+        '{"rule":"anniversary"}'),
+    "potential-follow-up-1": (
+        "evaluable",
+        '{"rule":"potential_follow_up"}'),
+    "visit-completer-1": (
+        "evaluable",
+        '{"rule":"visit_completer","window_days":60}'),
+    "all-infused-1": (
+        "evaluable",
+        '{"rule":"all_infused"}'),
+    "selena-flare-1": (
+        "flare",
+        '{"conditions_severe":[{"is":"below","measure":"loinc:777-3","unit":"10*9/L","value":"60"}],"drugs_mild":["celecoxib","diclofenac","etoricoxib","hydroxychloroquine","ibuprofen","indometacin","ketoprofen","loxoprofen","meloxicam","naproxen"],"drugs_severe":["azathioprine","cyclophosphamide","methotrexate","mycophenolate mofetil","mycophenolic acid"],"items_mild":["arthritis","fever","mucosal_ulcers","pericarditis","pleurisy","rash"],"items_severe":["cerebrovascular_accident","cranial_nerve_disorder","haematuria","lupus_headache","myositis","organic_brain_syndrome","proteinuria","psychosis","pyuria","seizure","urinary_casts","vasculitis","visual_disturbance"],"pga_rise_min":"1.0","pga_severe_above":"2.5","prednisone_severe_above":"0.5","sledai_rise_min":3,"sledai_severe_above":12}'),
+    "impute-1": (
+        "imputation",
+        '{"death":"earliest","death_sensitivity":"latest","event_end":"latest","onset":"earliest","relapse":"earliest"}'),
+    "landmarks-1": (
+        "landmarks",
+        '{"window_days":60,"years":[1,2,3,4]}'),
+    "relapse-in-year-1": (
+        "measure",
+        '{"denominator":"evaluable","period":"year"}'),
+    "relapse-at-risk-1": (
+        "measure",
+        '{"denominator":"at_risk","period":"year"}'),
+    "relapse-among-responders-1": (
+        "measure",
+        '{"denominator":"responders","period":"ever"}'),
+    "relapse-ever-1": (
+        "measure",
+        '{"denominator":"enrolled","period":"ever"}'),
+    "sets-1": (
+        "populations",
+        '{"sets":["screened","enrolled","infused","evaluable"]}'),
+    "related-1": (
+        "related",
+        '{"agents":["product","procedure"],"missing_is_related":true,"threshold":"possible"}'),
+    "relapse-1": (
+        "relapse",
+        '{"judged_by":["investigator","adjudication"],"prior_response":false}'),
+    "relapse-after-response-1": (
+        "relapse",
+        '{"judged_by":["investigator","adjudication"],"prior_response":true}'),
+    "ccr-registry-1": (
+        "remission",
+        '{"conditions":[{"is":"at_most","measure":"sledai_clinical","value":"0"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"10"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}'),
+    "doris-2021": (
+        "remission",
+        '{"conditions":[{"is":"at_most","measure":"sledai_clinical","value":"0"},{"is":"below","measure":"pga","value":"0.5"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"5"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}'),
+    "lldas-registry-1": (
+        "remission",
+        '{"conditions":[{"is":"at_most","measure":"sledai_total","value":"4"},{"is":"at_most","measure":"pga","value":"1"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"7.5"}],"items_absent":["seizure","psychosis","organic_brain_syndrome","visual_disturbance","cranial_nerve_disorder","lupus_headache","cerebrovascular_accident","vasculitis","urinary_casts","haematuria","proteinuria","pyuria","pleurisy","pericarditis","fever"],"no_new_items":true,"taken_as_absent":["haemolytic anaemia","gastrointestinal activity","treatment outside the standard doses"]}'),
+    "sledai-2-1": (
+        "remission",
+        '{"conditions":[{"is":"at_most","measure":"sledai_total","value":"2"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}'),
+    "seriousness-1": (
+        "serious",
+        '{"any_of":["death","life_threatening","hospitalisation","disability","congenital_anomaly","medically_important"]}'),
+    "sledai-bands-eular-1": (
+        "severity",
+        '{"bands":[{"from":0,"name":"none"},{"from":1,"name":"low"},{"from":5,"name":"moderate"},{"from":11,"name":"high"}]}'),
+    "sledai-bands-bsr-1": (
+        "severity",
+        '{"bands":[{"from":0,"name":"mild"},{"from":6,"name":"moderate"},{"from":13,"name":"severe"}]}'),
+    "sledai-bands-cook-1": (
+        "severity",
+        '{"bands":[{"from":0,"name":"none"},{"from":1,"name":"mild"},{"from":6,"name":"moderate"},{"from":11,"name":"high"},{"from":20,"name":"very high"}]}'),
+    "sledai-2k-1": (
+        "sledai",
+        '{"arthritis_joints_min":2,"persistent_counts":true,"window_days":10}'),
+    "sledai-2k-30d-1": (
+        "sledai",
+        '{"arthritis_joints_min":2,"persistent_counts":true,"window_days":30}'),
+    "stopping-beta-binomial-1": (
+        "stopping",
+        '{"event":"serious_related","prior_alpha":"0.5","prior_beta":"9.5","probability":"0.95","rate":"0.05","window_days":100}'),
+    "windows-1": (
+        "windows",
+        '{"tie":"later","unscheduled":true}'),
+}
+
+
+def own_definitions(own):
+    need(isinstance(own, list), "no list where one is due")
+    ids = set()
+    for definition in own:
+        members(definition, ("id", "of", "parameters", "text", "title"))
+        identifier("definition", definition["id"])
+        need(definition["id"] not in ids, "an id twice")
+        ids.add(definition["id"])
+        one_of(*PARAMETERS)(definition["of"])
+        PARAMETERS[definition["of"]](definition["parameters"])
+        text(definition["text"])
+        text(definition["title"])
+        said = json.dumps(definition["parameters"], ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        shipped = SHIPPED.get(definition["id"])
+        need(shipped in (None, (definition["of"], said)), "a shipped id with other contents")
+
+
 def opening_data(data):
     members(data, "definitions log_key profile rule_set schedule sponsor_keys synthetic title zone".split())
-    members(data["definitions"], "evaluable imputation related relapse remission".split())
-    for value in list(data["definitions"].values()) + [data["log_key"], data["title"]]:
+    members(data["definitions"], "evaluable imputation related relapse remission".split(),
+            "flare landmarks own populations severity sledai stopping windows".split())
+    own_definitions(data["definitions"].get("own", []))
+    ids = [value for name, value in data["definitions"].items() if name != "own"]
+    for value in ids + [data["log_key"], data["title"]]:
         text(value)
     members(data["profile"], ["mandatory"])
     need(isinstance(data["profile"]["mandatory"], dict), "no object where one is due")

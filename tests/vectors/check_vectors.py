@@ -384,12 +384,7 @@ def sealed_text(given):
 
 
 # Section 7: eight of 8 points, six of 4, seven of 2, three of 1, in this order.
-DESCRIPTORS = (
-    "seizure psychosis organic_brain_syndrome visual_disturbance cranial_nerve_disorder lupus_headache "
-    "cerebrovascular_accident vasculitis arthritis myositis urinary_casts haematuria proteinuria pyuria rash alopecia "
-    "mucosal_ulcers pleurisy pericarditis low_complement increased_dna_binding fever thrombocytopenia "
-    "leukopenia").split()
-POINTS = dict(zip(DESCRIPTORS, [8] * 8 + [4] * 6 + [2] * 7 + [1] * 3))
+POINTS = dict(zip(c.DESCRIPTORS, [8] * 8 + [4] * 6 + [2] * 7 + [1] * 3))
 
 
 def sledai_2k(given):

@@ -22,13 +22,15 @@ pub use infusion::{
     CellSource, Cells, Dose, IdentityCheck, Infusion, Interruption, Preparation, ReleaseStatus,
 };
 pub use trial_level::{
-    Definitions, KeyGranted, KeyRevoked, LogKeyChanged, PlannedVisit, RevocationReason, SchemaProfile,
-    Service, ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
+    KeyGranted, KeyRevoked, LogKeyChanged, PlannedVisit, RevocationReason, SchemaProfile, Service,
+    ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
 };
 pub use visit::{
     GvhdStages, LocalCode, Medication, MissedReason, Observation, Quantity, Range, RelapseJudgement,
     RemissionStatus, Reported, Response, Visit, VisitPart, VisitStatus,
 };
+
+pub use crate::definitions::Definitions;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -329,19 +329,34 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
 }
 
 /// Members whose value is a list. No object of the format has a member of such a name with another meaning.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 27] = [
+    "agents",
+    "any_of",
+    "bands",
     "conditioning",
+    "conditions",
+    "conditions_severe",
     "criteria",
+    "drugs_mild",
+    "drugs_severe",
     "interruptions",
+    "items_absent",
+    "items_mild",
+    "items_severe",
+    "judged_by",
     "medications",
     "observations",
+    "own",
     "premedication",
     "prior_therapies",
     "rows",
     "schedule",
     "seriousness",
+    "sets",
     "sites",
     "sponsor_keys",
+    "taken_as_absent",
+    "years",
 ];
 
 /// Refuses lists where an object is due: what reads the members would take `["a","b"]` for an object with its members in

@@ -9,6 +9,7 @@ pub mod data;
 pub mod date;
 pub mod decide;
 pub mod decimal;
+pub mod definitions;
 pub mod event;
 pub mod finding;
 pub mod id;

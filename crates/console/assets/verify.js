@@ -674,14 +674,276 @@ globalThis.trialbook = (() => {
   ];
   const KINDS = [...ABOUT_THE_TRIAL, ...ABOUT_SUBJECTS, ...RESERVED];
 
+  // What a definition of a trial's own may say, by its kind (section 7, Parameters of a definition).
+  const CONDITIONS = listOf(
+    members({
+      "is!": oneOf("at_most", "below", "at_least", "above"),
+      "measure!": TEXT,
+      unit: TEXT,
+      "value!": DECIMAL,
+    }),
+  );
+  const ITEMS = listOf(oneOf(...DESCRIPTORS));
+  const END = oneOf("earliest", "latest");
+  const PARAMETERS = {
+    change: members({ "within!": U16 }),
+    evaluable: members({
+      "rule!": oneOf("anniversary", "potential_follow_up", "visit_completer", "all_infused"),
+      window_days: U32,
+    }),
+    flare: members({
+      "conditions_severe!": CONDITIONS,
+      "drugs_mild!": listOf(TEXT),
+      "drugs_severe!": listOf(TEXT),
+      "items_mild!": ITEMS,
+      "items_severe!": ITEMS,
+      "pga_rise_min!": DECIMAL,
+      "pga_severe_above!": DECIMAL,
+      "prednisone_severe_above!": DECIMAL,
+      "sledai_rise_min!": U16,
+      "sledai_severe_above!": U16,
+    }),
+    imputation: members({
+      "death!": END,
+      "death_sensitivity!": END,
+      "event_end!": END,
+      "onset!": END,
+      "relapse!": END,
+    }),
+    landmarks: members({ "window_days!": U32, "years!": listOf(U16) }),
+    measure: members({
+      "denominator!": oneOf("evaluable", "at_risk", "responders", "enrolled"),
+      "period!": oneOf("year", "ever"),
+    }),
+    populations: members({ "sets!": listOf(oneOf("screened", "enrolled", "infused", "evaluable")) }),
+    related: members({
+      "agents!": listOf(oneOf("product", "procedure", "conditioning", "underlying_disease", "other")),
+      "missing_is_related!": BOOLEAN,
+      "threshold!": oneOf("none", "unlikely", "possible", "probable", "certain"),
+    }),
+    relapse: members({
+      "judged_by!": listOf(oneOf("investigator", "adjudication")),
+      "prior_response!": BOOLEAN,
+    }),
+    remission: members({
+      "conditions!": CONDITIONS,
+      "items_absent!": ITEMS,
+      "no_new_items!": BOOLEAN,
+      "taken_as_absent!": listOf(TEXT),
+    }),
+    serious: members({
+      "any_of!": listOf(
+        oneOf(
+          ...["death", "life_threatening", "hospitalisation", "disability", "congenital_anomaly"],
+          "medically_important",
+        ),
+      ),
+    }),
+    severity: members({ "bands!": listOf(members({ "from!": U16, "name!": TEXT })) }),
+    sledai: members({
+      "arthritis_joints_min!": U16,
+      "persistent_counts!": BOOLEAN,
+      "window_days!": is((value) => [10, 28, 30].includes(value)),
+    }),
+    stopping: members({
+      "event!": oneOf("death", "related", "serious", "serious_related"),
+      "prior_alpha!": DECIMAL,
+      "prior_beta!": DECIMAL,
+      "probability!": DECIMAL,
+      "rate!": DECIMAL,
+      "window_days!": U32,
+    }),
+    windows: members({ "tie!": oneOf("earlier", "later"), "unscheduled!": BOOLEAN }),
+  };
+  const DEFINITION = members({
+    "id!": is(
+      (value) => isText(value) && value.length <= 64 && /^[a-z0-9]+(-[a-z0-9]+)*-[1-9][0-9]{0,3}$/.test(value),
+    ),
+    "of!": oneOf(...Object.keys(PARAMETERS)),
+    "parameters!": is(isObject),
+    "text!": TEXT,
+    "title!": TEXT,
+  });
+
+  // What is shipped: kind and parameters by id. A trial's own definition of such an id has to say the same.
+  const SHIPPED = new Map([
+    [
+      "sledai-change-1",
+      "change",
+      '{"within":3}',
+    ],
+    [
+      "evaluable-1",
+      "evaluable",
+      '{"rule":"anniversary"}',
+    ],
+    [
+      "potential-follow-up-1",
+      "evaluable",
+      '{"rule":"potential_follow_up"}',
+    ],
+    [
+      "visit-completer-1",
+      "evaluable",
+      '{"rule":"visit_completer","window_days":60}',
+    ],
+    [
+      "all-infused-1",
+      "evaluable",
+      '{"rule":"all_infused"}',
+    ],
+    [
+      "selena-flare-1",
+      "flare",
+      '{"conditions_severe":[{"is":"below","measure":"loinc:777-3","unit":"10*9/L","value":"60"}],"drugs_mild":["celecoxib","diclofenac","etoricoxib","hydroxychloroquine","ibuprofen","indometacin","ketoprofen","loxoprofen","meloxicam","naproxen"],"drugs_severe":["azathioprine","cyclophosphamide","methotrexate","mycophenolate mofetil","mycophenolic acid"],"items_mild":["arthritis","fever","mucosal_ulcers","pericarditis","pleurisy","rash"],"items_severe":["cerebrovascular_accident","cranial_nerve_disorder","haematuria","lupus_headache","myositis","organic_brain_syndrome","proteinuria","psychosis","pyuria","seizure","urinary_casts","vasculitis","visual_disturbance"],"pga_rise_min":"1.0","pga_severe_above":"2.5","prednisone_severe_above":"0.5","sledai_rise_min":3,"sledai_severe_above":12}',
+    ],
+    [
+      "impute-1",
+      "imputation",
+      '{"death":"earliest","death_sensitivity":"latest","event_end":"latest","onset":"earliest","relapse":"earliest"}',
+    ],
+    [
+      "landmarks-1",
+      "landmarks",
+      '{"window_days":60,"years":[1,2,3,4]}',
+    ],
+    [
+      "relapse-in-year-1",
+      "measure",
+      '{"denominator":"evaluable","period":"year"}',
+    ],
+    [
+      "relapse-at-risk-1",
+      "measure",
+      '{"denominator":"at_risk","period":"year"}',
+    ],
+    [
+      "relapse-among-responders-1",
+      "measure",
+      '{"denominator":"responders","period":"ever"}',
+    ],
+    [
+      "relapse-ever-1",
+      "measure",
+      '{"denominator":"enrolled","period":"ever"}',
+    ],
+    [
+      "sets-1",
+      "populations",
+      '{"sets":["screened","enrolled","infused","evaluable"]}',
+    ],
+    [
+      "related-1",
+      "related",
+      '{"agents":["product","procedure"],"missing_is_related":true,"threshold":"possible"}',
+    ],
+    [
+      "relapse-1",
+      "relapse",
+      '{"judged_by":["investigator","adjudication"],"prior_response":false}',
+    ],
+    [
+      "relapse-after-response-1",
+      "relapse",
+      '{"judged_by":["investigator","adjudication"],"prior_response":true}',
+    ],
+    [
+      "ccr-registry-1",
+      "remission",
+      '{"conditions":[{"is":"at_most","measure":"sledai_clinical","value":"0"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"10"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}',
+    ],
+    [
+      "doris-2021",
+      "remission",
+      '{"conditions":[{"is":"at_most","measure":"sledai_clinical","value":"0"},{"is":"below","measure":"pga","value":"0.5"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"5"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}',
+    ],
+    [
+      "lldas-registry-1",
+      "remission",
+      '{"conditions":[{"is":"at_most","measure":"sledai_total","value":"4"},{"is":"at_most","measure":"pga","value":"1"},{"is":"at_most","measure":"prednisone_mg_per_day","value":"7.5"}],"items_absent":["seizure","psychosis","organic_brain_syndrome","visual_disturbance","cranial_nerve_disorder","lupus_headache","cerebrovascular_accident","vasculitis","urinary_casts","haematuria","proteinuria","pyuria","pleurisy","pericarditis","fever"],"no_new_items":true,"taken_as_absent":["haemolytic anaemia","gastrointestinal activity","treatment outside the standard doses"]}',
+    ],
+    [
+      "sledai-2-1",
+      "remission",
+      '{"conditions":[{"is":"at_most","measure":"sledai_total","value":"2"}],"items_absent":[],"no_new_items":false,"taken_as_absent":[]}',
+    ],
+    [
+      "seriousness-1",
+      "serious",
+      '{"any_of":["death","life_threatening","hospitalisation","disability","congenital_anomaly","medically_important"]}',
+    ],
+    [
+      "sledai-bands-eular-1",
+      "severity",
+      '{"bands":[{"from":0,"name":"none"},{"from":1,"name":"low"},{"from":5,"name":"moderate"},{"from":11,"name":"high"}]}',
+    ],
+    [
+      "sledai-bands-bsr-1",
+      "severity",
+      '{"bands":[{"from":0,"name":"mild"},{"from":6,"name":"moderate"},{"from":13,"name":"severe"}]}',
+    ],
+    [
+      "sledai-bands-cook-1",
+      "severity",
+      '{"bands":[{"from":0,"name":"none"},{"from":1,"name":"mild"},{"from":6,"name":"moderate"},{"from":11,"name":"high"},{"from":20,"name":"very high"}]}',
+    ],
+    [
+      "sledai-2k-1",
+      "sledai",
+      '{"arthritis_joints_min":2,"persistent_counts":true,"window_days":10}',
+    ],
+    [
+      "sledai-2k-30d-1",
+      "sledai",
+      '{"arthritis_joints_min":2,"persistent_counts":true,"window_days":30}',
+    ],
+    [
+      "stopping-beta-binomial-1",
+      "stopping",
+      '{"event":"serious_related","prior_alpha":"0.5","prior_beta":"9.5","probability":"0.95","rate":"0.05","window_days":100}',
+    ],
+    [
+      "windows-1",
+      "windows",
+      '{"tie":"later","unscheduled":true}',
+    ],
+  ].map(([id, of, parameters]) => [id, { of, parameters }]));
+
+  /** A trial's own definitions: no id twice, and none of a shipped one that says something else. */
+  function ownDefinitions(own) {
+    const fault = listOf(DEFINITION)(own);
+    if (fault !== null) return fault;
+    const ids = new Set();
+    for (const [at, { id, of, parameters }] of own.entries()) {
+      if (ids.has(id)) return `/${at}/id`;
+      ids.add(id);
+      const inside = PARAMETERS[of](parameters);
+      if (inside !== null) return `/${at}/parameters${inside}`;
+      const shipped = SHIPPED.get(id);
+      // Both are in canonical order, and have no text that JSON could write in two ways.
+      if (shipped && (shipped.of !== of || shipped.parameters !== JSON.stringify(parameters))) {
+        return `/${at}/parameters`;
+      }
+    }
+    return null;
+  }
+
   const CONTENTS = {
     trial_opened: members({
       "definitions!": members({
         "evaluable!": TEXT,
+        flare: TEXT,
         "imputation!": TEXT,
+        landmarks: TEXT,
+        own: ownDefinitions,
+        populations: TEXT,
         "related!": TEXT,
         "relapse!": TEXT,
         "remission!": TEXT,
+        severity: TEXT,
+        sledai: TEXT,
+        stopping: TEXT,
+        windows: TEXT,
       }),
       "log_key!": TEXT,
       "profile!": members({ "mandatory!": mapOf(KINDS, listOf(TEXT)) }),

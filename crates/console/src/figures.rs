@@ -315,8 +315,18 @@ pub(crate) fn counts(report: &Report, pointer: &str, caption: &str, what: &str) 
 pub(crate) fn basis(report: &Report) -> Markup {
     let mut rows: Vec<(String, String)> = Vec::new();
     for (pointer, what) in [("/definitions", "definition of "), ("/conventions", "")] {
-        let stated: BTreeMap<String, String> = report.part(pointer).unwrap_or_default();
-        rows.extend(stated.into_iter().map(|(name, value)| (heading(&format!("{what}{name}")), value)));
+        let stated: BTreeMap<String, Value> = report.part(pointer).unwrap_or_default();
+        rows.extend(stated.into_iter().filter_map(|(name, value)| {
+            let value = match value {
+                Value::String(text) => text,
+                // The trial's own definitions, by their ids.
+                Value::Array(own) => {
+                    own.iter().filter_map(|one| one["id"].as_str()).collect::<Vec<_>>().join(", ")
+                }
+                _ => return None,
+            };
+            Some((heading(&format!("{what}{name}")), value))
+        }));
     }
     rows.extend(report.part::<String>("/confidence").map(|level| ("Confidence".to_owned(), level)));
     let engine: BTreeMap<String, String> = report.part("/engine").unwrap_or_default();

@@ -306,6 +306,7 @@ async fn outcomes_have_curves_intervals_denominators_and_definitions() {
             "95% CI, exact Poisson",
             "Infused: all infused",
             "<code>relapse-1</code>",
+            "quiet-1, calm-2",
             r#"<th class="number" scope="col">Share</th>"#,
             "<caption>",
             "impute-9",

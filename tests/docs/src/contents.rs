@@ -1,15 +1,17 @@
 //! The tables of `data`, member by member: each is tried on an event that has them all.
 
 use chain::canonical::canonicalize;
+use clinical::definitions::Kind;
 use clinical::{DecodeError, Event, EventKind};
 use serde_json::{Value, json};
 
-use crate::events::{data_of, event_of};
+use crate::events::{data_of, event_of, opening_with};
 use crate::markdown::{code_spans, format_page, name, section, table};
 
 /// Members whose value is a map, and members whose value is read elsewhere.
 const MAPS: [&str; 4] = ["causality", "death.relatedness", "profile.mandatory", "sledai"];
-const SEALED: [&str; 4] = ["death.cause", "missed_because_text", "narrative", "term"];
+const ELSEWHERE: [&str; 5] =
+    ["death.cause", "definitions.own[].parameters", "missed_because_text", "narrative", "term"];
 
 struct Row {
     path: String,
@@ -18,22 +20,63 @@ struct Row {
     form: String,
 }
 
-fn rows(kind: EventKind) -> Vec<Row> {
-    let page = format_page();
-    let contents = section(&page, "## 7 Contents of each kind").to_owned();
-    let header = ["member", "needed", "may be missing", "type", "meaning"];
-    let yes = |cell: &str| match cell {
+/// A table of the document, and an event that has all its members.
+struct Case {
+    name: String,
+    event: Value,
+    rows: Vec<Row>,
+    /// The paths that are due in the table.
+    due: Vec<String>,
+}
+
+fn yes(cell: &str) -> bool {
+    match cell {
         "yes" => true,
         "no" => false,
-        other => panic!("{kind}: {other}"),
-    };
+        other => panic!("{other}"),
+    }
+}
+
+fn of_kind(contents: &str, kind: EventKind) -> Case {
+    let header = ["member", "needed", "may be missing", "type", "meaning"];
     let read = |row: Vec<String>| Row {
         path: name(&row[0]),
         needed: yes(&row[1]),
         may_be_missing: yes(&row[2]),
         form: row[3].clone(),
     };
-    table(section(&contents, &format!("### {kind}")), &header).into_iter().map(read).collect()
+    let rows = table(section(contents, &format!("### {kind}")), &header).into_iter().map(read).collect();
+    let mut due = Vec::new();
+    paths(&data_of(kind), "", &mut due);
+    Case { name: kind.to_string(), event: event_of(kind), rows, due }
+}
+
+/// Where the parameters of the one definition stand that an opening brings.
+const PARAMETERS: &str = "definitions.own[].parameters";
+
+fn of_definition(contents: &str, kind: Kind) -> Case {
+    let header = ["of", "member", "needed", "type", "meaning"];
+    let all = table(section(contents, "#### Parameters of a definition"), &header);
+    let of_kind = all.into_iter().filter(|row| name(&row[0]) == kind.as_str());
+    let rows = of_kind.map(|row| Row {
+        path: format!("{PARAMETERS}.{}", name(&row[1])),
+        needed: yes(&row[2]),
+        may_be_missing: false,
+        form: row[3].clone(),
+    });
+    let event = opening_with(kind);
+    let mut due = Vec::new();
+    paths(&event["data"]["definitions"]["own"][0]["parameters"], "", &mut due);
+    let due = due.into_iter().map(|path| format!("{PARAMETERS}.{path}")).collect();
+    Case { name: format!("definition of {}", kind.as_str()), rows: rows.collect(), event, due }
+}
+
+fn cases() -> Vec<Case> {
+    let page = format_page();
+    let contents = section(&page, "## 7 Contents of each kind");
+    let open = EventKind::ALL.iter().copied().filter(|kind| kind.is_open());
+    let definitions = Kind::ALL.iter().map(|kind| of_definition(contents, *kind));
+    open.map(|kind| of_kind(contents, kind)).chain(definitions).collect()
 }
 
 /// The members of `value` as the document writes their paths.
@@ -45,7 +88,7 @@ fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
         found.push(path.clone());
         match value {
             Value::Array(items) => paths(&items[0], &format!("{path}[]"), found),
-            _ if !SEALED.contains(&path.as_str()) => paths(value, &path, found),
+            _ if !ELSEWHERE.contains(&path.as_str()) => paths(value, &path, found),
             _ => {}
         }
     }
@@ -72,68 +115,64 @@ fn parse(event: &Value) -> Result<(), DecodeError> {
 }
 
 /// What comes of the event if the member at `path` is changed.
-fn tried(kind: EventKind, path: &str, change: impl FnOnce(&mut Value)) -> Result<(), DecodeError> {
-    let mut event = event_of(kind);
+fn tried(case: &Case, path: &str, change: impl FnOnce(&mut Value)) -> Result<(), DecodeError> {
+    let mut event = case.event.clone();
     let (object, key) = parent(&mut event, path);
     change(&mut object[&key]);
     parse(&event)
 }
 
-fn set(kind: EventKind, path: &str, value: &Value) -> Result<(), DecodeError> {
-    tried(kind, path, |member| *member = value.clone())
+fn set(case: &Case, path: &str, value: &Value) -> Result<(), DecodeError> {
+    tried(case, path, |member| *member = value.clone())
 }
 
-fn each_row(check: impl Fn(EventKind, &Row)) {
-    for kind in EventKind::ALL.iter().copied().filter(|kind| kind.is_open()) {
-        for row in rows(kind) {
-            check(kind, &row);
-        }
+fn each_row(check: impl Fn(&Case, &Row)) {
+    for case in cases() {
+        case.rows.iter().for_each(|row| check(&case, row));
     }
 }
 
 #[test]
 fn every_member_of_every_kind_is_listed_and_no_other() {
-    for kind in EventKind::ALL.iter().copied().filter(|kind| kind.is_open()) {
-        assert_eq!(parse(&event_of(kind)), Ok(()), "{kind}");
-        let mut due = Vec::new();
-        paths(&data_of(kind), "", &mut due);
-        let mut stated: Vec<_> = rows(kind).into_iter().map(|row| row.path).collect();
+    for Case { name, event, rows, mut due } in cases() {
+        assert_eq!(parse(&event), Ok(()), "{name}");
+        let mut stated: Vec<_> = rows.into_iter().map(|row| row.path).collect();
         due.sort();
         stated.sort();
-        assert_eq!(stated, due, "{kind}");
+        assert_eq!(stated, due, "{name}");
     }
 }
 
 #[test]
 fn a_member_is_needed_exactly_where_it_is_said_to_be() {
-    each_row(|kind, row| {
-        let mut event = event_of(kind);
+    each_row(|case, row| {
+        let mut event = case.event.clone();
         let (object, key) = parent(&mut event, &row.path);
         object.remove(&key);
-        assert_eq!(parse(&event).is_err(), row.needed, "{kind} {}: {:?}", row.path, parse(&event));
+        assert_eq!(parse(&event).is_err(), row.needed, "{} {}: {:?}", case.name, row.path, parse(&event));
     });
 }
 
 #[test]
 fn a_member_may_be_missing_exactly_where_it_is_said_that_it_may() {
-    each_row(|kind, row| {
-        let outcome = set(kind, &row.path, &json!({"missing": "unknown"}));
-        assert_eq!(outcome.is_ok(), row.may_be_missing, "{kind} {}: {outcome:?}", row.path);
+    each_row(|case, row| {
+        let outcome = set(case, &row.path, &json!({"missing": "unknown"}));
+        assert_eq!(outcome.is_ok(), row.may_be_missing, "{} {}: {outcome:?}", case.name, row.path);
     });
 }
 
 #[test]
 fn objects_have_no_other_members() {
-    each_row(|kind, row| {
+    each_row(|case, row| {
         let path = match row.form.as_str() {
             "object" => row.path.clone(),
             "list" => format!("{}[]", row.path),
             _ => return,
         };
-        let mut event = event_of(kind);
+        let mut event = case.event.clone();
         let (object, _) = parent(&mut event, &format!("{path}.other"));
         object.insert("other".to_owned(), json!(1));
-        assert!(parse(&event).is_err(), "{kind} {path}");
+        assert!(parse(&event).is_err(), "{} {path}", case.name);
     });
 }
 
@@ -149,6 +188,13 @@ fn known_names(outcome: Result<(), DecodeError>) -> Vec<String> {
 
 /// Tries values of a form: those accepted, then those refused.
 fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
+    if form == "integer 10, 28 or 30" {
+        return (vec![json!(10), json!(28), json!(30)], vec![json!(11), json!("10")]);
+    }
+    if let Some(each) = form.strip_prefix("list of integer ") {
+        let (accepted, refused) = samples(&format!("integer {each}"));
+        return (vec![json!([]), json!(accepted)], refused.into_iter().map(|value| json!([value])).collect());
+    }
     if let Some(range) = form.strip_prefix("integer ") {
         let (low, high) = range.split_once(" to ").unwrap();
         let (low, high): (i64, i64) = (low.parse().unwrap(), high.parse().unwrap());
@@ -175,6 +221,16 @@ fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
         "actor" => {
             (vec![json!("li.wei"), json!("0-a")], vec![json!("Li"), json!(".a"), json!("a".repeat(65))])
         }
+        "definition" => (
+            vec![json!("a-1"), json!("x-2k-9999"), json!(format!("{}-1", "a".repeat(62)))],
+            vec![
+                json!("a"),
+                json!("-1"),
+                json!("a-01"),
+                json!("A-1"),
+                json!(format!("{}-1", "a".repeat(63))),
+            ],
+        ),
         "zone" => (vec![json!("Etc/GMT+8")], vec![json!(""), json!("1/A"), json!("A B")]),
         "list of site" => (vec![json!([]), json!(["A", "0-B"])], vec![json!(["a"]), json!("A")]),
         "list of text" => (vec![json!([]), json!(["", "x"])], vec![json!([1]), json!("x")]),
@@ -188,31 +244,31 @@ fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
 
 #[test]
 fn each_form_takes_what_it_is_said_to_take() {
-    each_row(|kind, row| {
+    each_row(|case, row| {
         let path = &row.path;
         if let Some((form, names)) = row.form.split_once("one of ") {
             let stated = code_spans(names);
             let unknown = json!("no_such_name");
             let known = match form {
-                "" => known_names(set(kind, path, &unknown)),
-                "list of " => known_names(set(kind, path, &json!([unknown]))),
-                "map, keys " => known_names(tried(kind, path, |member| {
+                "" => known_names(set(case, path, &unknown)),
+                "list of " => known_names(set(case, path, &json!([unknown]))),
+                "map, keys " => known_names(tried(case, path, |member| {
                     let map = member.as_object_mut().unwrap();
                     let value = map.values().next().unwrap().clone();
                     map.insert("no_such_name".to_owned(), value);
                 })),
                 other => panic!("{other}"),
             };
-            assert_eq!(stated, known, "{kind} {path}");
+            assert_eq!(stated, known, "{} {path}", case.name);
             return;
         }
         let (accepted, refused) = samples(&row.form);
         for value in accepted {
-            let outcome = set(kind, path, &value);
-            assert!(outcome.is_ok(), "{kind} {path} {value}: {outcome:?}");
+            let outcome = set(case, path, &value);
+            assert!(outcome.is_ok(), "{} {path} {value}: {outcome:?}", case.name);
         }
         for value in refused {
-            assert!(set(kind, path, &value).is_err(), "{kind} {path} {value}");
+            assert!(set(case, path, &value).is_err(), "{} {path} {value}", case.name);
         }
     });
 }

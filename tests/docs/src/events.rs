@@ -15,6 +15,8 @@ use clinical::data::{
     ServiceKeyGranted, SeverityOfEvent, Sex, SiteActivated, SponsorKey, TrialOpened, Visit, VisitPart,
     VisitStatus, VitalStatus, WithdrawalScope,
 };
+use clinical::definitions::rule::{self, Bound, Condition};
+use clinical::definitions::{Definition, Kind, Rule};
 use clinical::kind::Scope;
 use clinical::sledai::{Descriptor, Presence};
 use clinical::text::Algorithm;
@@ -57,14 +59,104 @@ fn causality() -> BTreeMap<Agent, Stated<Causality>> {
     [(Agent::Product, Causality::None.into())].into()
 }
 
+fn conditions() -> Vec<Condition> {
+    vec![Condition { is: Bound::AtMost, measure: text(), unit: Some(text()), value: p("1") }]
+}
+
+/// Parameters of a kind with every member.
+fn rule(kind: Kind) -> Rule {
+    match kind {
+        Kind::Change => Rule::Change(rule::Change { within: 1 }),
+        Kind::Evaluable => {
+            Rule::Evaluable(rule::Evaluable { rule: rule::EvaluableRule::Anniversary, window_days: Some(1) })
+        }
+        Kind::Flare => Rule::Flare(rule::Flare {
+            conditions_severe: conditions(),
+            drugs_mild: vec![text()],
+            drugs_severe: vec![text()],
+            items_mild: vec![Descriptor::Rash],
+            items_severe: vec![Descriptor::Seizure],
+            pga_rise_min: p("1"),
+            pga_severe_above: p("1"),
+            prednisone_severe_above: p("1"),
+            sledai_rise_min: 1,
+            sledai_severe_above: 1,
+        }),
+        Kind::Imputation => Rule::Imputation(rule::Imputation {
+            death: rule::End::Earliest,
+            death_sensitivity: rule::End::Latest,
+            event_end: rule::End::Latest,
+            onset: rule::End::Earliest,
+            relapse: rule::End::Earliest,
+        }),
+        Kind::Landmarks => Rule::Landmarks(rule::Landmarks { window_days: 1, years: vec![1] }),
+        Kind::Measure => Rule::Measure(rule::Measure {
+            denominator: rule::Denominator::AtRisk,
+            period: rule::Period::Year,
+        }),
+        Kind::Populations => Rule::Populations(rule::Populations { sets: vec![rule::Set::Infused] }),
+        Kind::Related => Rule::Related(rule::Related {
+            agents: vec![Agent::Product],
+            missing_is_related: true,
+            threshold: Causality::Possible,
+        }),
+        Kind::Relapse => {
+            Rule::Relapse(rule::Relapse { judged_by: vec![rule::Judge::Investigator], prior_response: true })
+        }
+        Kind::Remission => Rule::Remission(rule::Remission {
+            conditions: conditions(),
+            items_absent: vec![Descriptor::Rash],
+            no_new_items: true,
+            taken_as_absent: vec![text()],
+        }),
+        Kind::Serious => Rule::Serious(rule::Serious { any_of: vec![Seriousness::Death] }),
+        Kind::Severity => {
+            Rule::Severity(rule::Severity { bands: vec![rule::Band { from: 1, name: text() }] })
+        }
+        Kind::Sledai => Rule::Sledai(rule::Sledai {
+            arthritis_joints_min: 1,
+            persistent_counts: true,
+            window_days: rule::Lookback::Days28,
+        }),
+        Kind::Stopping => Rule::Stopping(rule::Stopping {
+            event: rule::StoppingEvent::Death,
+            prior_alpha: p("1"),
+            prior_beta: p("1"),
+            probability: p("1"),
+            rate: p("1"),
+            window_days: 1,
+        }),
+        Kind::Windows => Rule::Windows(rule::Windows { tie: rule::Tie::Later, unscheduled: true }),
+    }
+}
+
+fn definition(kind: Kind) -> Definition {
+    Definition { id: p("x-1"), rule: rule(kind), text: text(), title: text() }
+}
+
+/// An opening that brings a definition of the kind, with every parameter.
+pub(crate) fn opening_with(kind: Kind) -> Value {
+    let mut event = event_of(EventKind::TrialOpened);
+    event["data"]["definitions"]["own"] = serde_json::to_value([definition(kind)]).unwrap();
+    event
+}
+
 fn trial_opened() -> TrialOpened {
     TrialOpened {
         definitions: Definitions {
             evaluable: text(),
+            flare: Some(text()),
             imputation: text(),
-            remission: text(),
-            relapse: text(),
+            landmarks: Some(text()),
+            own: vec![definition(Kind::Change)],
+            populations: Some(text()),
             related: text(),
+            relapse: text(),
+            remission: text(),
+            severity: Some(text()),
+            sledai: Some(text()),
+            stopping: Some(text()),
+            windows: Some(text()),
         },
         log_key: text(),
         profile: SchemaProfile { mandatory: [("visit".to_owned(), vec!["/status".to_owned()])].into() },

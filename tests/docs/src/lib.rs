@@ -1,6 +1,6 @@
 //! Holds the documents in docs/ against the code they state.
 //!
-//! Tables, limits and examples of `docs/format.md`, the operator's table of who may read what, links of every document,
+//! Tables, limits and examples of `docs/format.md`, the tables of `docs/definitions.md`, the operator's table of who may read what, links of every document,
 //! and names of tests that documents cite. It does not judge whether a sentence is true: only what can be read out of a
 //! table, a link or a name.
 
@@ -10,6 +10,8 @@ mod access;
 mod codes;
 #[cfg(test)]
 mod contents;
+#[cfg(test)]
+mod definitions;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Role;
 use crate::date::PartialDate;
+use crate::definitions::Definitions;
 use crate::id::{ActorId, SiteId, Zone};
 
 /// `trial_opened`: the log's first record.
@@ -31,22 +32,6 @@ pub struct TrialOpened {
     pub title: String,
     /// The zone in which a data cut's date is meant when none is given.
     pub zone: Zone,
-}
-
-/// Ids of the definitions that a trial's reports use; each figure prints the id of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Definitions {
-    /// Who counts as evaluable at the k-th year, such as `evaluable-1`.
-    pub evaluable: String,
-    /// How partial dates are completed, such as `impute-1`.
-    pub imputation: String,
-    /// What remission is, such as `ccr-registry-1`.
-    pub remission: String,
-    /// What a relapse is, such as `relapse-1`.
-    pub relapse: String,
-    /// What makes an adverse event related, such as `related-1`.
-    pub related: String,
 }
 
 /// A visit of the schedule.

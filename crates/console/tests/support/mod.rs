@@ -231,7 +231,7 @@ fn outcomes() -> Value {
         "report": "outcomes", "schema": 1, "engine": {"name": "trialbook", "version": "0.1.0"},
         "trial": {"id": "lupus-msct", "title": "Mesenchymal stem cells in refractory lupus"}, "synthetic": true,
         "cutoff": {"date": "2011-06-30", "basis": "given", "zone": "Asia/Shanghai"},
-        "definitions": {"evaluable": "evaluable-1", "relapse": "relapse-1"},
+        "definitions": {"evaluable": "evaluable-1", "own": [{"id": "quiet-1"}, {"id": "calm-2"}], "relapse": "relapse-1"},
         "definitions_replaced": [{"what": "imputation", "stated": "impute-9", "used": "impute-1"}],
         "conventions": {"day_0": "day of first infusion", "month_days": "30.4375"},
         "flow": {

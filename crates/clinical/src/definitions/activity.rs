@@ -1,0 +1,324 @@
+//! What one visit says of disease activity, and what can be told of a score that may be incomplete.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::rule::{Bound, Change, Condition, Severity};
+use crate::data::{Quantity, Visit};
+use crate::decimal::Decimal;
+use crate::sledai::{Descriptor, Presence, Score};
+use crate::stated::value;
+
+/// The SLEDAI-2K's items at one visit, small enough to keep one for every visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Items {
+    present: u32,
+    absent: u32,
+}
+
+impl Items {
+    /// Items as a visit states them: what it does not name was not examined.
+    pub fn of(stated: &BTreeMap<Descriptor, Presence>) -> Self {
+        let mut items = Self::default();
+        for (item, presence) in stated {
+            items.set(*item, *presence);
+        }
+        items
+    }
+
+    /// States an item.
+    pub fn set(&mut self, item: Descriptor, presence: Presence) {
+        let bit = bit(item);
+        self.present &= !bit;
+        self.absent &= !bit;
+        match presence {
+            Presence::Present => self.present |= bit,
+            Presence::Absent => self.absent |= bit,
+            Presence::NotDone => {}
+        }
+    }
+
+    /// What is stated of an item.
+    pub fn presence(self, item: Descriptor) -> Presence {
+        let bit = bit(item);
+        if self.present & bit != 0 {
+            Presence::Present
+        } else if self.absent & bit != 0 {
+            Presence::Absent
+        } else {
+            Presence::NotDone
+        }
+    }
+
+    /// The score over what is present, and how many items were not examined.
+    pub fn score(self) -> Score {
+        let mut score = Score { total: 0, clinical: 0, not_done: 0 };
+        for item in Descriptor::ALL {
+            match self.presence(item) {
+                Presence::Present => {
+                    score.total += item.weight();
+                    score.clinical += if item.is_clinical() { item.weight() } else { 0 };
+                }
+                Presence::Absent => {}
+                Presence::NotDone => score.not_done += 1,
+            }
+        }
+        score
+    }
+
+    /// The lowest and the highest total that the items allow.
+    pub fn total_range(self) -> (u16, u16) {
+        let lowest = self.score().total;
+        let open = Descriptor::ALL.into_iter().filter(|item| self.presence(*item) == Presence::NotDone);
+        (lowest, lowest + open.map(Descriptor::weight).sum::<u16>())
+    }
+}
+
+fn bit(item: Descriptor) -> u32 {
+    let place = Descriptor::ALL.iter().position(|one| *one == item);
+    1 << place.expect("every descriptor is among all of them")
+}
+
+/// What one visit says, as far as definitions of disease activity ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Assessment {
+    /// Body weight in kg, as last known.
+    pub body_weight_kg: Option<Decimal>,
+    /// Whether the subject is known to have been in hospital for the disease since the assessment before.
+    pub hospitalised: bool,
+    /// The SLEDAI-2K's items; `None`: the index was not taken.
+    pub items: Option<Items>,
+    /// Drugs given at the visit, in lower case.
+    pub medications: BTreeSet<String>,
+    /// Observations by system and code, such as `loinc:1751-7`.
+    pub observations: BTreeMap<String, Quantity>,
+    /// Physician's global assessment, 0 to 3.
+    pub pga: Option<Decimal>,
+    /// Prednisone equivalent in mg/day.
+    pub prednisone_mg_per_day: Option<Decimal>,
+}
+
+impl Assessment {
+    /// What a visit says by itself. A drug counts as given while no last day is stated. Of several values of one code the
+    /// last in the visit's own list counts. Body weight and hospital are not the visit's to say.
+    pub fn of(visit: &Visit) -> Self {
+        let given = visit.medications.iter().filter(|drug| drug.until.is_none());
+        let observations = visit.observations.iter().filter_map(|observation| {
+            let local = observation.local.as_ref().map(|local| format!("{}:{}", local.system, local.code));
+            let code = observation.loinc.as_ref().map(|code| format!("loinc:{code}")).or(local)?;
+            Some((code, observation.ucum.clone()?))
+        });
+        Self {
+            body_weight_kg: None,
+            hospitalised: false,
+            items: visit.sledai.as_ref().map(Items::of),
+            medications: given.map(|drug| drug.name.to_lowercase()).collect(),
+            observations: observations.collect(),
+            pga: value(visit.pga.as_ref()).cloned(),
+            prednisone_mg_per_day: value(visit.prednisone_mg_per_day.as_ref()).cloned(),
+        }
+    }
+}
+
+/// Why something cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// The SLEDAI-2K was not taken.
+    SledaiNotTaken,
+    /// Items were not examined.
+    ItemsNotDone,
+    /// A value is not stated, or not in the unit asked for.
+    NotStated(String),
+    /// There is no assessment before, or it does not tell.
+    NothingBefore,
+}
+
+/// Whether something holds, as far as it can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It holds.
+    Yes,
+    /// It does not.
+    No,
+    /// It cannot be told.
+    Unknown(Unknown),
+}
+
+impl Condition {
+    /// Whether the visit's value lies so. A score with items not examined tells only what these cannot change, and never
+    /// that a score is low.
+    pub fn holds(&self, visit: &Assessment) -> Told {
+        let plain = |value: Option<&Decimal>| match value {
+            Some(value) => self.lies(value.exact()),
+            None => Told::Unknown(Unknown::NotStated(self.measure.clone())),
+        };
+        match self.measure.as_str() {
+            "sledai_total" => self.score_lies(visit, |score| score.total),
+            "sledai_clinical" => self.score_lies(visit, |score| score.clinical),
+            "pga" => plain(visit.pga.as_ref()),
+            "prednisone_mg_per_day" => plain(visit.prednisone_mg_per_day.as_ref()),
+            code => {
+                let found = visit.observations.get(code);
+                let fits =
+                    |quantity: &&Quantity| self.unit.as_ref().is_none_or(|unit| *unit == quantity.unit);
+                plain(found.filter(fits).map(|quantity| &quantity.value))
+            }
+        }
+    }
+
+    fn lies(&self, value: rust_decimal::Decimal) -> Told {
+        let bound = self.value.exact();
+        let lies = match self.is {
+            Bound::AtMost => value <= bound,
+            Bound::Below => value < bound,
+            Bound::AtLeast => value >= bound,
+            Bound::Above => value > bound,
+        };
+        if lies { Told::Yes } else { Told::No }
+    }
+
+    fn score_lies(&self, visit: &Assessment, part: impl Fn(Score) -> u16) -> Told {
+        let Some(items) = visit.items else { return Told::Unknown(Unknown::SledaiNotTaken) };
+        let score = items.score();
+        // What is present can only be joined by more.
+        let certain = match self.is {
+            Bound::AtMost | Bound::Below => Told::No,
+            Bound::AtLeast | Bound::Above => Told::Yes,
+        };
+        let told = self.lies(part(score).into());
+        if score.not_done == 0 || told == certain { told } else { Told::Unknown(Unknown::ItemsNotDone) }
+    }
+}
+
+/// How a score went from one assessment to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// It rose by more than the definition calls none.
+    Worse,
+    /// It did neither.
+    Unchanged,
+    /// It fell by more.
+    Better,
+    /// A score is not complete.
+    NotDeterminable,
+}
+
+impl Change {
+    /// How the total went.
+    ///
+    /// ```
+    /// use clinical::definitions::activity::Changed;
+    /// use clinical::sledai::Score;
+    /// let rule = clinical::definitions::find(&[], "sledai-change-1").unwrap().rule.change().unwrap();
+    /// let score = |total| Score { total, clinical: total, not_done: 0 };
+    /// assert_eq!(rule.between(score(4), score(7)), Changed::Unchanged);
+    /// assert_eq!(rule.between(score(4), score(8)), Changed::Worse);
+    /// ```
+    pub fn between(&self, before: Score, now: Score) -> Changed {
+        if before.not_done > 0 || now.not_done > 0 {
+            return Changed::NotDeterminable;
+        }
+        if now.total > before.total.saturating_add(self.within) {
+            Changed::Worse
+        } else if before.total > now.total.saturating_add(self.within) {
+            Changed::Better
+        } else {
+            Changed::Unchanged
+        }
+    }
+}
+
+impl Severity {
+    /// Name of the range that a complete score's total lies in; `None` if the score is not complete or no range holds it.
+    ///
+    /// ```
+    /// use clinical::sledai::Score;
+    /// let rule = clinical::definitions::find(&[], "sledai-bands-bsr-1").unwrap().rule.severity().unwrap();
+    /// let score = |total, not_done| Score { total, clinical: total, not_done };
+    /// assert_eq!(rule.band(score(12, 0)), Some("moderate"));
+    /// assert_eq!(rule.band(score(13, 0)), Some("severe"));
+    /// assert_eq!(rule.band(score(13, 1)), None);
+    /// ```
+    pub fn band(&self, score: Score) -> Option<&str> {
+        let reached = self.bands.iter().filter(|band| score.not_done == 0 && band.from <= score.total);
+        reached.max_by_key(|band| band.from).map(|band| band.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::find;
+
+    #[test]
+    fn items_say_what_was_stated_and_nothing_of_the_rest() {
+        let stated: BTreeMap<_, _> =
+            [(Descriptor::Seizure, Presence::Present), (Descriptor::Leukopenia, Presence::Absent)].into();
+        let items = Items::of(&stated);
+        for item in Descriptor::ALL {
+            assert_eq!(items.presence(item), stated.get(&item).copied().unwrap_or(Presence::NotDone));
+        }
+        assert_eq!(items.score(), crate::sledai::score(&stated));
+        assert_eq!(items.total_range(), (8, 104));
+    }
+
+    #[test]
+    fn each_band_begins_where_its_scheme_says() {
+        let check = |id: &str, due: &[(u16, &str)]| {
+            let rule = find(&[], id).unwrap().rule.severity().unwrap();
+            for (total, name) in due {
+                let score = Score { total: *total, clinical: 0, not_done: 0 };
+                assert_eq!(rule.band(score), Some(*name), "{id} {total}");
+            }
+        };
+        check(
+            "sledai-bands-eular-1",
+            &[
+                (0, "none"),
+                (1, "low"),
+                (4, "low"),
+                (5, "moderate"),
+                (10, "moderate"),
+                (11, "high"),
+                (105, "high"),
+            ],
+        );
+        check(
+            "sledai-bands-bsr-1",
+            &[(0, "mild"), (5, "mild"), (6, "moderate"), (12, "moderate"), (13, "severe")],
+        );
+        check(
+            "sledai-bands-cook-1",
+            &[
+                (0, "none"),
+                (5, "mild"),
+                (6, "moderate"),
+                (10, "moderate"),
+                (11, "high"),
+                (19, "high"),
+                (20, "very high"),
+            ],
+        );
+    }
+
+    #[test]
+    fn three_points_either_way_are_no_change_and_an_incomplete_score_tells_none() {
+        let rule = find(&[], "sledai-change-1").unwrap().rule.change().unwrap();
+        let score = |total, not_done| Score { total, clinical: 0, not_done };
+        for (before, now, due) in [
+            (8, 8, Changed::Unchanged),
+            (8, 11, Changed::Unchanged),
+            (8, 12, Changed::Worse),
+            (8, 5, Changed::Unchanged),
+            (8, 4, Changed::Better),
+            (0, 105, Changed::Worse),
+        ] {
+            assert_eq!(rule.between(score(before, 0), score(now, 0)), due, "{before} to {now}");
+        }
+        assert_eq!(rule.between(score(8, 1), score(20, 0)), Changed::NotDeterminable);
+        assert_eq!(rule.between(score(8, 0), score(20, 1)), Changed::NotDeterminable);
+    }
+}
