@@ -64,8 +64,8 @@ cargo xtask tidy
     The rules of the house that no compiler knows: crate arrows, manifests, file sizes, invariants and their
     tests, fuzz targets and their bodies, words that do not belong, licences.
 cargo xtask oracle [--seed N] [--cohorts N] [--only N]
-    Holds every statistic against lifelines and scipy on random cohorts (seed 2013, 200 cohorts); --only
-    asks for one cohort again.
+    Holds every statistic against lifelines and scipy on random cohorts (seed 2013, 200 cohorts), and the
+    reports of the CDISC pilot study against counts of its tables; --only asks for one cohort again.
 cargo xtask bench [NAME]...
     The benchmarks, in release; all without a name.
 cargo xtask soak [--kills N]
