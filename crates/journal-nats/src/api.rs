@@ -17,6 +17,10 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) const WRONG_LAST_SEQUENCE: u32 = 10_071;
 pub(crate) const STREAM_NOT_FOUND: u32 = 10_059;
 pub(crate) const NO_MESSAGE_FOUND: u32 = 10_037;
+/// The server that was asked knows of no leader.
+const NOT_AVAILABLE: u32 = 10_008;
+/// Too few servers are there for a new stream, as far as their leader has heard: some may just have started.
+const NO_PEERS: u32 = 10_005;
 
 /// Why a question to the servers has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,11 @@ impl ApiError {
     /// Whether it was refused for this reason.
     pub(crate) fn is(&self, wanted: u32) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == wanted)
+    }
+
+    /// Whether another server, or the same one later, may answer.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. }) || self.is(NOT_AVAILABLE) || self.is(NO_PEERS)
     }
 }
 
@@ -128,6 +137,25 @@ pub(crate) struct Group {
     pub(crate) replicas: Vec<Replica>,
 }
 
+impl Group {
+    /// How many hold the stream.
+    pub(crate) fn servers(&self) -> usize {
+        1 + self.replicas.len()
+    }
+
+    /// The servers that its leader knows to be there, with itself.
+    pub(crate) fn there(&self) -> Vec<&str> {
+        let replicas = self.replicas.iter().filter(|replica| !replica.is_away());
+        self.leader.iter().chain(replicas.map(|replica| &replica.name)).map(String::as_str).collect()
+    }
+
+    /// Whether there is a leader that was in touch with a quorum a moment ago. A server that is cut off from the others
+    /// goes on answering, for some 20 s as the leader, and then without one.
+    pub(crate) fn has_quorum(&self) -> bool {
+        self.leader.is_some() && self.there().len() * 2 > self.servers()
+    }
+}
+
 /// A server that holds a stream and does not lead it, as the leader sees it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Replica {
@@ -149,7 +177,8 @@ impl Replica {
     }
 }
 
-/// 3 s, in nanoseconds: three times what a leader waits between two signs of life.
+/// 3 s, in nanoseconds: three times what a leader waits between two signs of life, and less than the 4 s that followers
+/// wait for one until they choose another leader. Who hears of a quorum so lately is the only leader.
 const AWAY_AFTER_NS: u64 = 3_000_000_000;
 
 /// Asks the leader about a stream.
@@ -160,6 +189,26 @@ pub(crate) async fn stream_info(client: &Client, stream: &str) -> Result<StreamI
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_not_heard_of_a_quorum_lately_does_not_lead() {
+        let check = |leader: Option<&str>, active_seconds: &[u64]| {
+            let replica = |seconds: &u64| Replica {
+                name: "r".to_owned(),
+                current: true,
+                offline: false,
+                active: seconds * 1_000_000_000,
+            };
+            let replicas = active_seconds.iter().map(replica).collect();
+            Group { leader: leader.map(str::to_owned), replicas }.has_quorum()
+        };
+        assert!(check(Some("l"), &[]));
+        assert!(check(Some("l"), &[1, 1]));
+        assert!(check(Some("l"), &[1, 9]));
+        assert!(!check(Some("l"), &[9, 9]));
+        assert!(!check(None, &[1, 1, 1]));
+        assert!(!check(None, &[]));
+    }
 
     #[test]
     fn a_stream_is_whole_if_it_has_each_message_from_the_first_to_the_last() {

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::api::{self, ANSWER_WITHIN, ApiError, StreamState};
+use crate::consumer::{Consumer, Delivery};
 use crate::engine::{NatsJournal, Stream};
 use crate::proof::{Answer, ping};
 
@@ -121,7 +122,7 @@ async fn audit(stream: &Stream) -> Result<Vec<ReplicaAudit>, AuditError> {
     }
     let mut cursors = place(stream, &names).await?;
     for server in &names {
-        if !cursors.iter().any(|cursor| &cursor.server == server) {
+        if !cursors.iter().any(|cursor| cursor.server() == server) {
             let reason = "no consumer was placed on it".to_owned();
             report(&mut audits, server, Fault::Unread { reason });
         }
@@ -133,19 +134,19 @@ async fn audit(stream: &Stream) -> Result<Vec<ReplicaAudit>, AuditError> {
         for mut cursor in cursors {
             match cursor.read(stream, to).await {
                 Ok(found) => {
-                    if let Some(audit) = audits.get_mut(&cursor.server) {
+                    if let Some(audit) = audits.get_mut(cursor.server()) {
                         audit.records += found.len() as u64;
                     }
                     step.push((cursor, found));
                 }
-                Err(reason) => report(&mut audits, &cursor.server, Fault::Unread { reason }),
+                Err(reason) => report(&mut audits, cursor.server(), Fault::Unread { reason }),
             }
         }
         cursors = compare(&mut audits, step, from..to);
         from = to;
     }
     for cursor in cursors {
-        cursor.end(stream).await;
+        cursor.consumer.end(stream).await;
     }
     Ok(audits.into_values().collect())
 }
@@ -180,13 +181,13 @@ fn compare(
             } else {
                 continue;
             };
-            faulty.entry(cursor.server.clone()).or_insert(fault);
+            faulty.entry(cursor.server().to_owned()).or_insert(fault);
         }
     }
     let mut sound = Vec::new();
     for (cursor, _) in step {
-        match faulty.remove(&cursor.server) {
-            Some(fault) => report(audits, &cursor.server, fault),
+        match faulty.remove(cursor.server()) {
+            Some(fault) => report(audits, cursor.server(), fault),
             None => sound.push(cursor),
         }
     }
@@ -248,13 +249,6 @@ async fn counts(stream: &Stream, expected: &[String]) -> Result<BTreeMap<String,
     Ok(counts)
 }
 
-#[derive(Deserialize)]
-struct ConsumerInfo {
-    name: String,
-    #[serde(default)]
-    cluster: api::Group,
-}
-
 /// A consumer on each server, as far as chance gives one.
 async fn place(stream: &Stream, names: &[String]) -> Result<Vec<Cursor>, AuditError> {
     let mut cursors: Vec<Cursor> = Vec::new();
@@ -262,19 +256,10 @@ async fn place(stream: &Stream, names: &[String]) -> Result<Vec<Cursor>, AuditEr
         if cursors.len() == names.len() {
             break;
         }
-        let body = json!({
-            "stream_name": stream.name,
-            "config": {
-                "deliver_policy": "all", "ack_policy": "none", "num_replicas": 1, "mem_storage": true,
-                "inactive_threshold": 60_000_000_000_u64,
-            },
-        });
-        let subject = format!("$JS.API.CONSUMER.CREATE.{}", stream.name);
-        let made: ConsumerInfo = api::ask(&stream.links.log, subject, Some(&body)).await?;
-        let server = made.cluster.leader.unwrap_or_default();
-        let cursor = Cursor { server, consumer: made.name, waiting: BTreeMap::new() };
-        if cursors.iter().any(|placed| placed.server == cursor.server) {
-            cursor.end(stream).await;
+        let consumer = Consumer::create(stream, Position(0)).await?;
+        let cursor = Cursor { consumer, waiting: BTreeMap::new() };
+        if cursors.iter().any(|placed| placed.server() == cursor.server()) {
+            cursor.consumer.end(stream).await;
         } else {
             cursors.push(cursor);
         }
@@ -284,13 +269,16 @@ async fn place(stream: &Stream, names: &[String]) -> Result<Vec<Cursor>, AuditEr
 
 /// A consumer on one server.
 struct Cursor {
-    server: String,
-    consumer: String,
+    consumer: Consumer,
     /// Read already, and further than was asked for: by position.
     waiting: BTreeMap<u64, RecordHash>,
 }
 
 impl Cursor {
+    fn server(&self) -> &str {
+        &self.consumer.server
+    }
+
     /// The first position it has that was not asked for yet.
     fn ahead(&self) -> Option<Position> {
         self.waiting.keys().next().map(|seq| Position(*seq))
@@ -312,10 +300,8 @@ impl Cursor {
         let client = &stream.links.log;
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", stream.name, self.consumer);
-        let question = json!({ "batch": STEP_RECORDS, "no_wait": true }).to_string();
-        let sent = client.publish_with_reply(subject, inbox, question.into()).await;
-        sent.map_err(|error| error.to_string())?;
+        let question = json!({ "batch": STEP_RECORDS, "no_wait": true });
+        self.consumer.ask(stream, &inbox, &question).await?;
         let mut got = 0;
         while got < STEP_RECORDS {
             let Ok(Some(message)) = timeout(ANSWER_WITHIN, answers.next()).await else {
@@ -326,39 +312,18 @@ impl Cursor {
                 Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => return Ok(got > 0),
                 Some(status) => return Err(status.to_string()),
             }
-            let sequence = message.reply.as_ref().and_then(|reply| sequence(reply));
-            let sequence = sequence.ok_or_else(|| "a message without its sequence".to_owned())?;
-            self.waiting.insert(sequence.saturating_sub(1), RecordHash::of(&message.payload));
+            let delivery = Delivery::of(&message);
+            let delivery = delivery.ok_or_else(|| "a message without its sequence".to_owned())?;
+            self.waiting.insert(delivery.stream.saturating_sub(1), RecordHash::of(&message.payload));
             got += 1;
         }
         Ok(true)
     }
-
-    async fn end(self, stream: &Stream) {
-        let subject = format!("$JS.API.CONSUMER.DELETE.{}.{}", stream.name, self.consumer);
-        // Otherwise it ends by itself, a minute after it was last used.
-        let _ = api::ask::<serde_json::Value>(&stream.links.log, subject, None).await;
-    }
-}
-
-/// The stream sequence in the subject on which a message would be acknowledged: `$JS.ACK.STREAM.CONSUMER.DELIVERED.
-/// SEQUENCE.…`, with domain and account before the stream in newer servers.
-fn sequence(reply: &str) -> Option<u64> {
-    let tokens: Vec<&str> = reply.split('.').collect();
-    let place = if tokens.len() > 9 { 7 } else { 5 };
-    tokens.get(place)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_stream_sequence_is_found_in_both_forms() {
-        assert_eq!(sequence("$JS.ACK.s.c.1.42.7.1700000000.0"), Some(42));
-        assert_eq!(sequence("$JS.ACK.hub.acc.s.c.1.42.7.1700000000.0.rnd"), Some(42));
-        assert_eq!(sequence("$JS.ACK.s"), None);
-    }
 
     fn check(copies: &[&[(u64, u8)]]) -> Vec<Vec<Fault>> {
         let mut audits = BTreeMap::new();
@@ -367,7 +332,8 @@ mod tests {
             let server = index.to_string();
             let audit = ReplicaAudit { server: server.clone(), leads: false, records: 0, faults: Vec::new() };
             audits.insert(server.clone(), audit);
-            let cursor = Cursor { server, consumer: String::new(), waiting: BTreeMap::new() };
+            let consumer = Consumer { server, name: String::new() };
+            let cursor = Cursor { consumer, waiting: BTreeMap::new() };
             let found = copy.iter().map(|(seq, byte)| (*seq, RecordHash::of(&[*byte]))).collect();
             step.push((cursor, found));
         }

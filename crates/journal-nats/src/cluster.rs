@@ -6,12 +6,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ReconnectToServer, Server, ServerAddr};
 use chain::RECORD_BYTES_MAX;
 use tokio::runtime::{Builder, Runtime};
 
@@ -261,7 +260,7 @@ async fn links(options: &Options) -> Result<Links, ConnectError> {
 async fn connect(options: &Options, login: &Login, whose: &'static str) -> Result<Client, ConnectError> {
     let addresses = options.servers.iter().map(|address| {
         address
-            .parse::<async_nats::ServerAddr>()
+            .parse::<ServerAddr>()
             .map_err(|source| ConnectError::Address { address: address.clone(), source })
     });
     let addresses: Vec<_> = addresses.collect::<Result<_, _>>()?;
@@ -284,7 +283,14 @@ async fn connect(options: &Options, login: &Login, whose: &'static str) -> Resul
             connecting = connecting.add_client_certificate(certificate.clone(), key.clone());
         }
     }
+    let last = Mutex::new(None);
     let connecting = connecting
+        .reconnect_to_server_callback(move |servers, _| {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = another(&servers, last.as_ref());
+            let target = last.clone().map(|addr| ReconnectToServer { addr, delay: None });
+            std::future::ready(target)
+        })
         .name(&options.name)
         .ping_interval(PING_EVERY)
         .reconnect_delay_callback(|tries| {
@@ -298,4 +304,38 @@ async fn connect(options: &Options, login: &Login, whose: &'static str) -> Resul
             }
         });
     connecting.connect(addresses).await.map_err(|source| ConnectError::Refused { whose, source })
+}
+
+/// Which server to try after the one that was `last` chosen here; `None` before the first connection, for which the client
+/// tries them all. Left to itself the client prefers the server that has never failed it, which may be the one that is cut
+/// off from the others, over one that was away once.
+fn another(servers: &[Server], last: Option<&ServerAddr>) -> Option<ServerAddr> {
+    let is_last = |server: &Server| last.map_or(server.did_connect, |last| server.addr == *last);
+    let left = servers.iter().position(is_last)?;
+    servers.get((left + 1) % servers.len()).map(|server| server.addr.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_connects_again_tries_one_server_after_another() {
+        let server = |(number, did_connect): (u32, bool)| Server {
+            addr: format!("nats://server-{number}").parse().unwrap(),
+            failed_attempts: 0,
+            did_connect,
+            is_discovered: false,
+            last_error: None,
+        };
+        let never: Vec<_> = [(0, false), (1, false), (2, false)].map(server).into();
+        assert_eq!(another(&never, None), None);
+        let servers: Vec<_> = [(0, false), (1, true), (2, false)].map(server).into();
+        let mut last = None;
+        for due in [2, 0, 1, 2] {
+            last = another(&servers, last.as_ref());
+            assert_eq!(last.as_ref(), Some(&servers[due].addr));
+        }
+        assert_eq!(another(&servers[1..2], None).as_ref(), Some(&servers[1].addr), "there is no other");
+    }
 }

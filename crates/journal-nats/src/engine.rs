@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::{self, ANSWER_WITHIN, ApiError, STREAM_NOT_FOUND, StreamInfo};
 use crate::append::{Doubt, append};
+use crate::bulk::Bulks;
 use crate::cluster::{Cluster, Durability, Links};
 use crate::config::{self, Difference};
 use crate::follow::{self, LookError, follow};
@@ -66,7 +67,7 @@ impl From<LookError> for OpenError {
             LookError::Api(error) => Self::Api(error),
             LookError::Weaker(differences) => Self::Weaker { stream: String::new(), differences },
             LookError::Read(error) => Self::Read(error),
-            LookError::Behind { .. } => Self::Api(ApiError::NoAnswer {
+            LookError::Behind { .. } | LookError::NoQuorum { .. } => Self::Api(ApiError::NoAnswer {
                 subject: "the end of the stream".to_owned(),
                 reason: error.to_string(),
             }),
@@ -147,6 +148,7 @@ pub(crate) struct Stream {
     grown: Condvar,
     seen: Mutex<Seen>,
     proven: Mutex<Option<Proven>>,
+    pub(crate) bulks: Bulks,
 }
 
 impl Stream {
@@ -247,7 +249,7 @@ impl NatsJournal {
             let body = Value::Object(wanted);
             let asked = || api::ask::<StreamInfo>(&links.log, subject.clone(), Some(&body));
             // Making what was just made with the same settings changes nothing, so it may be asked again.
-            patiently(&links, asked).await.map(drop).map_err(OpenError::Api)
+            patiently(&links, asked, ApiError::is_transient).await.map(drop).map_err(OpenError::Api)
         })?;
         Self::open(cluster, trial, replicas)
     }
@@ -268,16 +270,19 @@ impl NatsJournal {
             grown: Condvar::new(),
             seen: Mutex::new(Seen::default()),
             proven: Mutex::new(None),
+            bulks: Bulks::default(),
         });
         let opening = Arc::clone(&stream);
         cluster.run(async move {
             info(&opening.links, &opening.name).await?;
-            follow::look(&opening).await.map_err(|error| match error.into() {
-                OpenError::Weaker { differences, .. } => {
-                    OpenError::Weaker { stream: opening.name.clone(), differences }
-                }
-                error => error,
-            })
+            patiently(&opening.links, || follow::look(&opening), LookError::is_transient).await.map_err(
+                |error| match error.into() {
+                    OpenError::Weaker { differences, .. } => {
+                        OpenError::Weaker { stream: opening.name.clone(), differences }
+                    }
+                    error => error,
+                },
+            )
         })?;
         let follower = cluster.spawn(follow(Arc::clone(&stream)));
         Ok(Self { stream, cluster: Arc::clone(cluster), follower })
@@ -356,22 +361,23 @@ fn name(trial: &str) -> Result<String, OpenError> {
 
 /// The stream, waiting for its leader.
 async fn info(links: &Links, stream: &str) -> Result<StreamInfo, OpenError> {
-    match patiently(links, || api::stream_info(&links.log, stream)).await {
+    match patiently(links, || api::stream_info(&links.log, stream), ApiError::is_transient).await {
         Ok(info) => Ok(info),
         Err(error) if error.is(STREAM_NOT_FOUND) => Err(OpenError::Missing { stream: stream.to_owned() }),
         Err(error) => Err(OpenError::Api(error)),
     }
 }
 
-/// Asks until there is an answer or the time is over.
-async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
+/// Asks until there is an answer or the time is over; `is_transient` says which errors are none.
+async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
     links: &Links,
     mut ask: impl FnMut() -> F,
-) -> Result<T, ApiError> {
+    is_transient: impl Fn(&E) -> bool,
+) -> Result<T, E> {
     let deadline = Instant::now() + links.settle_within;
     loop {
         match ask().await {
-            Err(ApiError::NoAnswer { .. }) if Instant::now() < deadline => {
+            Err(error) if is_transient(&error) && Instant::now() < deadline => {
                 sleep(Duration::from_millis(100)).await;
             }
             answer => return answer,

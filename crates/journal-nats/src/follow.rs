@@ -19,7 +19,8 @@ use crate::read::{damage, read};
 /// How long without a hint until it looks all the same.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Without an answer for so long the server we are connected to may be cut off from the others: another one is tried.
+/// Without an answer that holds for so long the server we are connected to may be cut off from the others: another one
+/// is tried.
 const ELSEWHERE_AFTER: Duration = Duration::from_secs(5);
 
 /// How often the servers are asked for their proof.
@@ -37,6 +38,20 @@ pub(crate) enum LookError {
     /// A leader that was just chosen or is just being replaced; or the stream was put back to an earlier state.
     #[error("the stream's leader has {size} records, and {} were durable", known.size.0)]
     Behind { size: u64, known: Head },
+    /// The server that answers is cut off from the others, or they are away, or it was just chosen.
+    #[error("of {servers} servers of the stream {there} are there")]
+    NoQuorum { servers: usize, there: usize },
+}
+
+impl LookError {
+    /// Whether another server, or the same one later, may know.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_transient(),
+            Self::Read(ReadError::Io { .. }) | Self::Behind { .. } | Self::NoQuorum { .. } => true,
+            Self::Weaker(_) | Self::Read(ReadError::Damaged { .. }) => false,
+        }
+    }
 }
 
 /// One after another, for people.
@@ -69,6 +84,10 @@ async fn look_once(stream: &Stream) -> Result<(), LookError> {
     let differences = config::differences(&stream.wanted, &info.config);
     if !differences.is_empty() {
         return Err(LookError::Weaker(differences));
+    }
+    if !info.cluster.has_quorum() {
+        let (servers, there) = (info.cluster.servers(), info.cluster.there().len());
+        return Err(LookError::NoQuorum { servers, there });
     }
     let known = stream.head();
     let size = info.state.last_seq;
@@ -118,9 +137,10 @@ pub(crate) async fn follow(stream: Arc<Stream>) {
             }
         }
         let looked = look(&stream).await;
-        if !matches!(looked, Err(LookError::Api(ApiError::NoAnswer { .. }) | LookError::Behind { .. })) {
+        if !looked.as_ref().is_err_and(LookError::is_transient) {
             answered = Instant::now();
         }
+        stream.bulks.sweep();
         if let Err(error) = looked {
             tracing::warn!(stream = stream.name, %error, "the end of the log is not known");
             if answered.elapsed() >= ELSEWHERE_AFTER {

@@ -28,9 +28,11 @@
 mod api;
 mod append;
 mod audit;
+mod bulk;
 mod clock;
 mod cluster;
 mod config;
+mod consumer;
 mod engine;
 mod follow;
 mod proof;

@@ -92,33 +92,27 @@ impl ProofError {
 pub(crate) async fn prove(log: &Client, system: &Client, stream: &str) -> Result<Proof, ProofError> {
     let info = api::stream_info(log, stream).await;
     let info = info.map_err(|error| ProofError::NotAsked { reason: error.to_string() })?;
-    let expected = there(&info.cluster);
-    let census = census(system, &expected).await;
+    let census = census(system, &info.cluster.there()).await;
     let census = census.map_err(|error| ProofError::NotAsked { reason: error.to_string() })?;
     judge(&info.cluster, &census)
 }
 
-/// The servers of a stream that its leader knows to be there, with itself.
-fn there(group: &Group) -> Vec<String> {
-    let replicas = group.replicas.iter().filter(|replica| !replica.is_away()).map(|replica| &replica.name);
-    group.leader.iter().chain(replicas).cloned().collect()
-}
-
 /// Holds what the servers say against what is needed.
 fn judge(group: &Group, census: &BTreeMap<String, ServerFacts>) -> Result<Proof, ProofError> {
-    let servers = 1 + group.replicas.len();
-    let there = there(group);
-    if group.leader.is_none() || there.len() * 2 <= servers {
-        return Err(ProofError::NoQuorum { servers, there: there.len() });
+    let there = group.there();
+    if !group.has_quorum() {
+        return Err(ProofError::NoQuorum { servers: group.servers(), there: there.len() });
     }
     let mut proven = Vec::new();
     for server in there {
-        let Some(facts) = census.get(&server) else { return Err(ProofError::Silent { server }) };
+        let Some(facts) = census.get(server) else {
+            return Err(ProofError::Silent { server: server.to_owned() });
+        };
         if !facts.syncs_always {
-            return Err(ProofError::SyncsLater { server });
+            return Err(ProofError::SyncsLater { server: server.to_owned() });
         }
         if version(&facts.version).is_none_or(|version| version < SERVER_VERSION_MIN) {
-            return Err(ProofError::TooOld { server, version: facts.version.clone() });
+            return Err(ProofError::TooOld { server: server.to_owned(), version: facts.version.clone() });
         }
         proven.push(facts.clone());
     }
@@ -169,10 +163,10 @@ struct AnswerConfig {
 }
 
 /// Asks all servers; by name.
-async fn census(system: &Client, expected: &[String]) -> Result<BTreeMap<String, ServerFacts>, ApiError> {
+async fn census(system: &Client, expected: &[&str]) -> Result<BTreeMap<String, ServerFacts>, ApiError> {
     let mut census = BTreeMap::new();
     let all_in =
-        |census: &BTreeMap<String, ServerFacts>| expected.iter().all(|name| census.contains_key(name));
+        |census: &BTreeMap<String, ServerFacts>| expected.iter().all(|name| census.contains_key(*name));
     let answers = ping(system, r#"{"config":true}"#, |answer: Answer<AnswerData>| {
         let Answer { server: AnswerServer { name, id, ver: version }, data } = answer;
         let config = data.and_then(|data| data.config);

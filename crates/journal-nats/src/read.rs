@@ -1,15 +1,17 @@
 //! Reading: the messages of the stream as records, each in its place or an error.
 //!
-//! A read is one question, answered by whichever server that holds the stream; it keeps nothing on the servers that a
-//! restart could lose. A server may be behind, and then has nothing yet: its leader is asked. It may have lost
-//! something, and then there is a jump: that is damage, and nobody is asked in its stead.
+//! Who has far to go reads from a consumer (`bulk`). Otherwise, and wherever that fails, a read is one question by position,
+//! answered by whichever server that holds the stream; it keeps nothing on the servers that a restart could lose. A
+//! server may be behind, and then has nothing yet: its leader is asked. It may have lost something, and then there is a
+//! jump: that is damage, and nobody is asked in its stead.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{HeaderMap, StatusCode};
+use async_nats::header::HeaderName;
+use async_nats::{HeaderMap, Message, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chain::{LinkedRecord, Position};
@@ -20,19 +22,23 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{self, ANSWER_WITHIN, ApiError, NO_MESSAGE_FOUND};
+use crate::bulk;
 use crate::engine::Stream;
 
-/// Most records of one question: far fewer than the client keeps for one subscription (65,536) before it drops some.
-const RECORDS_MAX: u64 = 8_192;
+/// Most records of one read: far fewer than the client keeps for one subscription (65,536) before it drops some.
+pub(crate) const RECORDS_MAX: u64 = 8_192;
 
-/// Most bytes of one question, well below what a server lets wait on one connection (64 MiB).
-const BYTES_MAX: usize = 8 << 20;
+/// Most bytes of one read, well below what a server lets wait on one connection (64 MiB).
+pub(crate) const BYTES_MAX: usize = 8 << 20;
 
 /// What a message takes beside its record, at most: for the server's count of bytes.
 const OVERHEAD_BYTES: usize = 400;
 
 /// The header that says which position a message is.
 pub(crate) const POSITION: &str = "Trialbook-Position";
+
+/// The same, to be looked up without being made each time.
+static POSITION_NAME: HeaderName = HeaderName::from_static(POSITION);
 
 /// Why one question brought no record.
 enum Miss {
@@ -51,6 +57,9 @@ pub(crate) async fn read(
 ) -> Result<Vec<LinkedRecord>, ReadError> {
     if from.0 >= end {
         return Ok(Vec::new());
+    }
+    if let Some(records) = bulk::read(stream, from, bytes_max, end).await? {
+        return Ok(records);
     }
     let deadline = Instant::now() + stream.links.settle_within;
     let mut pause = Duration::from_millis(5);
@@ -174,7 +183,7 @@ async fn ask_leader(stream: &Stream, from: Position) -> Result<LinkedRecord, Mis
 }
 
 /// Where a message says it is.
-struct Place<'m> {
+pub(crate) struct Place<'m> {
     sequence: Option<u64>,
     subject: Option<&'m str>,
     position: Option<u64>,
@@ -186,12 +195,23 @@ impl<'m> Place<'m> {
         Self {
             sequence: number("Nats-Sequence"),
             subject: headers.get("Nats-Subject").map(async_nats::HeaderValue::as_str),
-            position: number(POSITION),
+            position: position(headers),
         }
     }
 
+    /// Of a message that a consumer has handed out.
+    pub(crate) fn handed_out(message: &'m Message, sequence: u64) -> Self {
+        let position = message.headers.as_ref().and_then(position);
+        Self { sequence: Some(sequence), subject: Some(&message.subject), position }
+    }
+
     /// The record, if it is where it is expected.
-    fn record(&self, stream: &Stream, expected: Position, bytes: &[u8]) -> Result<LinkedRecord, ReadError> {
+    pub(crate) fn record(
+        &self,
+        stream: &Stream,
+        expected: Position,
+        bytes: &[u8],
+    ) -> Result<LinkedRecord, ReadError> {
         let what = if self.sequence != Some(expected.0 + 1) {
             match self.sequence {
                 Some(sequence) => {
@@ -211,6 +231,10 @@ impl<'m> Place<'m> {
         };
         Err(damage(stream, expected, what))
     }
+}
+
+fn position(headers: &HeaderMap) -> Option<u64> {
+    headers.get(POSITION_NAME.clone()).and_then(|value| value.as_str().parse().ok())
 }
 
 /// Damage at a position of the stream.

@@ -162,6 +162,19 @@ impl Load {
         true
     }
 
+    /// Waits until nothing has been acknowledged for so long.
+    pub fn await_still(&self, time: Duration) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut still = (self.acknowledged(), Instant::now());
+        while still.1.elapsed() < time {
+            assert!(Instant::now() < deadline, "the log takes more all the time");
+            thread::sleep(Duration::from_millis(20));
+            if self.acknowledged() != still.0 {
+                still = (self.acknowledged(), Instant::now());
+            }
+        }
+    }
+
     /// Ends the load and holds what was acknowledged against what `journal` reads.
     pub fn end(mut self, journal: &NatsJournal) -> Account {
         self.stop.store(true, Ordering::SeqCst);
