@@ -117,8 +117,10 @@ impl Servers {
                 jetstream(index),
             );
             if count > 1 {
+                // Servers tell each other where the others listen, and would find a way past the proxies.
+                let elsewhere = if is_divisible { "advertise: \"127.0.0.1:1\"," } else { "" };
                 text += &format!(
-                    "cluster {{ name: suite, listen: \"127.0.0.1:{}\", no_advertise: true, routes: [{}] }}\n",
+                    "cluster {{ name: suite, listen: \"127.0.0.1:{}\", {elsewhere} no_advertise: true, routes: [{}] }}\n",
                     routes[index],
                     others.join(", ")
                 );
