@@ -92,25 +92,94 @@ pub struct Score {
 /// assert_eq!(score(&all).total, 105);
 /// ```
 pub fn score(descriptors: &BTreeMap<Descriptor, Presence>) -> Score {
-    let mut score = Score { total: 0, clinical: 0, not_done: 0 };
-    for descriptor in Descriptor::ALL {
-        match descriptors.get(&descriptor).copied().unwrap_or(Presence::NotDone) {
-            Presence::Present => {
-                score.total += descriptor.weight();
-                if descriptor.is_clinical() {
-                    score.clinical += descriptor.weight();
-                }
-            }
-            Presence::Absent => {}
-            Presence::NotDone => score.not_done += 1,
+    Items::of(descriptors).score()
+}
+
+/// The SLEDAI-2K's items at one visit, small enough to keep one for every visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Items {
+    present: u32,
+    absent: u32,
+}
+
+impl Items {
+    /// Items as a visit states them: what it does not name was not examined.
+    pub fn of(stated: &BTreeMap<Descriptor, Presence>) -> Self {
+        let mut items = Self::default();
+        for (item, presence) in stated {
+            items.set(*item, *presence);
+        }
+        items
+    }
+
+    /// States an item.
+    pub fn set(&mut self, item: Descriptor, presence: Presence) {
+        let bit = bit(item);
+        self.present &= !bit;
+        self.absent &= !bit;
+        match presence {
+            Presence::Present => self.present |= bit,
+            Presence::Absent => self.absent |= bit,
+            Presence::NotDone => {}
         }
     }
-    score
+
+    /// What is stated of an item.
+    pub fn presence(self, item: Descriptor) -> Presence {
+        let bit = bit(item);
+        if self.present & bit != 0 {
+            Presence::Present
+        } else if self.absent & bit != 0 {
+            Presence::Absent
+        } else {
+            Presence::NotDone
+        }
+    }
+
+    /// The score over what is present, and how many items were not examined.
+    pub fn score(self) -> Score {
+        let mut score = Score { total: 0, clinical: 0, not_done: 0 };
+        for item in Descriptor::ALL {
+            match self.presence(item) {
+                Presence::Present => {
+                    score.total += item.weight();
+                    score.clinical += if item.is_clinical() { item.weight() } else { 0 };
+                }
+                Presence::Absent => {}
+                Presence::NotDone => score.not_done += 1,
+            }
+        }
+        score
+    }
+
+    /// The lowest and the highest total that the items allow.
+    pub fn total_range(self) -> (u16, u16) {
+        let lowest = self.score().total;
+        let open = Descriptor::ALL.into_iter().filter(|item| self.presence(*item) == Presence::NotDone);
+        (lowest, lowest + open.map(Descriptor::weight).sum::<u16>())
+    }
+}
+
+fn bit(item: Descriptor) -> u32 {
+    let place = Descriptor::ALL.iter().position(|one| *one == item);
+    1 << place.expect("every descriptor is among all of them")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_say_what_was_stated_and_nothing_of_the_rest() {
+        let stated: BTreeMap<_, _> =
+            [(Descriptor::Seizure, Presence::Present), (Descriptor::Leukopenia, Presence::Absent)].into();
+        let items = Items::of(&stated);
+        for item in Descriptor::ALL {
+            assert_eq!(items.presence(item), stated.get(&item).copied().unwrap_or(Presence::NotDone));
+        }
+        assert_eq!(items.score(), score(&stated));
+        assert_eq!(items.total_range(), (8, 104));
+    }
 
     #[test]
     fn what_was_not_examined_is_not_absent() {

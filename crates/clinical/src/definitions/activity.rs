@@ -7,78 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::rule::{Bound, Change, Condition, Severity};
 use crate::data::{Quantity, Visit};
 use crate::decimal::Decimal;
-use crate::sledai::{Descriptor, Presence, Score};
+pub use crate::sledai::Items;
+use crate::sledai::Score;
 use crate::stated::value;
-
-/// The SLEDAI-2K's items at one visit, small enough to keep one for every visit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Items {
-    present: u32,
-    absent: u32,
-}
-
-impl Items {
-    /// Items as a visit states them: what it does not name was not examined.
-    pub fn of(stated: &BTreeMap<Descriptor, Presence>) -> Self {
-        let mut items = Self::default();
-        for (item, presence) in stated {
-            items.set(*item, *presence);
-        }
-        items
-    }
-
-    /// States an item.
-    pub fn set(&mut self, item: Descriptor, presence: Presence) {
-        let bit = bit(item);
-        self.present &= !bit;
-        self.absent &= !bit;
-        match presence {
-            Presence::Present => self.present |= bit,
-            Presence::Absent => self.absent |= bit,
-            Presence::NotDone => {}
-        }
-    }
-
-    /// What is stated of an item.
-    pub fn presence(self, item: Descriptor) -> Presence {
-        let bit = bit(item);
-        if self.present & bit != 0 {
-            Presence::Present
-        } else if self.absent & bit != 0 {
-            Presence::Absent
-        } else {
-            Presence::NotDone
-        }
-    }
-
-    /// The score over what is present, and how many items were not examined.
-    pub fn score(self) -> Score {
-        let mut score = Score { total: 0, clinical: 0, not_done: 0 };
-        for item in Descriptor::ALL {
-            match self.presence(item) {
-                Presence::Present => {
-                    score.total += item.weight();
-                    score.clinical += if item.is_clinical() { item.weight() } else { 0 };
-                }
-                Presence::Absent => {}
-                Presence::NotDone => score.not_done += 1,
-            }
-        }
-        score
-    }
-
-    /// The lowest and the highest total that the items allow.
-    pub fn total_range(self) -> (u16, u16) {
-        let lowest = self.score().total;
-        let open = Descriptor::ALL.into_iter().filter(|item| self.presence(*item) == Presence::NotDone);
-        (lowest, lowest + open.map(Descriptor::weight).sum::<u16>())
-    }
-}
-
-fn bit(item: Descriptor) -> u32 {
-    let place = Descriptor::ALL.iter().position(|one| *one == item);
-    1 << place.expect("every descriptor is among all of them")
-}
 
 /// What one visit says, as far as definitions of disease activity ask.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -254,15 +185,25 @@ mod tests {
     use crate::definitions::find;
 
     #[test]
-    fn items_say_what_was_stated_and_nothing_of_the_rest() {
-        let stated: BTreeMap<_, _> =
-            [(Descriptor::Seizure, Presence::Present), (Descriptor::Leukopenia, Presence::Absent)].into();
-        let items = Items::of(&stated);
-        for item in Descriptor::ALL {
-            assert_eq!(items.presence(item), stated.get(&item).copied().unwrap_or(Presence::NotDone));
-        }
-        assert_eq!(items.score(), crate::sledai::score(&stated));
-        assert_eq!(items.total_range(), (8, 104));
+    fn a_visit_says_what_it_states_and_no_more() {
+        let visit: Visit = serde_json::from_value(serde_json::json!({
+            "medications": [{"name": "Azathioprine"}, {"name": "naproxen", "until": "2020-01-01"}],
+            "observations": [
+                {"loinc": "1751-7", "reported": {"value": "40"}, "ucum": {"unit": "g/L", "value": "40"}},
+                {"local": {"code": "ACTOT", "system": "qs"}, "reported": {"value": "9"},
+                 "ucum": {"unit": "1", "value": "9"}},
+                {"loinc": "4485-9", "reported": {"value": "low"}}
+            ],
+            "pga": "0.5", "prednisone_mg_per_day": {"missing": "unknown"},
+            "sledai": {"rash": "present", "fever": "absent"}, "status": "done"
+        }))
+        .unwrap();
+        let said = Assessment::of(&visit);
+        assert_eq!(said.medications, ["azathioprine".to_owned()].into());
+        assert_eq!(said.observations.keys().collect::<Vec<_>>(), ["loinc:1751-7", "qs:ACTOT"]);
+        assert_eq!((said.pga.unwrap().as_str(), said.prednisone_mg_per_day), ("0.5", None));
+        assert_eq!(said.items.unwrap().score(), Score { total: 2, clinical: 2, not_done: 22 });
+        assert_eq!((said.body_weight_kg, said.hospitalised), (None, false));
     }
 
     #[test]
