@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod fault;
 mod follower;
 mod load;
 mod proxy;
@@ -14,6 +15,7 @@ mod raw;
 mod servers;
 mod skip;
 
+pub use fault::Fault;
 pub use follower::Follower;
 pub use load::{Account, Load};
 pub use proxy::Proxy;

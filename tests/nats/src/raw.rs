@@ -71,11 +71,16 @@ impl Raw {
 
     /// Submits as a site does: the answer's header `Status`, and its bytes.
     pub fn submit(&self, subject: &str, submission: &[u8]) -> (u16, Vec<u8>) {
+        self.try_submit(subject, submission).expect("somebody answers")
+    }
+
+    /// Submits as [`submit`](Self::submit) does; `None` if nobody is there, or nobody answers in time.
+    pub fn try_submit(&self, subject: &str, submission: &[u8]) -> Option<(u16, Vec<u8>)> {
         let request =
             Request::new().payload(submission.to_vec().into()).timeout(Some(Duration::from_secs(30)));
-        let answer = self.runtime.block_on(self.client.send_request(subject.to_owned(), request)).unwrap();
+        let answer = self.runtime.block_on(self.client.send_request(subject.to_owned(), request)).ok()?;
         let headers = answer.headers.expect("an answer has headers");
-        (headers.get("Status").unwrap().as_str().parse().unwrap(), answer.payload.to_vec())
+        Some((headers.get("Status").unwrap().as_str().parse().unwrap(), answer.payload.to_vec()))
     }
 
     /// Publishes where the server is to refuse it; what the server said.

@@ -22,6 +22,9 @@ const SYSTEM_USER: &str = "system";
 /// How long servers are given to come up and choose their leader.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long a server may take to catch up: one that was cut off was seen to take more than a minute.
+const WHOLE_PATIENCE: Duration = Duration::from_mins(4);
+
 /// Some servers. Killed when dropped.
 pub struct Servers {
     program: PathBuf,
@@ -215,6 +218,32 @@ impl Servers {
                 return leader.to_owned();
             }
             assert!(Instant::now() < deadline, "no leader: {info:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until every server that holds a stream has all of it.
+    pub fn await_whole(&self, stream: &str) {
+        assert!(self.is_whole_within(stream, WHOLE_PATIENCE), "a server does not catch up");
+    }
+
+    /// Whether every server that holds a stream comes to have all of it within `time`.
+    pub fn is_whole_within(&self, stream: &str, time: Duration) -> bool {
+        self.await_usable();
+        let raw = Raw::connect(self.port(0));
+        let deadline = Instant::now() + time;
+        loop {
+            let info = raw.try_ask(&format!("$JS.API.STREAM.INFO.{stream}"), &serde_json::json!({}));
+            let cluster = info.as_ref().map(|info| &info["cluster"]);
+            let followers = cluster.and_then(|cluster| cluster["replicas"].as_array()).into_iter().flatten();
+            let current = followers.filter(|follower| follower["current"] == true).count();
+            let has_leader = cluster.is_some_and(|cluster| cluster["leader"].is_string());
+            if has_leader && current + 1 == self.count() {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
             thread::sleep(Duration::from_millis(100));
         }
     }

@@ -1,15 +1,19 @@
 //! The registry as processes of their own on real NATS servers: the same records, answers and reports as in one process
 //! on files.
 
+mod copies;
 mod killed;
 mod moving;
+mod play;
 mod processes;
 mod submitting;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::thread;
 
 use e2e::{Reply, Server, SmallTrial, run};
+use nats_suite::Servers;
 use serde_json::Value;
 
 use crate::evidence::text;
@@ -37,7 +41,7 @@ fn a_trial_that_moves_to_processes_of_their_own_and_back_is_the_same_trial() {
         return;
     };
     let trial = with_subject();
-    let mut registry = Registry::new(&program, "");
+    let mut registry = Registry::new(Servers::start(&program, 1));
     let moved = registry.migrate(text(&trial.data()), &registry.url()).ends_with(0).out;
     assert!(moved.contains("12 records") && moved.contains("equal in both"), "{moved}");
     // Once more changes nothing.

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use e2e::{DEADLINE, Http};
+use e2e::Http;
 use nats_suite::Servers;
 
-use super::processes::{Registry, copy_keys, head_and_root};
+use super::processes::{PATIENCE, Registry, copy_keys, head_and_root};
 use super::{EVENTS, contacts};
 use crate::evidence::text;
-use crate::statements::with_subject;
 
 /// Submits each of these; all are recorded.
 fn record(http: &Http, submissions: &[Vec<u8>]) {
@@ -25,7 +24,7 @@ fn record(http: &Http, submissions: &[Vec<u8>]) {
 fn said(registry: &Registry, name: &str, what: &str) {
     let begun = Instant::now();
     while !registry.log(name).contains(what) {
-        assert!(begun.elapsed() < DEADLINE, "{name} does not say {what:?}:\n{}", registry.log(name));
+        assert!(begun.elapsed() < PATIENCE, "{name} does not say {what:?}:\n{}", registry.log(name));
         thread::sleep(std::time::Duration::from_millis(50));
     }
 }
@@ -37,10 +36,7 @@ fn a_backup_is_restored_whole_and_an_older_one_is_never_signed_for() {
     ) else {
         return;
     };
-    let trial = with_subject();
-    let mut registry = Registry::new(&program, "");
-    registry.migrate(text(&trial.data()), &registry.url()).ends_with(0);
-    registry.carry_keys(&trial);
+    let (trial, mut registry) = Registry::moved(Servers::start(&program, 1));
     registry.start("registrar-1");
     registry.start("notary");
 
@@ -70,7 +66,7 @@ fn a_backup_is_restored_whole_and_an_older_one_is_never_signed_for() {
     registry.stop_all();
 
     // The restored log is what was backed up; restored again, nothing is to do.
-    registry.go_to(Servers::start_for(&program, ""));
+    registry.go_to(Servers::start(&program, 1));
     for _ in 0..2 {
         let restored = registry.command(&["restore", text(&backup)]).ends_with(0).out;
         assert_eq!(head_and_root(&restored), (head.clone(), root.clone()), "{restored}");
@@ -100,7 +96,7 @@ fn a_backup_is_restored_whole_and_an_older_one_is_never_signed_for() {
             break evidence;
         }
         assert!(
-            begun.elapsed() < DEADLINE,
+            begun.elapsed() < PATIENCE,
             "the notary does not refuse: {evidence}\n{}",
             registry.log("notary")
         );
@@ -116,7 +112,7 @@ fn a_backup_is_restored_whole_and_an_older_one_is_never_signed_for() {
     let place = bytes.windows(9).position(|window| window == b"\"contact\"").unwrap();
     bytes[place + 1] ^= 1;
     e2e::write(&segment, bytes);
-    registry.go_to(Servers::start_for(&program, ""));
+    registry.go_to(Servers::start(&program, 1));
     let refused = registry.command(&["restore", text(&backup)]);
     assert_ne!(refused.status, 0, "{}", refused.out);
     assert!(!refused.out.contains("equal to the backup"), "{}", refused.out);

@@ -5,12 +5,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use e2e::{DEADLINE, Http, Run, Server, SmallTrial, copy_dir, run, write};
+use e2e::{Http, Reply, Run, Server, SmallTrial, copy_dir, run, write};
 use nats_suite::Servers;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::event_id;
 use crate::evidence::text;
+use crate::statements::with_subject;
+
+/// How long anything that is waited for may take: a server that was cut off takes its time, on a busy machine more.
+pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The processes and the commands they are started by; the console last, since it asks the others.
 const PROCESSES: [(&str, &[&str]); 6] = [
@@ -28,17 +33,39 @@ pub(super) struct Registry {
     /// Where each has listened from its first start on.
     addresses: BTreeMap<&'static str, String>,
     pub(super) servers: Servers,
+    /// Whether the servers are not asked to prove that they sync.
+    is_for_play: bool,
     dir: TempDir,
 }
 
 impl Registry {
-    /// One server, with further users in its configuration; no process yet.
-    pub(super) fn new(program: &Path, users: &str) -> Self {
-        let servers = Servers::start_for(program, users);
+    /// On these servers; no process yet.
+    pub(super) fn new(servers: Servers) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let registry = Self { running: BTreeMap::new(), addresses: BTreeMap::new(), servers, dir };
+        let (running, addresses) = (BTreeMap::new(), BTreeMap::new());
+        let registry = Self { running, addresses, servers, is_for_play: false, dir };
         write(&registry.path("nats.toml"), registry.nats());
         registry
+    }
+
+    /// On these servers, which are not asked to prove that they sync.
+    pub(super) fn for_play(servers: Servers) -> Self {
+        let registry = Self { is_for_play: true, ..Self::new(servers) };
+        write(&registry.path("nats.toml"), registry.nats());
+        registry
+    }
+
+    /// On these servers the trial with a subject, brought there from files, and its keys at each process; none runs yet.
+    pub(super) fn moved(servers: Servers) -> (SmallTrial, Self) {
+        let (trial, registry) = (with_subject(), Self::new(servers));
+        registry.take_over(&trial);
+        (trial, registry)
+    }
+
+    /// Brings a trial here from files, and its keys to each process.
+    pub(super) fn take_over(&self, trial: &SmallTrial) {
+        self.migrate(text(&trial.data()), &self.url()).ends_with(0);
+        self.carry_keys(trial);
     }
 
     /// From now on everything is on other servers, of which there is nothing yet. Nothing runs.
@@ -53,16 +80,18 @@ impl Registry {
         self.dir.path().join(name)
     }
 
-    /// The address of the server.
+    /// The addresses of the servers, with commas between them.
     pub(super) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.servers.port(0))
+        let addresses = (0..self.servers.count()).map(|index| self.servers.port(index));
+        addresses.map(|port| format!("nats://127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
     }
 
     fn nats(&self) -> String {
-        let url = self.url();
+        let (urls, replicas) = (self.url().replace(',', "\", \""), self.servers.count());
+        let play = self.is_for_play;
         format!(
-            "[nats]\nservers = [\"{url}\"]\nreplicas = 1\nuser = \"trial\"\npassword = \"trial\"\nsubmit = true\n\
-             [nats.system]\nuser = \"system\"\npassword = \"system\"\n"
+            "[nats]\nservers = [\"{urls}\"]\nreplicas = {replicas}\nplay = {play}\nuser = \"trial\"\n\
+             password = \"trial\"\nsubmit = true\n[nats.system]\nuser = \"system\"\npassword = \"system\"\n"
         )
     }
 
@@ -164,13 +193,14 @@ impl Registry {
         for kind in ["outcomes", "safety"] {
             report_of(self.http("console"), kind, size);
         }
-        crate::evidence::sealed(self.http("console"), size);
+        let is_sealed = |answer: &Value| answer["checkpoint"]["size"].as_u64() >= Some(size);
+        awaited(self.http("console"), "/v1/trials/small/log", is_sealed);
     }
 }
 
 /// How many of these events are not in a log of `size` records, and how many more than once.
 pub(super) fn lost_and_doubled(http: &Http, size: u64, submissions: &[Vec<u8>]) -> (usize, usize) {
-    assert_eq!(http.get("/v1/trials/small").json()["covers"]["records"], size);
+    awaited(http, "/v1/trials/small", |answer| answer["covers"]["records"] == size);
     let mut times = BTreeMap::<String, usize>::new();
     for (_, record) in http.events("/v1/trials/small/feed", &[], usize::try_from(size).unwrap()) {
         *times.entry(event_id(record.as_bytes())).or_default() += 1;
@@ -196,13 +226,20 @@ pub(super) fn head_and_root(said: &str) -> (String, String) {
 
 /// The bytes of a report once it covers `size` records, without what is said about it.
 pub(super) fn report_of(http: &Http, kind: &str, size: u64) -> String {
+    let path = format!("/v1/trials/small/reports/{kind}?cutoff=2022-12-31");
+    let reply = awaited(http, &path, |answer| answer["covers"]["records"] == size);
+    reply.text().split_once("\"report\":").unwrap().1.to_owned()
+}
+
+/// What `path` answers once it is answered as it is to be.
+pub(super) fn awaited(http: &Http, path: &str, is_due: impl Fn(&Value) -> bool) -> Reply {
     let begun = Instant::now();
     loop {
-        let reply = http.get(&format!("/v1/trials/small/reports/{kind}?cutoff=2022-12-31"));
-        if reply.status == 200 && reply.json()["covers"]["records"] == size {
-            return reply.text().split_once("\"report\":").unwrap().1.to_owned();
+        let reply = http.try_get(path);
+        match &reply {
+            Ok(reply) if reply.status == 200 && is_due(&reply.json()) => return reply.clone(),
+            _ => assert!(begun.elapsed() < PATIENCE, "{path}: {reply:?}"),
         }
-        assert!(begun.elapsed() < DEADLINE, "{kind} does not come to {size}: {}", reply.text());
         std::thread::sleep(Duration::from_millis(50));
     }
 }

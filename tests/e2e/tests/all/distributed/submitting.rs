@@ -1,14 +1,21 @@
 //! Submissions over NATS, and a trial that is opened there: the same bytes and answers as over HTTP, and no site in
 //! another's name.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use e2e::{Http, SmallTrial, run, run_with_input};
-use nats_suite::Raw;
+use nats_suite::{Raw, Servers};
 use serde_json::Value;
 
-use super::processes::Registry;
+use super::contacts;
+use super::killed::StopWhenDropped;
+use super::processes::{PATIENCE, Registry, lost_and_doubled};
 use crate::evidence::text;
 use crate::http::EVENTS;
-use crate::statements::{contact, with_subject};
+use crate::statements::contact;
 
 /// The users of two sites, in the account of the logs: each may publish where its own site submits and hear its own
 /// answers, nothing else.
@@ -29,10 +36,7 @@ fn a_site_submits_over_nats_as_over_http_and_nobody_in_its_name() {
     else {
         return;
     };
-    let trial = with_subject();
-    let mut registry = Registry::new(&program, &site_users());
-    registry.migrate(text(&trial.data()), &registry.url()).ends_with(0);
-    registry.carry_keys(&trial);
+    let (trial, mut registry) = Registry::moved(Servers::start_for(&program, &site_users()));
     registry.start("registrar-1");
     let http = registry.http("registrar-1");
     let port = registry.servers.port(0);
@@ -109,6 +113,73 @@ fn holds_the_document(http: &Http, subject: &str, submission: &[u8]) {
     assert!(payload["properties"].as_object().unwrap().keys().eq(members));
 }
 
+/// Submits as a site does, again and again until it is answered. How often it was not.
+fn submit_until_answered(site: &Raw, subject: &str, submission: &[u8]) -> usize {
+    let (begun, mut unanswered) = (Instant::now(), 0);
+    loop {
+        match site.try_submit(subject, submission) {
+            Some((200 | 201, _)) => return unanswered,
+            Some((status, problem)) => assert_eq!(status, 503, "{}", String::from_utf8_lossy(&problem)),
+            // Nobody is there, or nobody answered.
+            None => unanswered += 1,
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody answers");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_submission_over_nats_while_the_registrar_stops_is_answered_or_repeated_without_a_second_record() {
+    let Some(program) = nats_suite::nats_server(
+        "distributed::a_submission_over_nats_while_the_registrar_stops_is_answered_or_repeated_without_a_second_record",
+    ) else {
+        return;
+    };
+    let (trial, mut registry) = Registry::moved(Servers::start_for(&program, &site_users()));
+    registry.start("registrar-1");
+    let port = registry.servers.port(0);
+    let (stop, submitted) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let unanswered: usize = thread::scope(|scope| {
+        let (trial, stop, submitted) = (&trial, &stop, &submitted);
+        let sites: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(move || {
+                    let site = Raw::connect_as(port, "site-S01");
+                    let mut unanswered = 0;
+                    while !stop.load(Ordering::SeqCst) {
+                        let submission = contacts(trial, 1).remove(0);
+                        unanswered += submit_until_answered(&site, "trialbook.small.submit.S01", &submission);
+                        submitted.lock().unwrap().push(submission);
+                    }
+                    unanswered
+                })
+            })
+            .collect();
+        let _stop = StopWhenDropped(stop);
+        for _ in 0..3 {
+            let (due, begun) = (submitted.lock().unwrap().len() + 40, Instant::now());
+            while submitted.lock().unwrap().len() < due {
+                assert!(begun.elapsed() < PATIENCE, "nothing is recorded");
+                thread::sleep(Duration::from_millis(5));
+            }
+            // They submit all the time: some are on their way now.
+            registry.stop("registrar-1");
+            registry.start("registrar-1");
+        }
+        stop.store(true, Ordering::SeqCst);
+        sites.into_iter().map(|site| site.join().unwrap()).sum()
+    });
+    let submitted = submitted.into_inner().unwrap();
+    let size = 12 + submitted.len() as u64;
+    let (lost, doubled) = lost_and_doubled(registry.http("registrar-1"), size, &submitted);
+    eprintln!(
+        "submitted over NATS {}, lost {lost}, doubled {doubled}, repeated {unanswered}",
+        submitted.len()
+    );
+    assert_eq!((lost, doubled), (0, 0));
+    registry.stop_all();
+}
+
 #[test]
 fn a_trial_is_opened_on_nats_from_nothing_and_its_receipts_bind() {
     let Some(program) =
@@ -118,7 +189,7 @@ fn a_trial_is_opened_on_nats_from_nothing_and_its_receipts_bind() {
     };
     // Its people and its statements; the log is made anew.
     let people = SmallTrial::new();
-    let mut registry = Registry::new(&program, "");
+    let mut registry = Registry::new(Servers::start(&program, 1));
     let (notary, registrar) = (registry.path("notary"), registry.path("registrar-1"));
     let first = ["service-key", "first", "--trial", "small", "--origin", "registry.example", "--data"];
     let log_key = run([&first[..], &[text(&notary)]].concat()).ends_with(0).out;
