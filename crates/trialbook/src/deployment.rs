@@ -4,6 +4,7 @@ mod engine;
 mod evidence;
 mod folds;
 mod reads;
+mod replicas;
 mod running;
 mod sealing;
 mod services;
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     verified: RwLock<BTreeMap<TrialId, Verified>>,
     /// How logs are sealed; not at all until it is set.
     sealing: OnceLock<Sealing>,
+    /// What was found of the logs' copies on their servers; nothing until somebody looks.
+    replicas: OnceLock<Arc<replicas::Replicas>>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
 
@@ -93,6 +96,7 @@ impl Deployment {
             text_keys_at: OnceLock::new(),
             verified: RwLock::default(),
             sealing: OnceLock::new(),
+            replicas: OnceLock::new(),
             metrics: crate::logging::metrics(),
         }));
         deployment.look_for_trials()?;

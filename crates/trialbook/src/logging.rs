@@ -57,6 +57,14 @@ fn describe() {
     metrics::describe_gauge!("trialbook_submissions_waiting", "Submissions that wait for the sequencer");
     metrics::describe_gauge!("trialbook_registrar_refusing", "1 when the registrar takes no submissions");
     metrics::describe_gauge!(
+        "trialbook_replica_faulty",
+        "1 while a server's copy of the log was last found not to be whole"
+    );
+    metrics::describe_gauge!(
+        "trialbook_replicas_audited_seconds",
+        "Seconds since each server's copy of the log was last held against the others'"
+    );
+    metrics::describe_gauge!(
         "trialbook_projector_lag_records",
         "Durable records that a read model does not cover yet"
     );

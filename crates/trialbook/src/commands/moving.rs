@@ -122,7 +122,8 @@ pub(super) async fn migrate(options: MigrateOptions) -> Result<u8> {
         }
         print(
             "Not in the logs, to be carried over by hand: keys/ and state/ to the processes that use them, each trial's \
-             archive to its notary (docs/guide/operator.md).",
+             archive to its notary (docs/guide/operator.md). Move state/*.checkpoints.sqlite, never copy it: two \
+             notaries with one key could sign a fork.",
         )?;
         Ok(0)
     };

@@ -42,6 +42,10 @@ pub(super) async fn run(services: Services, options: &ProcessOptions) -> Result<
         let deployment = deployment.clone();
         tokio::task::spawn_blocking(move || deployment.seal(sealing)).await?;
     }
+    let audited_every = configuration.number("nats.audit_minutes").unwrap_or_default();
+    if services.notary && audited_every > 0 {
+        deployment.audit_replicas(Duration::from_secs(60 * u64::from(audited_every)))?;
+    }
     if let Some(keeper) = configuration.text("services.registrar").filter(|_| services.registrar) {
         deployment.keep_text_keys_at(client(keeper, &configuration)?);
     }

@@ -152,6 +152,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "false",
         "`registrar`: take submissions over NATS as well, at `trialbook.{trial}.submit.{site}`.",
     ),
+    with(
+        "nats.audit_minutes",
+        Form::Number,
+        "60",
+        "`notary`: after how many minutes each server's copy of the logs is read again and held against the others'; 0: never.",
+    ),
     of(
         "services.registrar",
         Form::Text,

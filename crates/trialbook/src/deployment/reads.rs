@@ -387,6 +387,9 @@ impl Registry for Deployment {
                     name: format!("{}: witness {}", running.trial, witness.name),
                 });
             }
+            if let Some(replicas) = self.replicas.get() {
+                checks.extend(replicas.checks(&running.trial));
+            }
         }
         Ok(Readiness { ready, checks })
     }
@@ -414,6 +417,13 @@ impl Registry for Deployment {
             if let (true, Ok(evidence)) = (self.services.notary, running.evidence()) {
                 set("trialbook_sealing_late", u64::from(evidence.late));
                 set("trialbook_quorum_late", u64::from(evidence.witnesses.late));
+            }
+            if let Some(replicas) = self.replicas.get() {
+                set("trialbook_replicas_audited_seconds", replicas.age(&running.trial).as_secs());
+                for (server, is_faulty) in replicas.faulty(&running.trial) {
+                    metrics::gauge!("trialbook_replica_faulty", "trial" => trial.clone(), "server" => server)
+                        .set(f64::from(u8::from(is_faulty)));
+                }
             }
             for (name, projector) in running.projectors() {
                 let status = projector.status();
