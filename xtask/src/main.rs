@@ -49,10 +49,10 @@ mod tidy;
 mod toml;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 const HELP: &str = "\
 The project's own commands.
@@ -68,8 +68,10 @@ cargo xtask oracle [--seed N] [--cohorts N] [--only N]
     reports of the CDISC pilot study against counts of its tables; --only asks for one cohort again.
 cargo xtask bench [NAME]...
     The benchmarks, in release; all without a name.
-cargo xtask soak [--kills N]
-    Kills a server under load N times (100) and checks what it kept.
+cargo xtask soak [--kills N] [--faults N]
+    Kills a server on files under load --kills times (100) and checks what it kept; then has each process on NATS and the
+    three servers below them killed, stopped and cut off under load, each --faults times (10), in any order and at any
+    moment. 0 leaves one out.
 cargo xtask vectors --check
     Holds the golden vectors against the code.
 ";
@@ -94,8 +96,7 @@ fn run(arguments: &[String]) -> Result<bool> {
         ["tidy"] => tidy::run(),
         ["oracle", options @ ..] => oracle::run(options),
         ["bench", names @ ..] => bench(names),
-        ["soak"] => soak("100"),
-        ["soak", "--kills", kills] => soak(kills),
+        ["soak", options @ ..] => soak(options),
         ["vectors", "--check"] => cargo::run(&["test", "-p", "vectors"], &[]),
         ["vectors"] => {
             bail!("vectors are added by hand and never edited; `vectors --check` holds them against the code")
@@ -112,11 +113,10 @@ fn run(arguments: &[String]) -> Result<bool> {
 fn bench(names: &[&str]) -> Result<bool> {
     let command = [&["run", "--release", "-p", "bench", "--"], names].concat();
     let names_any = names.first().is_some_and(|name| !name.starts_with("--"));
-    if names_any && !names.contains(&"nats") {
+    if names_any && !names.iter().any(|name| ["nats", "visible"].contains(name)) {
         return cargo::run(&command, &[]);
     }
-    let given = std::env::var_os("TRIALBOOK_NATS_SERVER").map(PathBuf::from);
-    match tools::nats_server(&cargo::enter_root()?.target, given)? {
+    match nats_server()? {
         tools::Prepared::Ready(program) => cargo::run(&command, &[("TRIALBOOK_NATS_SERVER", &program)]),
         tools::Prepared::Lacking(why) | tools::Prepared::Spared(why) => {
             println!("skipped: NATS server ({why})");
@@ -125,9 +125,51 @@ fn bench(names: &[&str]) -> Result<bool> {
     }
 }
 
-fn soak(kills: &str) -> Result<bool> {
-    if kills.parse::<u32>().is_err() {
-        bail!("--kills takes a number, not {kills}");
+/// The tests of faults are also the soak: they only happen more often.
+fn soak(options: &[&str]) -> Result<bool> {
+    let (mut kills, mut faults) = (100_u32, 10_u32);
+    for option in options.chunks(2) {
+        match option {
+            ["--kills", count] => kills = number("--kills", count)?,
+            ["--faults", count] => faults = number("--faults", count)?,
+            _ => bail!("no such option of soak: {}", option.join(" ")),
+        }
     }
-    cargo::run(&["run", "--release", "-p", "crash", "--", "--kills", kills], &[])
+    if kills > 0
+        && !cargo::run(&["run", "--release", "-p", "crash", "--", "--kills", &kills.to_string()], &[])?
+    {
+        return Ok(false);
+    }
+    if faults == 0 {
+        return Ok(true);
+    }
+    match nats_server()? {
+        tools::Prepared::Ready(program) => cargo::run(
+            &[
+                "test",
+                "-p",
+                "e2e",
+                "--test",
+                "all",
+                "distributed::killed",
+                "--",
+                "--nocapture",
+                "--test-threads=1",
+            ],
+            &[
+                ("TRIALBOOK_FAULT_ROUNDS", Path::new(&faults.to_string())),
+                ("TRIALBOOK_NATS_SERVER", &program),
+            ],
+        ),
+        tools::Prepared::Lacking(why) | tools::Prepared::Spared(why) => bail!("no NATS server: {why}"),
+    }
+}
+
+fn number(option: &str, count: &str) -> Result<u32> {
+    count.parse().with_context(|| format!("{option} takes a number, not {count}"))
+}
+
+fn nats_server() -> Result<tools::Prepared> {
+    let given = std::env::var_os("TRIALBOOK_NATS_SERVER").map(PathBuf::from);
+    tools::nats_server(&cargo::enter_root()?.target, given)
 }
