@@ -7,6 +7,7 @@
 
 mod client;
 mod server;
+pub(crate) mod visible;
 
 use std::path::PathBuf;
 use std::sync::Arc;

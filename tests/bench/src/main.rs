@@ -38,6 +38,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("memory", memory::run),
     ("proof", proof::run),
     ("nats", nats::run),
+    ("visible", http::visible::run),
 ];
 
 fn main() -> ExitCode {

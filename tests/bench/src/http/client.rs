@@ -21,7 +21,9 @@ pub(super) struct Answered {
     pub(super) body: Vec<u8>,
     /// How many events the request held.
     pub(super) lines: usize,
-    /// From the first byte sent to the last received.
+    /// When the first byte was sent; of requests that are paced, when it was due.
+    pub(super) begun: Instant,
+    /// From then to the last byte received.
     pub(super) latency: Duration,
 }
 
@@ -47,6 +49,18 @@ pub(super) async fn send(
     requests: &Arc<Vec<Request>>,
     connections: usize,
 ) -> Result<Vec<Answered>> {
+    send_paced(address, requests, connections, None).await
+}
+
+/// As [`send`]; each request is due so long after the one before it, whether or not that one was answered. One that no
+/// connection is free for in time is late, and its time is counted all the same.
+pub(super) async fn send_paced(
+    address: SocketAddr,
+    requests: &Arc<Vec<Request>>,
+    connections: usize,
+    every: Option<Duration>,
+) -> Result<Vec<Answered>> {
+    let start = Instant::now();
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..connections.min(requests.len()) {
@@ -54,8 +68,18 @@ pub(super) async fn send(
         tasks.spawn(async move {
             let mut connection = Connection::open(address).await?;
             let mut answered = Vec::new();
-            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                answered.push(connection.ask(request).await?);
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(request) = requests.get(number) else { break };
+                let begun = match every {
+                    None => Instant::now(),
+                    Some(every) => {
+                        let due = start + every * u32::try_from(number)?;
+                        tokio::time::sleep_until(due.into()).await;
+                        due
+                    }
+                };
+                answered.push(connection.ask(request, begun).await?);
             }
             Ok(answered)
         });
@@ -68,20 +92,20 @@ pub(super) async fn send(
     Ok(all)
 }
 
-struct Connection {
+/// A connection that is kept.
+pub(super) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Result<Self> {
+    pub(super) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(4_096) })
     }
 
-    async fn ask(&mut self, request: &Request) -> Result<Answered> {
-        let start = Instant::now();
+    pub(super) async fn ask(&mut self, request: &Request, begun: Instant) -> Result<Answered> {
         self.stream.write_all(&request.bytes).await?;
         self.buffer.clear();
         let head = loop {
@@ -96,7 +120,7 @@ impl Connection {
         }
         ensure!(self.buffer.len() == head + length, "more bytes came than were announced");
         let body = self.buffer[head..].to_vec();
-        Ok(Answered { status, body, lines: request.lines, latency: start.elapsed() })
+        Ok(Answered { status, body, lines: request.lines, begun, latency: begun.elapsed() })
     }
 
     async fn more(&mut self) -> Result<()> {

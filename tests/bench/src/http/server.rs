@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::client::{self, Request};
 use crate::measure::write;
 
-/// `trialbook serve` on a new data directory; ended when dropped.
+/// `trialbook serve`, or one of the processes, on a new data directory; ended when dropped.
 pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
@@ -53,12 +53,15 @@ impl Server {
         for (name, content) in keys {
             write(&data.join(name), content)?;
         }
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        Self::spawn(command)
+    }
+
+    /// Runs a command that says where it listens.
+    pub(super) fn spawn(mut command: Command) -> Result<Self> {
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let stdout = child.stdout.take().context("the child's output is piped")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
