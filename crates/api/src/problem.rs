@@ -103,6 +103,10 @@ fn status(code: RefusalCode) -> u16 {
         | R::GrantMalformed
         | R::GrantWithoutPossession
         | R::RevokedUnknown
+        | R::ReferenceUnknown
+        | R::ReferenceDiffers
+        | R::CutUnknown
+        | R::CutDiffers
         | R::OpeningMalformed => 422,
         R::KeyUnknown
         | R::SignatureInvalid
@@ -124,6 +128,9 @@ fn status(code: RefusalCode) -> u16 {
         | R::AlreadyVoid
         | R::GrantKeyRepeated
         | R::RevokedAlready
+        | R::TransferImpossible
+        | R::LinkImpossible
+        | R::CutNameRepeated
         | R::RevokesLastLogKey => 409,
     }
 }

@@ -128,6 +128,7 @@ pub fn entitlement(role: Role, kind: EventKind) -> Entitlement {
             | K::Contact
             | K::ProtocolDeviation
             | K::SubjectTransferred
+            | K::Unblinding
             | K::Signature => OwnSites,
             _ => No,
         },
@@ -151,12 +152,18 @@ pub fn entitlement(role: Role, kind: EventKind) -> Entitlement {
             _ => No,
         },
         Role::DataManager => match kind {
-            K::Query | K::Lock | K::Unlock | K::DataCut | K::SubjectsLinked => Trial,
-            K::Enrollment | K::Infusion | K::Visit | K::AdverseEvent | K::Disposition | K::Contact => Imports,
+            K::Query | K::Lock | K::Unlock | K::DataCut | K::SubjectsLinked | K::Allocation => Trial,
+            K::Screening
+            | K::Enrollment
+            | K::Infusion
+            | K::Visit
+            | K::AdverseEvent
+            | K::Disposition
+            | K::Contact => Imports,
             _ => No,
         },
         Role::SponsorSafety => match kind {
-            K::AeAssessment | K::SafetyReportSent => Trial,
+            K::AeAssessment | K::SafetyReportSent | K::Unblinding => Trial,
             _ => No,
         },
         Role::Committee => match kind {
@@ -225,7 +232,7 @@ mod tests {
             Role::PrincipalInvestigator,
             &[
                 (
-                    "screening consent enrollment infusion visit adverse_event disposition contact protocol_deviation subject_transferred signature",
+                    "screening consent enrollment infusion visit adverse_event disposition contact protocol_deviation subject_transferred unblinding signature",
                     Entitlement::OwnSites,
                 ),
                 ("key_granted key_revoked", Entitlement::OwnSites),
@@ -234,7 +241,7 @@ mod tests {
         (
             Role::Investigator,
             &[(
-                "screening consent enrollment infusion visit adverse_event disposition contact protocol_deviation subject_transferred signature",
+                "screening consent enrollment infusion visit adverse_event disposition contact protocol_deviation subject_transferred unblinding signature",
                 Entitlement::OwnSites,
             )],
         ),
@@ -250,11 +257,14 @@ mod tests {
         (
             Role::DataManager,
             &[
-                ("query lock unlock data_cut subjects_linked", Entitlement::Trial),
-                ("enrollment infusion visit adverse_event disposition contact", Entitlement::Imports),
+                ("query lock unlock data_cut subjects_linked allocation", Entitlement::Trial),
+                (
+                    "screening enrollment infusion visit adverse_event disposition contact",
+                    Entitlement::Imports,
+                ),
             ],
         ),
-        (Role::SponsorSafety, &[("ae_assessment safety_report_sent", Entitlement::Trial)]),
+        (Role::SponsorSafety, &[("ae_assessment safety_report_sent unblinding", Entitlement::Trial)]),
         (Role::Committee, &[("adjudication", Entitlement::Trial)]),
         (Role::Statistician, &[("data_cut report_published", Entitlement::Trial)]),
         (Role::Inspector, &[]),

@@ -3,24 +3,40 @@
 //! Every item that a trial's schema profile may demand can be `{"missing": reason}` ([`crate::Stated`]). Free text is never
 //! here in clear ([`crate::SealedText`]). The date of the fact is the event's `occurred_on` and is not repeated.
 
+mod adjudication;
 mod adverse_event;
+mod analysis;
+mod assessment;
+mod blinding;
 mod disposition;
 mod enrollment;
+mod identity;
 mod infusion;
+mod product;
+mod protocol;
+mod screening;
 mod trial_level;
 mod visit;
 
+pub use adjudication::Adjudication;
 pub use adverse_event::{
     Action, AdverseEvent, Agent, Causality, Coding, Ctcae, End, Outcome, Seriousness, SeverityOfEvent,
 };
+pub use analysis::{DataCut, ReportAccess, ReportPublished};
+pub use assessment::{AeAssessment, Expectedness, Reference, SafetyReportKind, SafetyReportSent};
+pub use blinding::{Allocation, Unblinding, UnblindingReason, allocation_message};
 pub use disposition::{
     Contact, ContactMeans, Death, Disposition, DispositionReason, DispositionScope, VitalStatus,
     WithdrawalScope,
 };
 pub use enrollment::{Age, AgeUnit, Consent, Criterion, CriterionResult, Enrollment, PriorTherapy, Sex};
+pub use identity::{SubjectTransferred, SubjectsLinked};
 pub use infusion::{
     CellSource, Cells, Dose, IdentityCheck, Infusion, Interruption, Preparation, ReleaseStatus,
 };
+pub use product::ProductLot;
+pub use protocol::{DeviationCategory, DeviationSeverity, ProtocolAmended, ProtocolDeviation};
+pub use screening::{ConsentOccasion, ConsentSignatory, ConsentSigned, Screening, ScreeningResult};
 pub use trial_level::{
     KeyGranted, KeyRevoked, LogKeyChanged, PlannedVisit, RevocationReason, SchemaProfile, Service,
     ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
@@ -60,6 +76,34 @@ pub enum Data {
     Disposition(Box<Disposition>),
     /// See [`Contact`].
     Contact(Contact),
+    /// See [`Screening`].
+    Screening(Box<Screening>),
+    /// See [`ConsentSigned`].
+    Consent(ConsentSigned),
+    /// See [`ProductLot`].
+    ProductLot(Box<ProductLot>),
+    /// See [`AeAssessment`].
+    AeAssessment(Box<AeAssessment>),
+    /// See [`SafetyReportSent`].
+    SafetyReportSent(Box<SafetyReportSent>),
+    /// See [`Adjudication`].
+    Adjudication(Box<Adjudication>),
+    /// See [`Allocation`].
+    Allocation(Allocation),
+    /// See [`Unblinding`].
+    Unblinding(Box<Unblinding>),
+    /// See [`ProtocolDeviation`].
+    ProtocolDeviation(Box<ProtocolDeviation>),
+    /// See [`ProtocolAmended`].
+    ProtocolAmended(Box<ProtocolAmended>),
+    /// See [`DataCut`].
+    DataCut(Box<DataCut>),
+    /// See [`ReportPublished`].
+    ReportPublished(Box<ReportPublished>),
+    /// See [`SubjectTransferred`].
+    SubjectTransferred(SubjectTransferred),
+    /// See [`SubjectsLinked`].
+    SubjectsLinked(SubjectsLinked),
     /// See [`ServiceKeyGranted`].
     ServiceKeyGranted(ServiceKeyGranted),
     /// See [`LogKeyChanged`].
@@ -118,27 +162,27 @@ impl Data {
             EventKind::Contact => read(raw).map(Self::Contact),
             EventKind::ServiceKeyGranted => read(raw).map(Self::ServiceKeyGranted),
             EventKind::LogKeyChanged => read(raw).map(Self::LogKeyChanged),
-            EventKind::Screening
-            | EventKind::Consent
-            | EventKind::ProductLot
-            | EventKind::AeAssessment
-            | EventKind::SafetyReportSent
-            | EventKind::Adjudication
-            | EventKind::Allocation
-            | EventKind::Unblinding
-            | EventKind::ProtocolDeviation
-            | EventKind::ProtocolAmended
-            | EventKind::DataCut
-            | EventKind::ReportPublished
-            | EventKind::Signature
+            EventKind::Screening => read(raw).map(|data| Self::Screening(Box::new(data))),
+            EventKind::Consent => read(raw).map(Self::Consent),
+            EventKind::ProductLot => read(raw).map(|data| Self::ProductLot(Box::new(data))),
+            EventKind::AeAssessment => read(raw).map(|data| Self::AeAssessment(Box::new(data))),
+            EventKind::SafetyReportSent => read(raw).map(|data| Self::SafetyReportSent(Box::new(data))),
+            EventKind::Adjudication => read(raw).map(|data| Self::Adjudication(Box::new(data))),
+            EventKind::Allocation => read(raw).map(Self::Allocation),
+            EventKind::Unblinding => read(raw).map(|data| Self::Unblinding(Box::new(data))),
+            EventKind::ProtocolDeviation => read(raw).map(|data| Self::ProtocolDeviation(Box::new(data))),
+            EventKind::ProtocolAmended => read(raw).map(|data| Self::ProtocolAmended(Box::new(data))),
+            EventKind::DataCut => read(raw).map(|data| Self::DataCut(Box::new(data))),
+            EventKind::ReportPublished => read(raw).map(|data| Self::ReportPublished(Box::new(data))),
+            EventKind::SubjectTransferred => read(raw).map(Self::SubjectTransferred),
+            EventKind::SubjectsLinked => read(raw).map(Self::SubjectsLinked),
+            EventKind::Signature
             | EventKind::Query
             | EventKind::Verification
             | EventKind::Lock
             | EventKind::Unlock
             | EventKind::AuditReview
             | EventKind::TextKeyDestroyed
-            | EventKind::SubjectTransferred
-            | EventKind::SubjectsLinked
             | EventKind::SiteClosed => return None,
         })
     }
@@ -152,7 +196,21 @@ impl Data {
             Self::AdverseEvent(data) => data.import.as_ref(),
             Self::Disposition(data) => data.import.as_ref(),
             Self::Contact(data) => data.import.as_ref(),
-            Self::TrialOpened(_)
+            Self::Screening(data) => data.import.as_ref(),
+            Self::Consent(_)
+            | Self::ProductLot(_)
+            | Self::AeAssessment(_)
+            | Self::SafetyReportSent(_)
+            | Self::Adjudication(_)
+            | Self::Allocation(_)
+            | Self::Unblinding(_)
+            | Self::ProtocolDeviation(_)
+            | Self::ProtocolAmended(_)
+            | Self::DataCut(_)
+            | Self::ReportPublished(_)
+            | Self::SubjectTransferred(_)
+            | Self::SubjectsLinked(_)
+            | Self::TrialOpened(_)
             | Self::SiteActivated(_)
             | Self::KeyGranted(_)
             | Self::KeyRevoked(_)

@@ -4,6 +4,7 @@
 //! accepted with findings ([`crate::finding`]): a true fact must never be lost because it is strange.
 
 mod assess;
+mod later;
 
 use chain::note::VerifierKey;
 use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
@@ -16,7 +17,7 @@ use crate::event::{Amends, Effect, Event};
 use crate::finding::Finding;
 use crate::id::{SiteId, SubjectId};
 use crate::kind::{EventKind, Scope};
-use crate::trial::Trial;
+use crate::trial::{Subject, Trial};
 
 macro_rules! refusals {
     ($( $variant:ident = $code:literal, $doc:literal; )*) => {
@@ -64,7 +65,7 @@ refusals! {
     ImportUnmarked = "import-unmarked", "A data manager signs subject events only where they are marked as imported.";
     SiteUnknown = "site-unknown", "The site is not active.";
     SiteAlreadyActive = "site-already-active", "The site is active already.";
-    SubjectUnknown = "subject-unknown", "The subject has no enrollment and no screen failure on record.";
+    SubjectUnknown = "subject-unknown", "The subject has no enrollment, screening or consent on record.";
     SubjectOfAnotherSite = "subject-of-another-site", "The subject belongs to another site.";
     AmendedUnknown = "amended-unknown", "The record named by amends or follows does not exist.";
     AmendedDiffers = "amended-differs", "The record named by amends or follows has another hash, kind, site or subject.";
@@ -79,6 +80,13 @@ refusals! {
     RevokedAlready = "revoked-already", "The key is revoked already.";
     RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
     RevokesLastLogKey = "revokes-last-log-key", "The log would be left without a key that signs it.";
+    ReferenceUnknown = "reference-unknown", "The record that the event is about does not exist.";
+    ReferenceDiffers = "reference-differs", "The record that the event is about has another hash, kind or subject.";
+    TransferImpossible = "transfer-impossible", "The subject belongs to that site already.";
+    LinkImpossible = "link-impossible", "A subject is linked to itself, or one of the two is linked already.";
+    CutNameRepeated = "cut-name-repeated", "A data cut of this name is recorded.";
+    CutUnknown = "cut-unknown", "There is no data cut of this name, or it is not the latest.";
+    CutDiffers = "cut-differs", "The data cut's last record is not the one at its position.";
     OpeningMalformed = "opening-malformed", "The opening's sponsor keys, log key or rule set are not of their form.";
 }
 
@@ -218,7 +226,13 @@ pub fn authorize(
         Data::KeyRevoked(data) => check_revoking(trial, grant, event, data, recorded_at),
         Data::ServiceKeyGranted(data) => check_service_key(trial, data),
         Data::LogKeyChanged(data) => check_log_key(trial, data),
-        _ => check_subject(trial, event, references),
+        Data::SubjectsLinked(data) => later::check_link(trial, data),
+        Data::DataCut(data) => later::check_cut(trial, data, references),
+        Data::ReportPublished(data) => later::check_published(trial, data),
+        _ => {
+            check_subject(trial, event, references)?;
+            later::check_about(trial, event, references)
+        }
     }
 }
 
@@ -271,6 +285,8 @@ fn check_subject(trial: &Trial, event: &Event, references: &dyn References) -> R
     }
     let Some(subject) = &event.subject else { return Ok(()) };
     match trial.subject(subject) {
+        // What a site stated is amended there, also when the subject has moved on.
+        Some(known) if known.is_transferred() && event.amends.is_some() => {}
         Some(known) if Some(&known.site) != event.site.as_ref() => {
             return refuse(RefusalCode::SubjectOfAnotherSite, "/subject");
         }
@@ -281,15 +297,17 @@ fn check_subject(trial: &Trial, event: &Event, references: &dyn References) -> R
         check_amendment(trial, event, amends, references)?;
     }
     if let Some(follows) = &event.follows {
-        referenced(event, follows.seq, follows.hash, "/follows", references)?;
+        // Where a subject has moved, one site carries on from what the other stated.
+        let is_transferred = trial.subject(subject).is_some_and(Subject::is_transferred);
+        referenced(event, follows.seq, follows.hash, "/follows", !is_transferred, references)?;
     }
     Ok(())
 }
 
-/// Whether an event can be the first about its subject: an enrollment or a screen failure.
+/// Whether an event can be the first about its subject: an enrollment, what comes before it, or a screen failure.
 fn introduces_subject(event: &Event) -> bool {
     match &event.data {
-        Data::Enrollment(_) => true,
+        Data::Enrollment(_) | Data::Screening(_) | Data::Consent(_) => true,
         Data::Disposition(data) => data.reason == DispositionReason::ScreenFailure,
         _ => false,
     }
@@ -301,7 +319,7 @@ fn check_amendment(
     amends: &Amends,
     references: &dyn References,
 ) -> Result<(), Refusal> {
-    let amended = referenced(event, amends.seq, amends.hash, "/amends", references)?;
+    let amended = referenced(event, amends.seq, amends.hash, "/amends", true, references)?;
     if !amended.is_imported && entitlement(event.actor.role, event.kind) == Entitlement::Imports {
         return refuse(RefusalCode::ImportUnmarked, "/amends");
     }
@@ -323,6 +341,7 @@ fn referenced(
     seq: Position,
     hash: RecordHash,
     pointer: &str,
+    same_site: bool,
     references: &dyn References,
 ) -> Result<Referenced, Refusal> {
     let Some(found) = references.record(seq) else {
@@ -331,7 +350,8 @@ fn referenced(
     if found.hash != hash {
         return refuse(RefusalCode::AmendedDiffers, &format!("{pointer}/hash"));
     }
-    if found.kind != event.kind || found.site != event.site || found.subject != event.subject {
+    let is_elsewhere = same_site && found.site != event.site;
+    if found.kind != event.kind || is_elsewhere || found.subject != event.subject {
         return refuse(RefusalCode::AmendedDiffers, pointer);
     }
     Ok(found)

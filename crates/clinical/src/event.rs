@@ -288,6 +288,12 @@ impl Event {
                 }
                 _ => Ok(()),
             },
+            Data::Adjudication(data) if data.response.is_none() && data.relapse.is_none() => {
+                Err(malformed("/data", "expected a response or a relapse"))
+            }
+            Data::DataCut(data) if data.cutoff_date.day().is_none() => {
+                Err(malformed("/data/cutoff_date", "expected a full day"))
+            }
             _ => Ok(()),
         }
     }
@@ -311,6 +317,18 @@ impl Event {
                 let because = data.missed_because_text.as_ref();
                 texts.extend(because.map(|text| ("/data/missed_because_text", text)));
             }
+            Data::AeAssessment(data) => {
+                texts.extend(data.comment.as_ref().map(|text| ("/data/comment", text)));
+            }
+            Data::Adjudication(data) => {
+                texts.extend(data.comment.as_ref().map(|text| ("/data/comment", text)));
+            }
+            Data::Unblinding(data) => {
+                texts.extend(data.comment.as_ref().map(|text| ("/data/comment", text)));
+            }
+            Data::ProtocolDeviation(data) => {
+                texts.extend(data.description.as_ref().map(|text| ("/data/description", text)));
+            }
             _ => {}
         }
         texts
@@ -323,13 +341,17 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
         EventKind::AdverseEvent => &["/amends/comment", "/data/narrative", "/data/term"],
         EventKind::Disposition => &["/amends/comment", "/data/death/cause"],
         EventKind::Visit => &["/amends/comment", "/data/missed_because_text"],
-        EventKind::Enrollment | EventKind::Infusion | EventKind::Contact => &["/amends/comment"],
+        EventKind::AeAssessment | EventKind::Adjudication | EventKind::Unblinding => {
+            &["/amends/comment", "/data/comment"]
+        }
+        EventKind::ProtocolDeviation => &["/amends/comment", "/data/description"],
+        kind if kind.scope() == Scope::Subject && kind.is_open() => &["/amends/comment"],
         _ => &[],
     }
 }
 
 /// Members whose value is a list. No object of the format has a member of such a name with another meaning.
-const LISTS: [&str; 27] = [
+const LISTS: [&str; 29] = [
     "agents",
     "any_of",
     "bands",
@@ -337,8 +359,10 @@ const LISTS: [&str; 27] = [
     "conditions",
     "conditions_severe",
     "criteria",
+    "donors",
     "drugs_mild",
     "drugs_severe",
+    "informed",
     "interruptions",
     "items_absent",
     "items_mild",
@@ -373,9 +397,9 @@ fn check_arrays(bytes: &[u8], kind: EventKind) -> Result<(), DecodeError> {
                     let start = before.iter().rposition(|byte| *byte == b'"')?;
                     std::str::from_utf8(&before[start + 1..]).ok()
                 });
-                // The opening's profile lists pointers by kind.
-                let by_kind =
-                    |name: &str| kind == EventKind::TrialOpened && EventKind::from_name(name).is_some();
+                // A profile lists pointers by kind.
+                let has_profile = matches!(kind, EventKind::TrialOpened | EventKind::ProtocolAmended);
+                let by_kind = |name: &str| has_profile && EventKind::from_name(name).is_some();
                 if !member.is_some_and(|name| LISTS.contains(&name) || by_kind(name)) {
                     let reason = format!(
                         "a list stands where none is due, at member {}",
@@ -491,8 +515,8 @@ mod tests {
     #[test]
     fn reserved_kinds_and_unknown_schemas_are_refused_by_name() {
         let mut event = visit();
-        event["kind"] = json!("adjudication");
-        assert_eq!(read(&event), Err(DecodeError::Reserved(EventKind::Adjudication)));
+        event["kind"] = json!("query");
+        assert_eq!(read(&event), Err(DecodeError::Reserved(EventKind::Query)));
         let mut event = visit();
         event["schema"] = json!(2);
         assert_eq!(read(&event), Err(DecodeError::Schema { kind: EventKind::Visit, schema: 2 }));

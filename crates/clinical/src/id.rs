@@ -94,6 +94,12 @@ text_id! {
 }
 
 text_id! {
+    /// A data cut's name: `[a-z0-9][a-z0-9-]{0,62}`.
+    CutName, "a data cut's name: [a-z0-9][a-z0-9-]{0,62}",
+    |text| matches(text, 63, lower_or_digit, |byte| lower_or_digit(byte) || byte == b'-')
+}
+
+text_id! {
     /// A person, as the log names them: `[a-z0-9][a-z0-9.-]{0,63}`.
     ActorId, "an actor identifier: [a-z0-9][a-z0-9.-]{0,63}",
     |text| matches(text, 64, lower_or_digit, |byte| lower_or_digit(byte) || byte == b'.' || byte == b'-')

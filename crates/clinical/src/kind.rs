@@ -64,29 +64,29 @@ kinds! {
     Disposition = "disposition", Subject;
     /// A contact outside a visit that says whether the subject is alive.
     Contact = "contact", Subject;
-    /// Reserved.
+    /// A subject is examined for whether to enter, and enters or does not.
     Screening = "screening", Subject;
-    /// Reserved.
+    /// A consent is signed, once more or for a newer document.
     Consent = "consent", Subject;
-    /// Reserved.
+    /// What a lot of the product is made of.
     ProductLot = "product_lot", Trial;
-    /// Reserved.
+    /// The sponsor's judgement of an adverse event.
     AeAssessment = "ae_assessment", Subject;
-    /// Reserved.
+    /// An authority was told of an adverse event.
     SafetyReportSent = "safety_report_sent", Subject;
-    /// Reserved.
+    /// A committee decides about an endpoint.
     Adjudication = "adjudication", Subject;
-    /// Reserved.
+    /// A subject is assigned to an arm, which is not said.
     Allocation = "allocation", Subject;
-    /// Reserved.
+    /// Somebody came to know a subject's arm.
     Unblinding = "unblinding", Subject;
-    /// Reserved.
+    /// The protocol was not followed.
     ProtocolDeviation = "protocol_deviation", Subject;
-    /// Reserved.
+    /// The protocol, its schedule or its definitions changed.
     ProtocolAmended = "protocol_amended", Trial;
-    /// Reserved.
+    /// Up to which record and which day an analysis looks.
     DataCut = "data_cut", Trial;
-    /// Reserved.
+    /// A report was made of a cut; its hash.
     ReportPublished = "report_published", Trial;
     /// Reserved.
     Signature = "signature", Trial;
@@ -102,9 +102,9 @@ kinds! {
     AuditReview = "audit_review", Trial;
     /// Reserved.
     TextKeyDestroyed = "text_key_destroyed", Subject;
-    /// Reserved.
+    /// A subject moves to another site.
     SubjectTransferred = "subject_transferred", Subject;
-    /// Reserved.
+    /// Two pseudonyms are one person.
     SubjectsLinked = "subjects_linked", Trial;
     /// Reserved.
     SiteClosed = "site_closed", Trial;
@@ -129,6 +129,20 @@ impl EventKind {
                 | Self::AdverseEvent
                 | Self::Disposition
                 | Self::Contact
+                | Self::Screening
+                | Self::Consent
+                | Self::ProductLot
+                | Self::AeAssessment
+                | Self::SafetyReportSent
+                | Self::Adjudication
+                | Self::Allocation
+                | Self::Unblinding
+                | Self::ProtocolDeviation
+                | Self::ProtocolAmended
+                | Self::DataCut
+                | Self::ReportPublished
+                | Self::SubjectTransferred
+                | Self::SubjectsLinked
                 | Self::ServiceKeyGranted
                 | Self::LogKeyChanged
         )

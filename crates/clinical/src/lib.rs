@@ -33,7 +33,7 @@ pub use decide::{Referenced, References, Refusal, RefusalCode, decide};
 pub use decimal::Decimal;
 pub use event::{Actor, Amends, DecodeError, Effect, Event, Follows};
 pub use finding::{Finding, FindingCode, Severity};
-pub use id::{ActorId, EventId, SiteId, SubjectId, TrialId, Zone};
+pub use id::{ActorId, CutName, EventId, SiteId, SubjectId, TrialId, Zone};
 pub use kind::EventKind;
 pub use log_keys::{LogKey, LogKeys};
 pub use receipt::Receipt;

@@ -30,6 +30,7 @@ const DATE: &[u8] = b"\0d";
 const LINEAGE: &[u8] = b"\0l";
 const SITE: &[u8] = b"\0s";
 const OWN: &[u8] = b"\0o";
+const LINKED: &[u8] = b"\0a";
 
 /// One change to a row.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Key<'a> {
     Site(&'a str),
     /// What one fold keeps beside: the rest of the key is its own matter.
     Own(&'a [u8]),
+    /// A pseudonym that was given up; its row is the one that stays.
+    Linked(&'a str),
     /// A fact about a subject.
     Fact {
         /// The subject.
@@ -85,7 +88,8 @@ impl<'a> Key<'a> {
                     .strip_prefix(LINEAGE)
                     .and_then(|seq| Some(Self::Lineage(u64::from_be_bytes(seq.try_into().ok()?))))
                     .or_else(|| key.strip_prefix(OWN).map(Self::Own))
-                    .or_else(|| std::str::from_utf8(key.strip_prefix(SITE)?).ok().map(Self::Site)),
+                    .or_else(|| std::str::from_utf8(key.strip_prefix(SITE)?).ok().map(Self::Site))
+                    .or_else(|| std::str::from_utf8(key.strip_prefix(LINKED)?).ok().map(Self::Linked)),
             };
         }
         let (subject, root) = key.split_last_chunk::<8>()?;
@@ -102,12 +106,13 @@ impl<'a> Key<'a> {
             Self::Signers(key) => key.to_vec(),
             Self::Site(site) => [SITE, site.as_bytes()].concat(),
             Self::Own(rest) => [OWN, rest].concat(),
+            Self::Linked(subject) => [LINKED, subject.as_bytes()].concat(),
             Self::Fact { subject, root } => [subject.as_bytes(), b"\0", &root.to_be_bytes()].concat(),
         }
     }
 }
 
-/// What the opening of the trial said.
+/// What the opening of the trial said, and amendments of the protocol since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header<'a> {
     /// The trial.
@@ -165,13 +170,14 @@ pub enum RestoreError {
 }
 
 /// What every fold of a report keeps beside its rows: the lineage of amended things, who signed what, and the trial's
-/// zone. It gets them back from the rows by [`TrialFold::restore`].
+/// header. It gets them back from the rows by [`TrialFold::restore`].
 #[derive(Debug, Clone, Default)]
 pub struct TrialFold {
     lineage: Lineage,
     signers: Signers,
     /// Where the key of the event folded last was granted.
     signer: Position,
+    header: Option<Header<'static>>,
     zone: Option<TimeZone>,
     /// The date in the rows: that of the last record in the trial's zone.
     date: Option<Date>,
@@ -202,8 +208,9 @@ impl TrialFold {
     pub fn restore<'k>(&mut self, key: &'k [u8], row: &[u8]) -> Result<Option<&'k [u8]>, RestoreError> {
         match Key::read(key).ok_or(RestoreError::Key)? {
             Key::Header => {
-                let header: Header<'_> = serde_json::from_slice(row).map_err(|_| RestoreError::Value)?;
+                let header = read::owned_header(row).map_err(|_| RestoreError::Value)?;
                 self.zone = Some(zone_or_utc(&header.zone).0);
+                self.header = Some(header);
             }
             Key::Date => self.date = Some(read_date(row).ok_or(RestoreError::Value)?),
             Key::Lineage(seq) => {
@@ -212,7 +219,7 @@ impl TrialFold {
             }
             Key::Signers(key) => self.signers.restore(key, row).ok_or(RestoreError::Value)?,
             Key::Own(rest) => return Ok(Some(rest)),
-            Key::Site(_) => {}
+            Key::Site(_) | Key::Linked(_) => {}
             Key::Fact { .. } => return Err(RestoreError::Key),
         }
         Ok(None)
@@ -228,15 +235,30 @@ impl TrialFold {
                 self.zone = Some(zone_or_utc(data.zone.as_str()).0);
                 self.day = None;
                 let header = Header {
-                    trial: Cow::Borrowed(event.trial.as_str()),
-                    title: Cow::Borrowed(&data.title),
+                    trial: event.trial.as_str().to_owned().into(),
+                    title: data.title.clone().into(),
                     synthetic: data.synthetic,
-                    zone: Cow::Borrowed(data.zone.as_str()),
-                    definitions: Cow::Borrowed(&data.definitions),
-                    schedule: Cow::Borrowed(&data.schedule),
+                    zone: data.zone.as_str().to_owned().into(),
+                    definitions: Cow::Owned(data.definitions.clone()),
+                    schedule: data.schedule.clone().into(),
                 };
-                out.push(RowChange { key: Key::Header.write(), value: Some(write(&header)) });
+                self.set_header(header, out);
             }
+            Data::ProtocolAmended(data) => {
+                if let Some(mut header) = self.header.take() {
+                    if let Some(definitions) = &data.definitions {
+                        header.definitions = Cow::Owned(definitions.clone());
+                    }
+                    if let Some(schedule) = &data.schedule {
+                        header.schedule = schedule.clone().into();
+                    }
+                    self.set_header(header, out);
+                }
+            }
+            Data::SubjectsLinked(data) => out.push(RowChange {
+                key: Key::Linked(data.duplicate.as_str()).write(),
+                value: Some(data.kept.as_str().as_bytes().to_vec()),
+            }),
             Data::SiteActivated(data) => {
                 if let Some(site) = &event.site {
                     out.push(RowChange {
@@ -256,9 +278,26 @@ impl TrialFold {
             | Data::AdverseEvent(_)
             | Data::Disposition(_)
             | Data::Contact(_)
+            | Data::Screening(_)
+            | Data::Consent(_)
+            | Data::ProductLot(_)
+            | Data::AeAssessment(_)
+            | Data::SafetyReportSent(_)
+            | Data::Adjudication(_)
+            | Data::Allocation(_)
+            | Data::Unblinding(_)
+            | Data::ProtocolDeviation(_)
+            | Data::DataCut(_)
+            | Data::ReportPublished(_)
+            | Data::SubjectTransferred(_)
             | Data::Void => {}
         }
         self.note_date(recorded_at, out);
+    }
+
+    fn set_header(&mut self, header: Header<'static>, out: &mut Vec<RowChange>) {
+        out.push(RowChange { key: Key::Header.write(), value: Some(write(&header)) });
+        self.header = Some(header);
     }
 
     /// The first record of the thing that the record at `seq` is about.
@@ -322,6 +361,7 @@ mod tests {
             Key::Site("CN-NJ"),
             Key::Own(b""),
             Key::Own(b"\0h"),
+            Key::Linked("S1"),
             Key::Fact { subject: "S1", root: 0 },
             Key::Fact { subject: "01-701-1015", root: u64::MAX },
         ] {

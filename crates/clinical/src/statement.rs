@@ -233,12 +233,32 @@ mod tests {
             for pointer in text_pointers(*kind) {
                 let mut value =
                     serde_json::json!({"kind": kind, "site": "A", "subject": "S1", "occurred_on": "2008"});
+                let record = serde_json::json!({"hash": RecordHash([3; 32]), "seq": 3});
                 let needed = match kind {
                     EventKind::Visit => serde_json::json!({"status": "missed"}),
                     EventKind::Disposition => {
                         serde_json::json!({"death": {}, "reason": "death", "scope": "study"})
                     }
                     EventKind::Contact => serde_json::json!({"means": "phone", "vital_status": "alive"}),
+                    EventKind::Screening => serde_json::json!({"result": "passed"}),
+                    EventKind::Consent => {
+                        serde_json::json!({"document_version": "1", "language": "zh", "occasion": "initial"})
+                    }
+                    EventKind::AeAssessment => {
+                        serde_json::json!({"adverse_event": record, "expectedness": "expected"})
+                    }
+                    EventKind::SafetyReportSent => serde_json::json!({"adverse_event": record,
+                        "jurisdiction": "EU", "recipient": "EMA", "report": "initial",
+                        "sent_at": "2008-03-12T01:10:00.000000Z"}),
+                    EventKind::Adjudication => {
+                        serde_json::json!({"relapse": {"definition": "relapse-1", "relapsed": true}})
+                    }
+                    EventKind::Allocation => serde_json::json!({"commitment": RecordHash([3; 32])}),
+                    EventKind::Unblinding => serde_json::json!({"informed": [], "reason": "emergency"}),
+                    EventKind::ProtocolDeviation => {
+                        serde_json::json!({"category": "visit", "severity": "minor"})
+                    }
+                    EventKind::SubjectTransferred => serde_json::json!({"to": "B"}),
                     _ => serde_json::json!({}),
                 };
                 value["data"] = needed;

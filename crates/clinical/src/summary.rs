@@ -31,6 +31,8 @@ pub struct SubjectSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectStatus {
+    /// Screened or asked for consent; nothing says yet whether it enters.
+    InScreening,
     /// Did not pass screening.
     ScreenFailure,
     /// Enrolled.
@@ -47,6 +49,7 @@ impl SubjectStatus {
     /// The status in words.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::InScreening => "in screening",
             Self::ScreenFailure => "screen failure",
             Self::Enrolled => "enrolled",
             Self::Treated => "treated",

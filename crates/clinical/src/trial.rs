@@ -13,12 +13,12 @@ use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
 
 use crate::authority::{Grant, Role};
 use crate::data::{Data, Definitions, PlannedVisit, SchemaProfile};
-use crate::date::latest_day_number;
+use crate::date::{Date, latest_day_number};
 use crate::event::{Amends, Event};
-use crate::id::{SiteId, SubjectId, TrialId, Zone};
+use crate::id::{CutName, SiteId, SubjectId, TrialId, Zone};
 use crate::log_keys::LogKeys;
 
-pub use subject::{EnrollmentFacts, FACTS_HELD_MAX, HeldFact, InfusionFacts, Subject};
+pub use subject::{EnrollmentFacts, FACTS_HELD_MAX, HeldFact, InfusionFacts, Subject, Transfer};
 pub(crate) use subject::{first_of, is_withdrawal_from_contact, presumes_life};
 
 /// A trial, as its records so far make it.
@@ -59,6 +59,27 @@ pub struct Trial {
     pub last_signed: BTreeMap<KeyId, (Position, i64)>,
     /// Which record supersedes which, and the first record of each amended thing.
     pub lineage: Lineage,
+    /// Its data cuts, in the order of recording.
+    pub cuts: Vec<Cut>,
+    /// Pseudonyms given up, each with the one that stays.
+    pub links: BTreeMap<SubjectId, SubjectId>,
+}
+
+/// A data cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Its name.
+    pub name: CutName,
+    /// How many records it covers.
+    pub records: u64,
+    /// Hash of the last of them.
+    pub head: RecordHash,
+    /// Root of the Merkle tree over them, as stated.
+    pub root: RecordHash,
+    /// Occurrences after this day are not counted.
+    pub cutoff_date: Date,
+    /// The record that made it.
+    pub made_at: Position,
 }
 
 /// A key of the registry's own: it signs receipts.
@@ -164,6 +185,8 @@ impl Trial {
             // The opening is recorded as soon as it is signed.
             last_signed: [(event.key, (Position(0), latest_day_number(event.signed_at)))].into(),
             lineage: Lineage::default(),
+            cuts: Vec::new(),
+            links: BTreeMap::new(),
         })
     }
 
@@ -223,15 +246,49 @@ impl Trial {
                     self.service_keys.insert(id, granted);
                 }
             }
+            Data::ProtocolAmended(data) => {
+                if let Some(definitions) = &data.definitions {
+                    self.definitions = definitions.clone();
+                }
+                if let Some(schedule) = &data.schedule {
+                    self.replace_schedule(schedule);
+                }
+                if let Some(profile) = &data.profile {
+                    self.profile = profile.clone();
+                }
+            }
+            Data::DataCut(data) => self.cuts.extend(data.cutoff_date.day().map(|cutoff_date| Cut {
+                name: data.name.clone(),
+                records: data.records,
+                head: data.head,
+                root: data.root,
+                cutoff_date,
+                made_at: seq,
+            })),
+            Data::SubjectsLinked(data) => {
+                self.links.insert(data.duplicate.clone(), data.kept.clone());
+            }
             Data::Enrollment(_)
             | Data::Infusion(_)
             | Data::Visit(_)
             | Data::AdverseEvent(_)
             | Data::Disposition(_)
             | Data::Contact(_)
+            | Data::Screening(_)
+            | Data::Consent(_)
+            | Data::AeAssessment(_)
+            | Data::SafetyReportSent(_)
+            | Data::Adjudication(_)
+            | Data::Allocation(_)
+            | Data::Unblinding(_)
+            | Data::ProtocolDeviation(_)
+            | Data::SubjectTransferred(_)
             | Data::Void => self.apply_to_subject(event, seq),
-            // The log's keys have been taken in.
-            Data::TrialOpened(_) | Data::LogKeyChanged(_) => {}
+            // The log's keys have been taken in; of lots and published reports admission needs nothing.
+            Data::TrialOpened(_)
+            | Data::LogKeyChanged(_)
+            | Data::ProductLot(_)
+            | Data::ReportPublished(_) => {}
         }
     }
 
@@ -245,6 +302,21 @@ impl Trial {
             subject.retract(root);
         }
         subject.state(root, event, &self.schedule);
+    }
+
+    /// Visits keep their names: what subjects hold of the old schedule's places becomes the new one's.
+    fn replace_schedule(&mut self, schedule: &[PlannedVisit]) {
+        let place = |old: &PlannedVisit| {
+            let place = schedule.iter().position(|new| new.name == old.name)?;
+            u16::try_from(place).ok()
+        };
+        let places: Vec<Option<u16>> = self.schedule.iter().map(place).collect();
+        for subject in self.subjects.values_mut() {
+            for fact in &mut Arc::make_mut(subject).held {
+                fact.planned = fact.planned.and_then(|old| *places.get(usize::from(old))?);
+            }
+        }
+        schedule.clone_into(&mut self.schedule);
     }
 
     /// The planned visit of that name.

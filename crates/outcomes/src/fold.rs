@@ -38,14 +38,25 @@ impl Folder {
     /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: few.
     pub fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
         self.trial.fold(event, seq, recorded_at, out);
-        // Adverse events are the safety report's.
-        if event.kind != EventKind::AdverseEvent
+        if is_of_outcomes(event.kind)
             && let Some(what) = what(event)
         {
             let place = self.trial.place(event, seq, out);
             out.extend(place.row(event, what));
         }
     }
+}
+
+/// Whether outcomes follow from events of that kind. Adverse events are the safety report's.
+fn is_of_outcomes(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Enrollment
+            | EventKind::Infusion
+            | EventKind::Visit
+            | EventKind::Disposition
+            | EventKind::Contact
+    )
 }
 
 /// What the event says for outcomes; `None` for what has no date, which no kind folded here lacks.
@@ -60,7 +71,21 @@ fn what(event: &Event) -> Option<What<'_>> {
         Data::Visit(data) => What::Visited(visited(on, data)),
         Data::Disposition(data) => disposed(on, data),
         Data::Contact(data) => What::Contacted { on, vital: data.vital_status },
-        Data::TrialOpened(_)
+        Data::Screening(_)
+        | Data::Consent(_)
+        | Data::ProductLot(_)
+        | Data::AeAssessment(_)
+        | Data::SafetyReportSent(_)
+        | Data::Adjudication(_)
+        | Data::Allocation(_)
+        | Data::Unblinding(_)
+        | Data::ProtocolDeviation(_)
+        | Data::ProtocolAmended(_)
+        | Data::DataCut(_)
+        | Data::ReportPublished(_)
+        | Data::SubjectTransferred(_)
+        | Data::SubjectsLinked(_)
+        | Data::TrialOpened(_)
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)

@@ -8,6 +8,7 @@ use clinical::data::{
     AdverseEvent, Agent, Causality, Disposition, DispositionReason, Infusion, VisitStatus, VitalStatus,
     WithdrawalScope,
 };
+use clinical::kind::EventKind;
 use clinical::rows::{Key, RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
 use clinical::{Data, Event, MissingReason, PartialDate, Stated};
@@ -78,8 +79,23 @@ impl Folder {
                 let follows = event.follows.as_ref().map(|follows| self.trial.root(follows.seq).0);
                 What::Event(Box::new(adverse(on, data, follows)))
             }
-            Data::Void => What::Void { kind: event.kind },
-            Data::TrialOpened(_)
+            Data::Void if is_of_safety(event.kind) => What::Void { kind: event.kind },
+            Data::Void => return None,
+            Data::Screening(_)
+            | Data::Consent(_)
+            | Data::ProductLot(_)
+            | Data::AeAssessment(_)
+            | Data::SafetyReportSent(_)
+            | Data::Adjudication(_)
+            | Data::Allocation(_)
+            | Data::Unblinding(_)
+            | Data::ProtocolDeviation(_)
+            | Data::ProtocolAmended(_)
+            | Data::DataCut(_)
+            | Data::ReportPublished(_)
+            | Data::SubjectTransferred(_)
+            | Data::SubjectsLinked(_)
+            | Data::TrialOpened(_)
             | Data::SiteActivated(_)
             | Data::KeyGranted(_)
             | Data::KeyRevoked(_)
@@ -89,6 +105,19 @@ impl Folder {
             }
         })
     }
+}
+
+/// Whether the report follows from events of that kind.
+fn is_of_safety(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Enrollment
+            | EventKind::Infusion
+            | EventKind::Visit
+            | EventKind::AdverseEvent
+            | EventKind::Disposition
+            | EventKind::Contact
+    )
 }
 
 fn infused(on: PartialDate, data: &Infusion) -> What<'static> {

@@ -190,6 +190,13 @@ impl Code {
             | R::RevokedUnknown
             | R::RevokedAlready
             | R::RevokesLastLogKey
+            | R::ReferenceUnknown
+            | R::ReferenceDiffers
+            | R::TransferImpossible
+            | R::LinkImpossible
+            | R::CutNameRepeated
+            | R::CutUnknown
+            | R::CutDiffers
             | R::OpeningMalformed => Evidence::AdmissionContradicted,
         })
     }

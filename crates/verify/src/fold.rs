@@ -12,7 +12,9 @@ use chain::note::VerifierKey;
 use chain::{Instant, Position, PublicKey, RecordError, RecordHash, TreeSize, receipt};
 use clinical::decide::{assess, authorize, signing_key};
 use clinical::kind::Scope;
-use clinical::{DecodeError, Event, EventKind, LogKeys, Referenced, References, Refusal, RefusalCode, Trial};
+use clinical::{
+    Data, DecodeError, Event, EventKind, LogKeys, Referenced, References, Refusal, RefusalCode, Trial,
+};
 
 use crate::code::{Absence, Code, Evidence};
 use crate::findings::Findings;
@@ -483,7 +485,18 @@ impl<'a> Fold<'a> {
     ) -> Result<(Option<Refusal>, bool), SourceError> {
         let earlier = Earlier { source, ids: &self.ids, below: at.seq, problem: RefCell::new(None) };
         let refusal = authorize(self.trial.as_ref(), event, form.recorded_at, &earlier).err();
-        let pointer = if event.amends.is_some() { "/event/amends" } else { "/event/follows" };
+        let pointer = match &event.data {
+            Data::DataCut(_) => "/event/data/records",
+            Data::AeAssessment(_) | Data::SafetyReportSent(_) => "/event/data/adverse_event",
+            _ if event.amends.is_some() => "/event/amends",
+            _ => "/event/follows",
+        };
+        let rests_on_it = |code| {
+            matches!(
+                code,
+                RefusalCode::AmendedUnknown | RefusalCode::ReferenceUnknown | RefusalCode::CutDiffers
+            )
+        };
         match earlier.problem.into_inner() {
             None => Ok((refusal, true)),
             Some(Problem::Source(error)) => Err(error),
@@ -491,7 +504,7 @@ impl<'a> Fold<'a> {
                 self.found(Absence::RecordUnavailable, at, pointer, || {
                     format!("the record at position {seq} could not be read a second time")
                 });
-                Ok((refusal.filter(|refusal| refusal.code != RefusalCode::AmendedUnknown), false))
+                Ok((refusal.filter(|refusal| !rests_on_it(refusal.code)), false))
             }
             Some(Problem::Contradicts(seq)) => {
                 self.found(Evidence::JournalDamaged, at, pointer, || {
@@ -651,6 +664,10 @@ fn rests_on_others(code: RefusalCode) -> bool {
             | R::AmendedUnknown
             | R::StaleAmendment
             | R::AlreadyVoid
+            | R::ReferenceUnknown
+            | R::LinkImpossible
+            | R::CutUnknown
+            | R::CutDiffers
     )
 }
 

@@ -10,8 +10,15 @@ use crate::markdown::{code_spans, format_page, name, section, table};
 
 /// Members whose value is a map, and members whose value is read elsewhere.
 const MAPS: [&str; 4] = ["causality", "death.relatedness", "profile.mandatory", "sledai"];
-const ELSEWHERE: [&str; 5] =
-    ["death.cause", "definitions.own[].parameters", "missed_because_text", "narrative", "term"];
+const ELSEWHERE: [&str; 7] = [
+    "comment",
+    "death.cause",
+    "definitions.own[].parameters",
+    "description",
+    "missed_because_text",
+    "narrative",
+    "term",
+];
 
 struct Row {
     path: String,
@@ -207,6 +214,10 @@ fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
         "text" => (vec![json!("x"), json!("")], vec![json!(7)]),
         "boolean" => (vec![json!(true), json!(false)], vec![json!("true"), json!(1)]),
         "date" => (vec![json!("2008"), json!("2008-03"), json!("2008-03-11")], vec![json!("2008-02-30")]),
+        "day" => (vec![json!("2008-03-11")], vec![json!("2008"), json!("2008-03"), json!("2008-02-30")]),
+        "site" => (vec![json!("0-B")], vec![json!("a"), json!("")]),
+        "subject" => (vec![json!("0-B")], vec![json!("a"), json!("")]),
+        "cut" => (vec![json!("0-b")], vec![json!("A"), json!("")]),
         "time" => (
             vec![json!("2008-03-11T09:30+08:00"), json!("2008-03-11T09:30:00-14:59")],
             vec![json!("2008-03-11T09:30-00:00"), json!("2008-03-11T09:30Z")],

@@ -8,8 +8,8 @@ use rust_decimal::Decimal as Exact;
 
 use crate::authority::Role;
 use crate::data::{
-    AdverseEvent, Agent, Cells, CriterionResult, Data, Enrollment, Infusion, KeyRevoked, Outcome,
-    ReleaseStatus, Visit,
+    AdverseEvent, Agent, Cells, Criterion, CriterionResult, Data, Enrollment, Infusion, KeyRevoked, Outcome,
+    ReleaseStatus, ScreeningResult, Visit,
 };
 use crate::date::{PartialDate, day_number, latest_day_number};
 use crate::event::Event;
@@ -66,6 +66,9 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
     }
     match &event.data {
         Data::Enrollment(data) => enrollment(&mut found, data, event.occurred_on),
+        Data::Screening(data) if data.result == ScreeningResult::Passed => {
+            criteria(&mut found, &data.criteria);
+        }
         Data::Infusion(data) => infusion(&mut found, data, event.occurred_on),
         Data::Visit(data) => visit(&mut found, trial, event, data),
         Data::AdverseEvent(data) => adverse_event(&mut found, event, data, recorded_at),
@@ -77,6 +80,20 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
         | Data::KeyGranted(_)
         | Data::ServiceKeyGranted(_)
         | Data::LogKeyChanged(_)
+        | Data::Screening(_)
+        | Data::Consent(_)
+        | Data::ProductLot(_)
+        | Data::AeAssessment(_)
+        | Data::SafetyReportSent(_)
+        | Data::Adjudication(_)
+        | Data::Allocation(_)
+        | Data::Unblinding(_)
+        | Data::ProtocolDeviation(_)
+        | Data::ProtocolAmended(_)
+        | Data::DataCut(_)
+        | Data::ReportPublished(_)
+        | Data::SubjectTransferred(_)
+        | Data::SubjectsLinked(_)
         | Data::Void => {}
     }
     beside::assess(&mut found, trial, event);
@@ -109,7 +126,11 @@ fn enrollment(found: &mut Findings, data: &Enrollment, on: Option<PartialDate>) 
             found.add_if(late, F::ConsentAfterEnrollment, "/data/consent/signed_on");
         }
     }
-    for (index, criterion) in data.criteria.iter().enumerate() {
+    criteria(found, &data.criteria);
+}
+
+fn criteria(found: &mut Findings, criteria: &[Criterion]) {
+    for (index, criterion) in criteria.iter().enumerate() {
         match criterion.result {
             CriterionResult::Met => {}
             CriterionResult::NotMet => found.add(F::CriterionNotMet, format!("/data/criteria/{index}")),

@@ -25,12 +25,14 @@ pub enum RowsError {
 
 /// What the rows say beside the facts about subjects.
 pub struct TrialRows {
-    /// What the opening said.
+    /// What the opening said, and amendments of the protocol since.
     pub header: Header<'static>,
     /// The last record's date in the trial's zone.
     pub last_record: Date,
     /// Name and country of each site.
     pub sites: BTreeMap<String, (String, String)>,
+    /// Pseudonyms given up, each with the one that stays.
+    pub links: BTreeMap<String, String>,
     /// Keys that are suspected, gathering their records.
     pub suspicions: Suspicions,
 }
@@ -42,15 +44,18 @@ impl TrialRows {
     }
 }
 
-/// The rows of facts, in the order of their keys: subject by subject.
+/// The rows of facts, subject by subject: in the order of their keys, then those of persons with more than one pseudonym.
 pub struct Facts<I> {
     rows: I,
     before: Vec<u8>,
+    links: BTreeMap<String, String>,
+    /// Rows of such persons, by the pseudonym that stays; the last one first.
+    linked: BTreeMap<String, Vec<FactRow>>,
 }
 
 /// The row of one fact.
 pub struct FactRow {
-    /// The subject.
+    /// The subject; for a pseudonym that was given up, the one that stays.
     pub subject: String,
     /// Position of the thing's first record.
     pub root: u64,
@@ -87,7 +92,8 @@ where
 {
     let mut rows = rows.peekable();
     let mut before = Vec::new();
-    let (mut header, mut last_record, mut sites) = (None, None, BTreeMap::new());
+    let (mut header, mut last_record) = (None, None);
+    let (mut sites, mut links) = (BTreeMap::new(), BTreeMap::new());
     let mut signers = SignerRows::default();
     while let Some((key, row)) = rows.next_if(|(key, _)| key.starts_with(STATE_PREFIX)) {
         in_order(&mut before, &key)?;
@@ -99,6 +105,10 @@ where
                 sites.insert(id.to_owned(), names);
             }
             Key::Signers(key) => signers.read(key, &row).ok_or(RowsError::Row)?,
+            Key::Linked(duplicate) => {
+                let kept = String::from_utf8(row).map_err(|_| RowsError::Row)?;
+                links.insert(duplicate.to_owned(), kept);
+            }
             Key::Lineage(_) | Key::Own(_) => {}
             Key::Fact { .. } => return Err(RowsError::Row),
         }
@@ -108,12 +118,14 @@ where
         // The first record writes its date together with the header.
         last_record: last_record.ok_or(RowsError::Row)?,
         sites,
+        links,
         suspicions: signers.suspicions(),
     };
-    Ok((trial, Facts { rows, before }))
+    let links = trial.links.clone();
+    Ok((trial, Facts { rows, before, links, linked: BTreeMap::new() }))
 }
 
-fn owned_header(row: &[u8]) -> Result<Header<'static>, RowsError> {
+pub(super) fn owned_header(row: &[u8]) -> Result<Header<'static>, RowsError> {
     let header: Header<'_> = serde_json::from_slice(row).map_err(|_| RowsError::Row)?;
     Ok(Header {
         trial: header.trial.into_owned().into(),
@@ -131,11 +143,33 @@ impl<I: Iterator<Item = (Vec<u8>, Vec<u8>)>> Facts<I> {
     /// # Errors
     /// [`RowsError::Order`], [`RowsError::Row`].
     pub fn next_row(&mut self) -> Result<Option<FactRow>, RowsError> {
-        let Some((key, row)) = self.rows.next() else { return Ok(None) };
-        in_order(&mut self.before, &key)?;
-        match Key::read(&key) {
-            Some(Key::Fact { subject, root }) => Ok(Some(FactRow { subject: subject.to_owned(), root, row })),
-            _ => Err(RowsError::Row),
+        while let Some((key, row)) = self.rows.next() {
+            in_order(&mut self.before, &key)?;
+            let Some(Key::Fact { subject, root }) = Key::read(&key) else { return Err(RowsError::Row) };
+            let Some(kept) = self.kept(subject) else {
+                return Ok(Some(FactRow { subject: subject.to_owned(), root, row }));
+            };
+            let row = FactRow { subject: kept.to_owned(), root, row };
+            self.linked.entry(row.subject.clone()).or_default().push(row);
         }
+        Ok(self.next_linked())
+    }
+
+    /// The pseudonym that stays of a person with more than one.
+    fn kept(&self, subject: &str) -> Option<&str> {
+        let stays = |(_, kept): &(&String, &String)| *kept == subject;
+        self.links
+            .get(subject)
+            .or_else(|| self.links.iter().find(stays).map(|(_, kept)| kept))
+            .map(String::as_str)
+    }
+
+    fn next_linked(&mut self) -> Option<FactRow> {
+        let mut person = self.linked.first_entry()?;
+        let row = person.get_mut().pop();
+        if person.get().is_empty() {
+            person.remove();
+        }
+        row
     }
 }

@@ -4,8 +4,8 @@
 use chain::Position;
 
 use crate::data::{
-    Data, Disposition, DispositionReason, DispositionScope, PlannedVisit, Visit, VisitStatus, VitalStatus,
-    WithdrawalScope,
+    Data, Disposition, DispositionReason, DispositionScope, PlannedVisit, ScreeningResult, Visit,
+    VisitStatus, VitalStatus, WithdrawalScope,
 };
 use crate::date::{Date, PartialDate};
 use crate::event::Event;
@@ -21,8 +21,10 @@ pub const FACTS_HELD_MAX: usize = 32;
 /// amendment finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The site it belongs to.
+    /// The site it belongs to now.
     pub site: SiteId,
+    /// Its moves from one site to another, in the order of recording.
+    pub transfers: Vec<Transfer>,
     /// Enrollments: consent date and planned infusions.
     pub enrollments: Vec<(Position, EnrollmentFacts)>,
     /// Infusions: number and start.
@@ -38,6 +40,15 @@ pub struct Subject {
     /// The facts that a death, a withdrawal or a first infusion may contradict when it is recorded after them: those
     /// with the latest first day, [`FACTS_HELD_MAX`] at most. In no order.
     pub held: Vec<HeldFact>,
+}
+
+/// A subject's move to another site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The first record of its thing.
+    pub root: Position,
+    /// The site it left.
+    pub from: SiteId,
 }
 
 /// What admission needs of an enrollment.
@@ -75,7 +86,12 @@ pub struct HeldFact {
 /// take place, and whoever is dead is reported so by others.
 pub(crate) fn presumes_life(data: &Data) -> bool {
     match data {
-        Data::Enrollment(_) | Data::Infusion(_) | Data::AdverseEvent(_) => true,
+        Data::Enrollment(_)
+        | Data::Infusion(_)
+        | Data::AdverseEvent(_)
+        | Data::Screening(_)
+        | Data::Consent(_)
+        | Data::SubjectTransferred(_) => true,
         Data::Visit(data) => data.status != VisitStatus::Missed,
         Data::Disposition(data) => data.reason != DispositionReason::Death,
         Data::Contact(data) => data.vital_status != VitalStatus::Dead,
@@ -85,6 +101,17 @@ pub(crate) fn presumes_life(data: &Data) -> bool {
         | Data::KeyRevoked(_)
         | Data::ServiceKeyGranted(_)
         | Data::LogKeyChanged(_)
+        | Data::ProductLot(_)
+        | Data::AeAssessment(_)
+        | Data::SafetyReportSent(_)
+        | Data::Adjudication(_)
+        | Data::Allocation(_)
+        | Data::Unblinding(_)
+        | Data::ProtocolDeviation(_)
+        | Data::ProtocolAmended(_)
+        | Data::DataCut(_)
+        | Data::ReportPublished(_)
+        | Data::SubjectsLinked(_)
         | Data::Void => false,
     }
 }
@@ -108,6 +135,7 @@ impl Subject {
     pub fn new(site: SiteId) -> Self {
         Self {
             site,
+            transfers: Vec::new(),
             enrollments: Vec::new(),
             infusions: Vec::new(),
             deaths: Vec::new(),
@@ -124,6 +152,11 @@ impl Subject {
         first_of(self.infusions.iter().map(|(_, infusion)| infusion.on))
     }
 
+    /// Whether it has moved from one site to another.
+    pub fn is_transferred(&self) -> bool {
+        !self.transfers.is_empty()
+    }
+
     /// Where the subject stands by what is on record, amendments included.
     pub fn status(&self) -> SubjectStatus {
         if !self.deaths.is_empty() {
@@ -132,15 +165,25 @@ impl Subject {
             SubjectStatus::Left
         } else if !self.infusions.is_empty() {
             SubjectStatus::Treated
-        } else if self.enrollments.is_empty() {
-            SubjectStatus::ScreenFailure
-        } else {
+        } else if !self.enrollments.is_empty() {
             SubjectStatus::Enrolled
+        } else if self.screen_failures.is_empty() {
+            SubjectStatus::InScreening
+        } else {
+            SubjectStatus::ScreenFailure
         }
     }
 
     /// Removes what the thing that began at `root` stated.
     pub(crate) fn retract(&mut self, root: Position) {
+        // Who did not leave a site is where the move after it began, or at that site still.
+        if let Some(place) = self.transfers.iter().position(|transfer| transfer.root == root) {
+            let from = self.transfers.remove(place).from;
+            match self.transfers.get_mut(place) {
+                Some(next) => next.from = from,
+                None => self.site = from,
+            }
+        }
         self.enrollments.retain(|(at, _)| *at != root);
         self.infusions.retain(|(at, _)| *at != root);
         self.deaths.retain(|(at, _)| *at != root);
@@ -167,6 +210,15 @@ impl Subject {
                 let number = value(data.number.as_ref()).copied();
                 push(&mut self.infusions, (root, InfusionFacts { on, number }));
             }
+            Data::Screening(data) if data.result != ScreeningResult::Passed => {
+                push(&mut self.screen_failures, root);
+            }
+            Data::Screening(_) => {}
+            Data::SubjectTransferred(data) => {
+                let transfer = Transfer { root, from: self.site.clone() };
+                self.site = data.to.clone();
+                push(&mut self.transfers, transfer);
+            }
             Data::Visit(data) => planned = on.day().and_then(|_| place_in(schedule, data)),
             Data::Disposition(data) => {
                 match data.reason {
@@ -187,6 +239,18 @@ impl Subject {
             | Data::KeyRevoked(_)
             | Data::ServiceKeyGranted(_)
             | Data::LogKeyChanged(_)
+            | Data::Consent(_)
+            | Data::ProductLot(_)
+            | Data::AeAssessment(_)
+            | Data::SafetyReportSent(_)
+            | Data::Adjudication(_)
+            | Data::Allocation(_)
+            | Data::Unblinding(_)
+            | Data::ProtocolDeviation(_)
+            | Data::ProtocolAmended(_)
+            | Data::DataCut(_)
+            | Data::ReportPublished(_)
+            | Data::SubjectsLinked(_)
             | Data::Void => {}
         }
         if presumes_life(&event.data) {

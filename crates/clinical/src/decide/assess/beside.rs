@@ -9,7 +9,8 @@ use chain::Position;
 
 use super::Findings;
 use crate::data::{
-    Data, Disposition, DispositionReason, Enrollment, Infusion, PlannedVisit, Visit, VisitStatus,
+    Data, Disposition, DispositionReason, Enrollment, Infusion, PlannedVisit, ScreeningResult, Visit,
+    VisitStatus,
 };
 use crate::date::{Date, PartialDate, days_between};
 use crate::event::Event;
@@ -44,14 +45,32 @@ pub(super) fn assess(found: &mut Findings, trial: &Trial, event: &Event) {
         }
         Data::Visit(data) => visit(found, trial, data, on, &others),
         Data::Disposition(data) => disposition(found, data, on, &others),
+        Data::Screening(data) if data.result != ScreeningResult::Passed => {
+            let enrollments = others.enrollments.iter().map(|(root, _)| *root);
+            found.add_if_any(F::ScreenFailureEnrolled, "/data/result", enrollments);
+        }
         Data::AdverseEvent(_)
         | Data::Contact(_)
+        | Data::Screening(_)
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)
         | Data::KeyGranted(_)
         | Data::KeyRevoked(_)
         | Data::ServiceKeyGranted(_)
         | Data::LogKeyChanged(_)
+        | Data::Consent(_)
+        | Data::ProductLot(_)
+        | Data::AeAssessment(_)
+        | Data::SafetyReportSent(_)
+        | Data::Adjudication(_)
+        | Data::Allocation(_)
+        | Data::Unblinding(_)
+        | Data::ProtocolDeviation(_)
+        | Data::ProtocolAmended(_)
+        | Data::DataCut(_)
+        | Data::ReportPublished(_)
+        | Data::SubjectTransferred(_)
+        | Data::SubjectsLinked(_)
         | Data::Void => {}
     }
 }
