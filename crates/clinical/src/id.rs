@@ -94,9 +94,9 @@ text_id! {
 }
 
 text_id! {
-    /// A data cut's name: `[a-z0-9][a-z0-9-]{0,62}`.
-    CutName, "a data cut's name: [a-z0-9][a-z0-9-]{0,62}",
-    |text| matches(text, 63, lower_or_digit, |byte| lower_or_digit(byte) || byte == b'-')
+    /// A data cut's name: `[a-z][a-z0-9-]{0,62}`; it is told from a number of records.
+    CutName, "a data cut's name: [a-z][a-z0-9-]{0,62}",
+    |text| matches(text, 63, |byte| byte.is_ascii_lowercase(), |byte| lower_or_digit(byte) || byte == b'-')
 }
 
 text_id! {

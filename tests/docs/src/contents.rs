@@ -217,7 +217,7 @@ fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
         "day" => (vec![json!("2008-03-11")], vec![json!("2008"), json!("2008-03"), json!("2008-02-30")]),
         "site" => (vec![json!("0-B")], vec![json!("a"), json!("")]),
         "subject" => (vec![json!("0-B")], vec![json!("a"), json!("")]),
-        "cut" => (vec![json!("0-b")], vec![json!("A"), json!("")]),
+        "cut" => (vec![json!("b-0")], vec![json!("A"), json!("0"), json!("")]),
         "time" => (
             vec![json!("2008-03-11T09:30+08:00"), json!("2008-03-11T09:30:00-14:59")],
             vec![json!("2008-03-11T09:30-00:00"), json!("2008-03-11T09:30Z")],
