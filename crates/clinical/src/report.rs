@@ -1,10 +1,14 @@
 //! What every report says of itself: what made it, of which trial, of which records, and up to which day.
 
+mod changes;
+
 use chain::RecordHash;
 use serde::{Deserialize, Serialize};
 
 use crate::date::{Date, PartialDate};
 use crate::rows::TrialRows;
+
+pub use changes::{Change, changes};
 
 /// What the reader may choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 mod read;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use chain::{Instant, Position};
 use jiff::Timestamp;
@@ -47,6 +48,27 @@ impl std::fmt::Debug for RowChange {
         f.debug_struct("RowChange")
             .field("value_bytes", &self.value.as_ref().map(Vec::len))
             .finish_non_exhaustive()
+    }
+}
+
+/// Rows in memory: those of a log that is folded from its beginning for one report.
+#[derive(Default)]
+pub struct Sheet(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Sheet {
+    /// Takes in what a fold changed, in the order it said it.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = RowChange>) {
+        for RowChange { key, value } in changes {
+            match value {
+                Some(value) => drop(self.0.insert(key, value)),
+                None => drop(self.0.remove(&key)),
+            }
+        }
+    }
+
+    /// The rows, in ascending order of their keys.
+    pub fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        self.0.iter().map(|(key, value)| (key.clone(), value.clone()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chain::note::VerifierKey;
-use chain::{Instant, KeyId, Position, PublicKey, RecordHash};
+use chain::{Instant, KeyId, Position, PublicKey, RecordHash, RootHash};
 
 use crate::authority::{Grant, Role};
 use crate::data::{Data, Definitions, PlannedVisit, SchemaProfile};
@@ -75,7 +75,7 @@ pub struct Cut {
     /// Hash of the last of them.
     pub head: RecordHash,
     /// Root of the Merkle tree over them, as stated.
-    pub root: RecordHash,
+    pub root: RootHash,
     /// Occurrences after this day are not counted.
     pub cutoff_date: Date,
     /// The record that made it.

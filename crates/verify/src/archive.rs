@@ -75,9 +75,10 @@ fn is_bundle_without_manifest(listed: &[Listed]) -> bool {
     begins("log/") && (begins("keys/") || begins("reports/") || begins("README.html"))
 }
 
-/// What is checked around an archive's records while they are folded.
+/// What is checked around records while they are folded.
 pub(crate) struct Around<'f> {
-    pub tree: Tree<'f>,
+    /// `None` for records without a tree around them.
+    pub tree: Option<Tree<'f>>,
     pub reports: Reports,
     pub part: Option<Part<'f>>,
 }
@@ -92,7 +93,7 @@ impl Around<'_> {
         if let Some(part) = &mut self.part {
             part.record(seq, event.map(|(event, _)| event), parsed.hash, findings)?;
         }
-        self.tree.record(parsed.hash, findings)
+        self.tree.as_mut().map_or(Ok(()), |tree| tree.record(parsed.hash, findings))
     }
 }
 
@@ -166,14 +167,16 @@ pub fn verify_archive(
     let wanted = anchors.checkpoints.iter().map(|known| known.claim().size).collect();
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
-    let reports = match shape {
+    let mut reports = match shape {
         Shape::Bundle if reads => Reports::of(files, &listed)?,
         Shape::Archive | Shape::Bundle | Shape::Copy => Reports::default(),
     };
-    let mut around = Around { tree, reports, part };
-    let mut fold = run(source, fold, Some(&mut around), options)?;
+    reports.bring(&options.reports);
+    let tells_reports = shape == Shape::Bundle || !options.reports.is_empty();
+    let mut around = Around { tree: Some(tree), reports, part };
+    let mut fold = run(source, fold, &mut around, options)?;
     let Around { tree, reports, part } = around;
-    let grown = tree.finish(&mut fold.findings)?;
+    let grown = tree.expect("it was put there").finish(&mut fold.findings)?;
     let (reports, reports_tally) = reports.finish(&mut fold.findings);
     sealed.reports = reports;
     fold.finish();
@@ -212,7 +215,7 @@ pub fn verify_archive(
     checks.push(root.check("root"));
     checks.push(held.tally.check("known checkpoints"));
     checks.extend(part_checks);
-    if shape == Shape::Bundle {
+    if tells_reports {
         checks.push(reports_tally.check("reports"));
     }
     Ok(conclude(fold, strict, checks, Some(sealed)))

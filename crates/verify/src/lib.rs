@@ -43,10 +43,12 @@ pub use report::{
 };
 pub use source::{Damage, Gap, Records, Source, SourceError, Step};
 
+use archive::Around;
 use findings::Findings;
 use fold::Fold;
 use parse::{Parsed, SignatureDue};
 use pool::{Pending, Pool};
+use published::Reports;
 
 /// What is known of the log from outside the evidence (FORMAT §7). Without a genesis nothing is authenticated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,6 +107,10 @@ pub struct Options<'a> {
     pub strict: bool,
     /// How many findings of each code are kept in full; the rest are counted.
     pub findings_kept_max: usize,
+    /// Reports brought from elsewhere, each with the name it is spoken of by: made anew from the records they cover, and
+    /// compared byte for byte. They follow, or [`Evidence::ReportNotFollowing`] or [`Absence::ReportUnchecked`] says what is
+    /// the matter; of another version of this program's they are not judged.
+    pub reports: Vec<(String, Vec<u8>)>,
     /// Called now and then, on the calling thread, with the records and bytes done.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
@@ -132,6 +138,7 @@ impl Default for Options<'_> {
             depth: Depth::default(),
             strict: false,
             findings_kept_max: FINDINGS_KEPT_MAX,
+            reports: Vec::new(),
             progress: None,
         }
     }
@@ -164,16 +171,22 @@ pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> 
     let findings = Findings::new(options.findings_kept_max);
     let fold = Fold::new(anchors, options.depth, findings, Vec::new());
     let strict = options.strict;
-    let mut fold = run(source, fold, None, options)?;
+    let mut reports = Reports::default();
+    reports.bring(&options.reports);
+    let tells_reports = !options.reports.is_empty();
+    let mut around = Around { tree: None, reports, part: None };
+    let mut fold = run(source, fold, &mut around, options)?;
+    let (_, reports) = around.reports.finish(&mut fold.findings);
     fold.finish();
-    Ok(conclude(fold, strict, Vec::new(), None))
+    let checks = if tells_reports { vec![reports.check("reports")] } else { Vec::new() };
+    Ok(conclude(fold, strict, checks, None))
 }
 
 /// Folds all records of a source, and lets what is checked around them see each.
 fn run<'a, S: Source>(
     source: S,
     fold: Fold<'a>,
-    around: Option<&mut archive::Around<'_>>,
+    around: &mut Around<'_>,
     options: Options<'_>,
 ) -> Result<Fold<'a>, SourceError> {
     pool::with(options.threads.get(), |pool| {
@@ -226,7 +239,7 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
     ended: bool,
     pool: &'p Pool,
     fold: Fold<'a>,
-    around: Option<&'t mut archive::Around<'f>>,
+    around: &'t mut Around<'f>,
     depth: Depth,
     parsing: VecDeque<Piece>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
@@ -246,9 +259,7 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
                 Then::Records => {}
                 Then::Damage(damage) => self.fold.damage(damage),
                 Then::Gap(gap) => {
-                    if let Some(around) = &mut self.around {
-                        around.reports.gap();
-                    }
+                    self.around.reports.gap();
                     self.fold.gap(gap);
                 }
             }
@@ -281,9 +292,7 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
         let mut due: Vec<SignatureDue> = Vec::with_capacity(piece.len());
         for parsed in &piece {
             due.extend(self.fold.record(parsed, &self.source)?);
-            if let Some(around) = &mut self.around {
-                around.record(parsed, &mut self.fold.findings)?;
-            }
+            self.around.record(parsed, &mut self.fold.findings)?;
         }
         if self.depth == Depth::Tree {
             return Ok(());

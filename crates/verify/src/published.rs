@@ -1,13 +1,11 @@
-//! Reports that come with a bundle: made anew from the records they cover, and compared byte for byte.
+//! Reports that come with a bundle, or are brought from elsewhere: made anew from the records they cover, and compared byte for byte.
 //!
 //! Only reports of this program's own version are judged: another may count or round otherwise, and for good reason.
 //! Their rows are kept in memory while records are folded, some hundred bytes for each; without reports there are none.
 
-use std::collections::BTreeMap;
-
 use chain::{Instant, Position, RecordHash};
 use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters};
-use clinical::rows::RowChange;
+use clinical::rows::{RowChange, Sheet};
 use clinical::{Event, PartialDate};
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,17 +25,30 @@ const REPORTS: &str = "reports/";
 const REPORT_BYTES_MAX: usize = 64 << 20;
 
 /// Reports to be made anew.
-#[derive(Default)]
 pub(crate) struct Reports {
     published: Vec<Published>,
     /// Files that are no report.
     malformed: Vec<(String, String)>,
-    outcomes: Option<Sheet<outcomes::Folder>>,
-    safety: Option<Sheet<safety::Folder>>,
+    outcomes: Option<Folded<outcomes::Folder>>,
+    safety: Option<Folded<safety::Folder>>,
     /// Records folded without a gap before them, and the last one's hash.
     covered: Option<Covered>,
     seen: Vec<ReportSeen>,
     pub tally: Tally,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            published: Vec::new(),
+            malformed: Vec::new(),
+            outcomes: None,
+            safety: None,
+            covered: Some(Covered { records: 0, head: RecordHash::ZERO }),
+            seen: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
 }
 
 /// A report as it was published.
@@ -57,33 +68,24 @@ struct Stated {
 }
 
 /// A fold and the rows it made so far.
-struct Sheet<F> {
+#[derive(Default)]
+struct Folded<F> {
     folder: F,
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    sheet: Sheet,
 }
 
-impl<F> Sheet<F> {
+impl<F> Folded<F> {
     fn take(&mut self, fold: impl FnOnce(&mut F, &mut Vec<RowChange>)) {
         let mut changes = Vec::new();
         fold(&mut self.folder, &mut changes);
-        for RowChange { key, value } in changes {
-            match value {
-                Some(value) => drop(self.rows.insert(key, value)),
-                None => drop(self.rows.remove(&key)),
-            }
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-        self.rows.iter().map(|(key, value)| (key.clone(), value.clone()))
+        self.sheet.apply(changes);
     }
 }
 
 impl Reports {
     /// Reads the reports of a bundle.
     pub(crate) fn of(files: &dyn Files, listed: &[Listed]) -> Result<Self, SourceError> {
-        let mut reports =
-            Self { covered: Some(Covered { records: 0, head: RecordHash::ZERO }), ..Self::default() };
+        let mut reports = Self::default();
         let is_report = |file: &&Listed| {
             file.path.starts_with(REPORTS)
                 && file.path.strip_suffix(".json").is_some()
@@ -103,11 +105,29 @@ impl Reports {
                 Err(_) => reports.malformed.push((file.path.clone(), "is no report".to_owned())),
             }
         }
-        let due = |name: &str| reports.published.iter().any(|published| published.is_judged_as(name));
-        let (outcomes, safety) = (due(OUTCOMES), due(SAFETY));
-        reports.outcomes = outcomes.then(|| Sheet { folder: outcomes::Folder::new(), rows: BTreeMap::new() });
-        reports.safety = safety.then(|| Sheet { folder: safety::Folder::new(), rows: BTreeMap::new() });
+        reports.prepare();
         Ok(reports)
+    }
+
+    /// Adds reports that were brought from elsewhere, each under the name it is spoken of by.
+    pub(crate) fn bring(&mut self, reports: &[(String, Vec<u8>)]) {
+        for (name, bytes) in reports {
+            match serde_json::from_slice(bytes) {
+                Ok(stated) => {
+                    self.published.push(Published { path: name.clone(), bytes: bytes.clone(), stated });
+                }
+                Err(_) => self.malformed.push((name.clone(), "is no report".to_owned())),
+            }
+        }
+        self.prepare();
+    }
+
+    /// Folds what the reports need that are to be judged.
+    fn prepare(&mut self) {
+        let due = |name: &str| self.published.iter().any(|published| published.is_judged_as(name));
+        let (outcomes, safety) = (due(OUTCOMES), due(SAFETY));
+        self.outcomes = outcomes.then(Folded::default);
+        self.safety = safety.then(Folded::default);
     }
 
     /// Records are missing: what covers them cannot be made anew.
@@ -135,6 +155,9 @@ impl Reports {
             }
         }
         let covered = *covered;
+        if self.published.is_empty() {
+            return;
+        }
         let (due, later) = std::mem::take(&mut self.published)
             .into_iter()
             .partition(|published| published.stated.covers.records == covered.records);
@@ -151,13 +174,13 @@ impl Reports {
             (name, ..) if name != OUTCOMES && name != SAFETY => {
                 Some(Err("it makes none of that name".to_owned()))
             }
-            (OUTCOMES, Some(sheet), _) => Some(
-                outcomes::report(sheet.rows(), &parameters, covered)
+            (OUTCOMES, Some(folded), _) => Some(
+                outcomes::report(folded.sheet.rows(), &parameters, covered)
                     .map(|report| report.to_canonical_json())
                     .map_err(|error| error.to_string()),
             ),
-            (SAFETY, _, Some(sheet)) => Some(
-                safety::report(sheet.rows(), &parameters, covered)
+            (SAFETY, _, Some(folded)) => Some(
+                safety::report(folded.sheet.rows(), &parameters, covered)
                     .map(|report| report.to_canonical_json())
                     .map_err(|error| error.to_string()),
             ),

@@ -1,6 +1,6 @@
 //! `data_cut` and `report_published`: up to where an analysis looks, and what came of it.
 
-use chain::RecordHash;
+use chain::{RecordHash, RootHash};
 use serde::{Deserialize, Serialize};
 
 use crate::date::PartialDate;
@@ -22,7 +22,7 @@ pub struct DataCut {
     /// How many records it covers, from the log's beginning; at least 1.
     pub records: u64,
     /// Root of the Merkle tree over those records.
-    pub root: RecordHash,
+    pub root: RootHash,
 }
 
 /// `report_published`: a report's bytes, by their hash.
