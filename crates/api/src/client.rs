@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chain::Position;
-use clinical::{Date, PartialDate, SiteId, SubjectId, TrialId};
+use clinical::{PartialDate, SiteId, SubjectId, TrialId};
 use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 
@@ -11,8 +11,8 @@ use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
-    SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
+    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// A registry elsewhere.
@@ -184,10 +184,12 @@ impl Registry for Client {
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
-        let query: Vec<_> =
-            cutoff.map(|cutoff| ("cutoff", PartialDate::from(cutoff).to_string())).into_iter().collect();
+        let cutoff = asked.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string()));
+        let as_of = asked.as_of.map(|as_of| ("as_of", as_of.to_string()));
+        let since = asked.since.map(|since| ("since", since.to_string()));
+        let query: Vec<_> = [cutoff, as_of, since].into_iter().flatten().collect();
         self.get(&format!("/v1/trials/{trial}/reports/{}", kind.as_str()), &query).await
     }
 

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use chain::Position;
 use chain::tile::TileKind;
-use clinical::{Date, SiteId, SubjectId, TrialId};
+use clinical::{SiteId, SubjectId, TrialId};
 use serde::Deserialize;
 
 use crate::evidence::{Evidence, LogFile};
@@ -15,8 +15,8 @@ use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
-    SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
+    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// How many entries of a list are looked at at once for those of one site.
@@ -252,10 +252,10 @@ impl Registry for Guarded {
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         self.allow(Resource::Reports, Some(trial)).await?;
-        self.registry().report(trial, kind, cutoff).await
+        self.registry().report(trial, kind, asked).await
     }
 
     // Asked again for each part: a feed ends with its token.

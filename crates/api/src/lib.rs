@@ -25,7 +25,7 @@ pub use registry::Registry;
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use text_key::{TextKeyAnswer, TextKeyRequest};
 pub use wire::{
-    Answer, Covers, FeedItem, FeedPart, FindingsPage, KeyView, Page, Readiness, ReadinessCheck,
-    RecordFindings, RecordView, ReportKind, ReportView, SiteView, SubjectRecords, SubjectsPage, TrialDetail,
-    TrialView, Trials, Verified,
+    Answer, AsOf, Covers, CutView, FeedItem, FeedPart, FindingsPage, KeyView, Page, Readiness,
+    ReadinessCheck, RecordFindings, RecordView, ReportAsked, ReportKind, ReportView, Since, SiteView,
+    SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials, Verified,
 };

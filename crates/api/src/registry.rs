@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use chain::Position;
-use clinical::{Date, SiteId, SubjectId, TrialId};
+use clinical::{SiteId, SubjectId, TrialId};
 
 use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView,
-    SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
+    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// A registry, in this process or elsewhere.
@@ -47,12 +47,12 @@ pub trait Registry: Send + Sync {
     /// Records that are to be looked at.
     async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem>;
 
-    /// A report; `cutoff` bounds what has happened, the covered records bound what is known.
+    /// A report of what was known and had happened, as asked.
     async fn report(
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem>;
 
     /// Durable records from `from` on; waits a while if there are none yet, and then may answer none.

@@ -23,8 +23,8 @@ use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportKind, ReportView, SubjectRecords,
-    SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind, ReportView,
+    SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// Longest request body: 10,000 events of 1,600 bytes, or 256 of the longest, fit into 16 MiB.
@@ -227,13 +227,18 @@ async fn text_key(
 
 #[derive(Deserialize)]
 struct ReportQuery {
+    as_of: Option<String>,
     cutoff: Option<String>,
+    since: Option<String>,
 }
 
 #[utoipa::path(
     get, path = "/v1/trials/{trial}/reports/{kind}",
-    description = "The outcome or the safety report. `cutoff` (a date) bounds what has happened; without it, the day of the last record in the trial's zone.",
-    params(("trial" = String, Path), ("kind" = ReportKind, Path), ("cutoff" = Option<String>, Query)),
+    description = "The outcome or the safety report. `as_of` (a number of records, or the name of a data cut) bounds what is known; without it, all that is recorded. `cutoff` (a date) bounds what has happened; without it, the cut's day, or that of the last record in the trial's zone. `since` (the name of a data cut) adds what has changed since.",
+    params(
+        ("trial" = String, Path), ("kind" = ReportKind, Path), ("as_of" = Option<String>, Query),
+        ("cutoff" = Option<String>, Query), ("since" = Option<String>, Query)
+    ),
     responses((status = 200, body = ReportView), (status = 404, body = Problem))
 )]
 async fn report(
@@ -246,8 +251,19 @@ async fn report(
         "safety" => ReportKind::Safety,
         _ => return Err(Problem::not_found("the reports are outcomes and safety")),
     };
-    let cutoff = query.cutoff.as_deref().map(day).transpose()?;
-    registry.report(&trial_id(&trial)?, kind, cutoff).await.map(Json)
+    let asked =
+        ReportAsked {
+            as_of: query.as_of.map(|text| text.parse()).transpose().map_err(|_| {
+                Problem::bad_request("as_of is a number of records or the name of a data cut")
+            })?,
+            cutoff: query.cutoff.as_deref().map(day).transpose()?,
+            since: query
+                .since
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(|_| Problem::bad_request("since is the name of a data cut"))?,
+        };
+    registry.report(&trial_id(&trial)?, kind, asked).await.map(Json)
 }
 
 fn day(text: &str) -> Result<Date, Problem> {

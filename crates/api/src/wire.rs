@@ -1,8 +1,14 @@
 //! What goes over the wire. Every read says what it covers.
 
-use chain::{Instant, KeyId, Position, RecordHash};
+use std::fmt;
+use std::str::FromStr;
+
+use chain::{Instant, KeyId, Position, RecordHash, RootHash};
+use clinical::id::IdError;
+use clinical::report::Change;
 use clinical::{
-    ActorId, EventKind, Finding, PartialDate, Receipt, SiteId, SubjectId, SubjectSummary, TrialId, Zone,
+    ActorId, CutName, Date, EventKind, Finding, PartialDate, Receipt, SiteId, SubjectId, SubjectSummary,
+    TrialId, Zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -96,10 +102,35 @@ pub struct TrialDetail {
     /// The trial.
     #[serde(flatten)]
     pub trial: TrialView,
+    /// Data cuts, in the order of recording.
+    #[serde(default)]
+    pub cuts: Vec<CutView>,
     /// Keys, revoked ones included.
     pub keys: Vec<KeyView>,
     /// Active sites.
     pub sites: Vec<SiteView>,
+}
+
+/// A data cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CutView {
+    /// Occurrences after this day are not counted.
+    #[schema(value_type = String)]
+    pub cutoff_date: PartialDate,
+    /// Hash of the last record it covers.
+    #[schema(value_type = String)]
+    pub head: RecordHash,
+    /// The record that made it.
+    #[schema(value_type = u64)]
+    pub made_at: Position,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: CutName,
+    /// How many records it covers.
+    pub records: u64,
+    /// Root of the tree over them, as its maker states it.
+    #[schema(value_type = String)]
+    pub root: RootHash,
 }
 
 /// A site.
@@ -297,6 +328,59 @@ impl ReportKind {
     }
 }
 
+/// Which report is asked for: of what was known, and of what had happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportAsked {
+    /// What is known; `None`: all that is recorded.
+    pub as_of: Option<AsOf>,
+    /// What has happened: occurrences after this day are not counted. `None`: the cut's own day, or that of the last record.
+    pub cutoff: Option<Date>,
+    /// A cut that the report is compared with.
+    pub since: Option<CutName>,
+}
+
+/// Up to where the log is looked at. Written as a number of records, or as the name of a cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AsOf {
+    /// So many records from the log's beginning.
+    Records(u64),
+    /// As many as a data cut covers.
+    Cut(CutName),
+}
+
+impl FromStr for AsOf {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text.parse() {
+            Ok(records) => Ok(Self::Records(records)),
+            Err(_) => text.parse().map(Self::Cut),
+        }
+    }
+}
+
+impl fmt::Display for AsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Records(records) => write!(f, "{records}"),
+            Self::Cut(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+/// What a report says otherwise than it did at a cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Since {
+    /// Each value that differs.
+    #[schema(value_type = Vec<Object>)]
+    pub changes: Vec<Change>,
+    /// The cut.
+    #[schema(value_type = String)]
+    pub cut: CutName,
+    /// How many records it covers.
+    pub records: u64,
+}
+
 /// A report. Its own bytes are canonical JSON and depend on the records, the definitions and the cutoff alone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReportView {
@@ -305,6 +389,9 @@ pub struct ReportView {
     /// The report's bytes.
     #[schema(value_type = Object)]
     pub report: Box<RawValue>,
+    /// What has changed since the cut that was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
 }
 
 /// A record as the feed carries it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Evidence, Page, Problem, Registry, ReportKind, ReportView, TrialDetail};
+use api::{Evidence, Page, Problem, Registry, ReportAsked, ReportKind, ReportView, TrialDetail};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -37,9 +37,10 @@ impl Asked {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// A report at the cutoff that the request names.
+    /// A report of what the request names: a cut or a number of records, and a day.
     pub(crate) async fn report(&self, kind: ReportKind) -> Result<ReportView, Problem> {
-        self.registry.report(&self.links.trial, kind, self.links.cutoff).await
+        let Links { trial, as_of, cutoff } = self.links.clone();
+        self.registry.report(&trial, kind, ReportAsked { as_of, cutoff, since: None }).await
     }
 
     /// The trial is there, but not what was asked of it.
@@ -66,7 +67,7 @@ impl FromRequestParts<Arc<Console>> for Asked {
             stands_open: console.gate.stands_open().await.map_err(Failure::new)?,
             detail,
             evidence,
-            links: Links { trial, cutoff: None },
+            links: Links { trial, as_of: None, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
             parameters,
         };
@@ -76,6 +77,13 @@ impl FromRequestParts<Arc<Console>> for Asked {
         };
         let given = |name: &str| query.get(name).filter(|value| !value.is_empty());
         asked.page.after = given("after").cloned();
+        if let Some(text) = given("as_of") {
+            let Ok(as_of) = text.parse() else {
+                return Err(asked
+                    .fail(Problem::bad_request("as_of is a number of records or the name of a data cut")));
+            };
+            asked.links.as_of = Some(as_of);
+        }
         if let Some(text) = given("cutoff") {
             let Some(cutoff) = day(text) else {
                 return Err(asked.fail(Problem::bad_request("a cutoff is a full date such as 2011-06-30")));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::AsOf;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -196,14 +197,25 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
     )
 }
 
-/// What the report counts and a form to count up to another day.
-pub(crate) fn cutoff(report: &Report, address: &str) -> Markup {
+/// What the report counts and a form to count up to another day, of the same records.
+pub(crate) fn cutoff(report: &Report, links: &Links, address: &str) -> Markup {
     let Some(cutoff) = report.cutoff() else { return absent("cutoff") };
     // The form sends its one field: the address goes without its own.
     let action = address.split('?').next().unwrap_or(address);
     html! {
         form.cutoff method="get" action=(action) {
             p {
+                @match &links.as_of {
+                    None => {},
+                    Some(as_of) => {
+                        @match as_of {
+                            AsOf::Cut(name) => { "Data cut " strong { (name) } },
+                            AsOf::Records(records) => { "The first " strong { (records) } " records" },
+                        }
+                        ": what was recorded since is not in these figures. "
+                        input type="hidden" name="as_of" value=(as_of);
+                    }
+                }
                 "What happened up to " strong { (cutoff.date) } " is counted ("
                 @match cutoff.basis.as_str() {
                     "given" => "as chosen",

@@ -1,13 +1,15 @@
-//! Addresses of the pages. Each keeps the reader's cutoff, so that one walk through the pages shows one cut.
+//! Addresses of the pages. Each keeps what the reader looks at, so that one walk through the pages shows one cut.
 
 use std::fmt::{Display, Write as _};
 
+use api::AsOf;
 use clinical::{Date, SubjectId, TrialId};
 
 /// Addresses within one trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     pub(crate) trial: TrialId,
+    pub(crate) as_of: Option<AsOf>,
     pub(crate) cutoff: Option<Date>,
 }
 
@@ -44,9 +46,9 @@ impl Links {
     fn path(&self, tail: &str, after: Option<&dyn Display>) -> String {
         let mut path = format!("/trials/{}{tail}", self.trial);
         let mut mark = '?';
-        for (name, value) in
-            [("cutoff", self.cutoff.as_ref().map(|date| date as &dyn Display)), ("after", after)]
-        {
+        let as_of = self.as_of.as_ref().map(|as_of| as_of as &dyn Display);
+        let cutoff = self.cutoff.as_ref().map(|date| date as &dyn Display);
+        for (name, value) in [("as_of", as_of), ("cutoff", cutoff), ("after", after)] {
             if let Some(value) = value {
                 // Writing to a string does not fail.
                 let _ = write!(path, "{mark}{name}={value}");

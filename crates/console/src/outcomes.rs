@@ -27,7 +27,7 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let links = &asked.links;
     let main = html! {
         h1 { "Outcomes" }
-        (cutoff(&report, &links.outcomes()))
+        (cutoff(&report, links, &links.outcomes()))
         section { h2 { "Follow-up" } (follow_up(&report)) (not_analysable(&report, links)) }
         section { h2 { "Survival" } (survival(&report, links)) }
         section { h2 { "Remission" } (remission(&report)) }

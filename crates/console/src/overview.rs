@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{ReportKind, ReportView};
+use api::{AsOf, ReportKind, ReportView};
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -20,8 +20,11 @@ use crate::{Comparison, Console};
 /// The trials; where there is one, its overview at once.
 pub(crate) async fn front(State(console): State<Arc<Console>>, parts: Parts) -> Result<Response, Failure> {
     let trials = console.gate.registry(&parts).trials().await.map_err(Failure::new)?.trials;
-    let links =
-        |trial: &api::TrialView| Links { trial: trial.trial.clone(), cutoff: console.settings.demo_cutoff };
+    let links = |trial: &api::TrialView| Links {
+        trial: trial.trial.clone(),
+        as_of: None,
+        cutoff: console.settings.demo_cutoff,
+    };
     if let [only] = trials.as_slice() {
         return Ok(Redirect::temporary(&links(only).overview()).into_response());
     }
@@ -74,6 +77,7 @@ pub(crate) async fn overview(asked: Asked) -> Response {
                 p.nothing { "The outcome report cannot be shown just now: " (problem.detail) ". The log is not affected." }
             },
         }
+        (cuts(&asked))
         (sites(&asked))
         (keys(&asked))
     };
@@ -105,13 +109,38 @@ fn log(asked: &Asked) -> Markup {
     }
 }
 
+/// Up to where analyses look; left out while there are none.
+fn cuts(asked: &Asked) -> Markup {
+    let head = columns(&["Cut", "Counting up to", "#Records", "Made by", "Reports"]);
+    let body = html! {
+        @for cut in &asked.detail.cuts {
+            @let links = Links { as_of: Some(AsOf::Cut(cut.name.clone())), cutoff: None, ..asked.links.clone() };
+            tr {
+                th scope="row" { (cut.name) }
+                td { (cut.cutoff_date) }
+                td.number { (count(cut.records)) }
+                td { a href=(asked.links.record(cut.made_at)) { "record #" (cut.made_at) } }
+                td { a href=(links.outcomes()) { "outcomes" } " · " a href=(links.safety()) { "safety" } }
+            }
+        }
+    };
+    html! {
+        @if !asked.detail.cuts.is_empty() {
+            section {
+                h2 { "Data cuts" }
+                (table("Data cuts", &head, &body))
+            }
+        }
+    }
+}
+
 fn of_report(view: &ReportView, safety: Option<&ReportView>, links: &Links) -> Markup {
     let report = Report::read(view);
     let related = safety.and_then(|view| related(&Report::read(view)));
     html! {
         section {
             h2 { "Headline figures" }
-            (cutoff(&report, &links.overview()))
+            (cutoff(&report, links, &links.overview()))
             (headlines(&report, related))
             (by_year(&report))
             p { a href=(links.outcomes()) { "All outcome figures, curves and definitions" } " · " a href=(links.safety()) { "Adverse events and deaths" } }

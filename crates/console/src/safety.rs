@@ -23,7 +23,7 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
     let links = &asked.links;
     let main = html! {
         h1 { "Safety" }
-        (cutoff(&report, &links.safety()))
+        (cutoff(&report, links, &links.safety()))
         section { h2 { "Populations" } (populations(&report)) }
         section { h2 { "Categories of adverse events" } (overviews(&report)) }
         section { h2 { "By class and term" } (tables(&report)) }

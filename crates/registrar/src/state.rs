@@ -8,7 +8,7 @@ use chain::{
 };
 use clinical::authority::Grant;
 use clinical::data::Definitions;
-use clinical::trial::Site;
+use clinical::trial::{Cut, Site};
 use clinical::{DecodeError, Event, Finding, LogKeys, SiteId, Trial, TrialId, Zone};
 use journal::{Journal, ReadError};
 
@@ -31,6 +31,8 @@ pub struct Public {
     pub grants: BTreeMap<KeyId, Grant>,
     /// Keys of the log, revoked ones included.
     pub log_keys: LogKeys,
+    /// Data cuts, in the order of recording.
+    pub cuts: Vec<Cut>,
     /// Keys of receipts that are in force.
     pub receipt_keys: Vec<VerifierKey>,
 }
@@ -70,6 +72,7 @@ impl Public {
             keys: trial.keys.iter().map(|(id, grant)| (*id, grant.public_key)).collect(),
             grants: trial.keys.clone(),
             log_keys: trial.log_keys.clone(),
+            cuts: trial.cuts.clone(),
             receipt_keys: trial
                 .service_keys
                 .values()

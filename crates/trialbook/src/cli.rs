@@ -5,13 +5,14 @@ mod evidence;
 mod keys;
 mod moving;
 mod process;
+mod report;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chain::note::VerifierKey;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clinical::{PartialDate, SubjectId, TrialId};
+use clinical::{SubjectId, TrialId};
 
 pub(crate) use access::{Credentials, TlsOptions, TokenCommand, TokenOptions};
 pub(crate) use evidence::{
@@ -21,6 +22,7 @@ pub(crate) use evidence::{
 pub(crate) use keys::{KeysCommand, ServiceKeyCommand, ServiceName};
 pub(crate) use moving::{BackupOptions, Logs, MigrateOptions, RestoreOptions};
 pub(crate) use process::{ConfigCommand, ProcessOptions};
+pub(crate) use report::{CutCommand, MakeReport, PublishReport, ReportCommand, ReproduceReport};
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
 ///
@@ -192,20 +194,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ImportCommand,
     },
-    /// Make a report from the log.
+    /// Make a report from the log, publish it, or make it anew from a copy.
     Report {
-        /// Which report.
-        kind: ReportName,
-        /// Count only what happened up to this day (default: the day of the last record).
-        #[arg(long, value_name = "DATE")]
-        cutoff: Option<PartialDate>,
-        /// Print the report's canonical JSON: the bytes a published hash is over.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        which: WhichTrial,
-        #[command(flatten)]
-        place: Place,
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
+    /// Record and list data cuts: up to which record and which day an analysis looks.
+    Cut {
+        #[command(subcommand)]
+        command: CutCommand,
     },
     /// Show one record.
     Show {

@@ -3,6 +3,7 @@
 mod bundle_readme;
 mod certified_copy;
 mod container;
+mod cut;
 mod demo;
 mod doctor;
 mod export;
@@ -82,9 +83,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             submit::run(&file, &key, dry_run, &after, &which, &place).await
         }
         Command::Import { command } => import::run(command).await,
-        Command::Report { kind, cutoff, json, which, place } => {
-            report::run(kind, cutoff, json, &which, &place).await
-        }
+        Command::Report { command } => report::run(command).await,
+        Command::Cut { command } => cut::run(command).await,
         Command::Show { seq, key, json, which, place } => {
             show::run(seq, key.as_deref(), json, &which, &place).await
         }
@@ -107,7 +107,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             receipts::check(&dir, &log, key, &credentials).await
         }
         Command::Verify { dir, given, depth, strict, json, which, credentials } => {
-            let asked = verify::Asked { given, depth, strict, json, credentials };
+            let asked = verify::Asked { given, depth, strict, json, credentials, report: None };
             verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,

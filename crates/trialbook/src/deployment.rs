@@ -1,5 +1,6 @@
 //! A deployment in this process: every trial of a data directory, behind the trait that HTTP and the console speak to.
 
+mod earlier;
 mod engine;
 mod evidence;
 mod folds;

@@ -2,12 +2,12 @@
 
 use api::{
     Answer, Client, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, Problem, Readiness,
-    RecordView, Registry, ReportKind, ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer,
+    RecordView, Registry, ReportAsked, ReportKind, ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer,
     TextKeyRequest, TrialDetail, Trials,
 };
 use async_trait::async_trait;
 use chain::Position;
-use clinical::{Date, SiteId, SubjectId, TrialId};
+use clinical::{SiteId, SubjectId, TrialId};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 /// The processes of a registry.
@@ -63,13 +63,13 @@ impl Registry for Routed {
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         let projector = match kind {
             ReportKind::Outcomes => &self.outcomes,
             ReportKind::Safety => &self.safety,
         };
-        projector.report(trial, kind, cutoff).await
+        projector.report(trial, kind, asked).await
     }
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {

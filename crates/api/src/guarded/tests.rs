@@ -94,7 +94,7 @@ impl Registry for Log {
         Ok(read(&json!({"covers": covers(), "next": next, "records": records})))
     }
 
-    async fn report(&self, _: &TrialId, _: ReportKind, _: Option<Date>) -> Result<ReportView, Problem> {
+    async fn report(&self, _: &TrialId, _: ReportKind, _: ReportAsked) -> Result<ReportView, Problem> {
         nobody()
     }
 

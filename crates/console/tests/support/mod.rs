@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use api::{
-    Answer, Covers, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportKind, ReportView,
-    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+    Answer, Covers, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportAsked, ReportKind,
+    ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
 };
-use clinical::{Date, SubjectId, TrialId};
+use clinical::{SubjectId, TrialId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -464,7 +464,7 @@ impl Registry for Answers {
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         self.knows(trial)?;
         let report = match kind {
@@ -473,11 +473,11 @@ impl Registry for Answers {
         };
         let mut report =
             report.clone().ok_or_else(|| Problem::unavailable("the read model is being rebuilt"))?;
-        if let Some(cutoff) = cutoff {
+        if let Some(cutoff) = asked.cutoff {
             report["cutoff"]["date"] = json!(cutoff.to_string());
         }
         let report = serde_json::from_str(&report.to_string()).expect("JSON");
-        Ok(ReportView { covers: self.covers(), report })
+        Ok(ReportView { covers: self.covers(), report, since: None })
     }
 
     async fn open_trial(&self, _submission: Vec<u8>) -> Result<Answer, Problem> {

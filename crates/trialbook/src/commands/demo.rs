@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use api::{Answer, Registry, ReportKind};
+use api::{Answer, Registry, ReportAsked, ReportKind};
 use chain::RecordHash;
 use chain::note::VerifierKey;
 use clinical::statement::Composed;
@@ -224,8 +224,9 @@ impl<'a> Submitter<'a> {
 /// Prints figures, genesis and verdict; whether everything agrees and is intact.
 async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Compared>)> {
     let cutoff = cutoff()?;
-    let outcomes = deployment.report(trial, ReportKind::Outcomes, Some(cutoff)).await?;
-    let safety = deployment.report(trial, ReportKind::Safety, Some(cutoff)).await?;
+    let asked = ReportAsked { cutoff: Some(cutoff), ..ReportAsked::default() };
+    let outcomes = deployment.report(trial, ReportKind::Outcomes, asked.clone()).await?;
+    let safety = deployment.report(trial, ReportKind::Safety, asked).await?;
     let outcomes: outcomes::Report = serde_json::from_str(outcomes.report.get())?;
     let compared = demo::compare(&outcomes, &serde_json::from_str(safety.report.get())?);
     let mut table = Table::new(["figure", "published", "from the log", "95% exact", ""]);

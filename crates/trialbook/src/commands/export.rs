@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use api::{Problem, ReportKind, TrialView};
+use api::{Problem, ReportAsked, ReportKind, TrialView};
 use chain::tile::{bundles, tiles};
 use chain::{SignedCheckpoint, TreeSize};
 use verify::manifest::LOG;
@@ -40,7 +40,7 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     let mut said = Vec::new();
     let mut covered = TreeSize(view.covers.records);
     for kind in [ReportKind::Outcomes, ReportKind::Safety] {
-        let made = log.registry.report(&trial, kind, None).await?;
+        let made = log.registry.report(&trial, kind, ReportAsked::default()).await?;
         said.push(format!("{} report: {}", kind.as_str(), report::covers(&made.covers)));
         covered = covered.max(TreeSize(made.covers.records));
         let bytes = made.report.get().as_bytes().to_vec();

@@ -1,12 +1,18 @@
 //! `verify`: a log from its files.
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clinical::report::Engine;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
 use verify::given::Given;
-use verify::{Anchors, Depth, DirFiles, Files, Options, Report, Shape, ZipFiles, verify_archive};
+use verify::{
+    Absence, Anchors, Code, Depth, DirFiles, Evidence, FileDigest, Files, Options, Report, Shape, ZipFiles,
+    verify_archive,
+};
 
 use super::print;
 use crate::cli::{Credentials, WhichTrial};
@@ -21,6 +27,8 @@ pub(super) struct Asked {
     pub(super) strict: bool,
     pub(super) json: bool,
     pub(super) credentials: Credentials,
+    /// A report to be made anew from the records, by the name to speak of it.
+    pub(super) report: Option<(String, Vec<u8>)>,
 }
 
 /// Verifies what is at `dir`: a path, or a log's URL, which is copied first.
@@ -52,6 +60,7 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let options = Options {
         depth: asked.depth,
         strict: asked.strict,
+        reports: asked.report.iter().cloned().collect(),
         progress: Some(&mut progress),
         ..Options::default()
     };
@@ -70,10 +79,15 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         None => journal(dir, which, &anchors, options)?,
     };
     bar.finish_and_clear();
+    let reproduced =
+        asked.report.as_ref().map(|(name, bytes)| Reproduced::of(&report, name, bytes)).transpose()?;
     if asked.json {
         let mut answer = serde_json::to_value(&report)?;
         if let (Some(after), Some(object)) = (after, answer.as_object_mut()) {
             object.insert("after_the_end".to_owned(), after.into());
+        }
+        if let (Some(reproduced), Some(object)) = (&reproduced, answer.as_object_mut()) {
+            object.insert("reproduced".to_owned(), reproduced.follows().into());
         }
         print(&answer.to_string())?;
     } else {
@@ -81,8 +95,77 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         if let Some(after) = after {
             print(&after)?;
         }
+        if let Some(reproduced) = &reproduced {
+            print(&format!("\n{reproduced}"))?;
+        }
     }
-    Ok(report.status())
+    Ok(match &reproduced {
+        Some(Reproduced::Undecided { .. }) if report.status() == 0 => status::UNDECIDED,
+        _ => report.status(),
+    })
+}
+
+/// What came of making a report anew.
+enum Reproduced {
+    Follows { name: String, records: u64, digest: FileDigest },
+    Differs { name: String, detail: String },
+    Undecided { name: String, why: String },
+}
+
+/// What of a report says how it was made.
+#[derive(Deserialize)]
+struct Stated {
+    engine: Engine,
+    covers: clinical::report::Covers,
+}
+
+impl Reproduced {
+    fn of(report: &Report, name: &str, bytes: &[u8]) -> Result<Self> {
+        let name = name.to_owned();
+        let about = |code: Code| {
+            let is_it = |found: &&verify::Finding| {
+                found.code == code && found.place.stored_at.as_deref() == Some(name.as_str())
+            };
+            report.findings.iter().find(is_it).map(|found| found.detail.clone())
+        };
+        let differs = about(Evidence::ReportNotFollowing.into());
+        let unchecked = about(Absence::ReportUnchecked.into());
+        if let Some(detail) = differs {
+            return Ok(Self::Differs { name, detail });
+        }
+        if let Some(why) = unchecked {
+            return Ok(Self::Undecided { name, why });
+        }
+        let Stated { engine, covers } =
+            serde_json::from_slice(bytes).with_context(|| format!("{name} is no report"))?;
+        if engine != Engine::this() {
+            let this = Engine::this().version;
+            let why = format!("{} {} made it, and this is {this}: ask that one", engine.name, engine.version);
+            return Ok(Self::Undecided { name, why });
+        }
+        Ok(Self::Follows { name, records: covers.records, digest: FileDigest::of(bytes) })
+    }
+
+    fn follows(&self) -> Option<bool> {
+        match self {
+            Self::Follows { .. } => Some(true),
+            Self::Differs { .. } => Some(false),
+            Self::Undecided { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Reproduced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Follows { name, records, digest } => write!(
+                f,
+                "REPRODUCED: {name} follows byte for byte from the first {records} records of this log\nSHA-256 and length: {digest}"
+            ),
+            Self::Differs { name, detail } => write!(f, "NOT REPRODUCED: {name}: {detail}"),
+            Self::Undecided { name, why } => write!(f, "NOT DECIDED: {name}: {why}"),
+        }
+    }
 }
 
 /// Verifies a journal; what stands after its end.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Answer, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page, Problem, Readiness,
-    ReadinessCheck, RecordFindings, RecordView, Registry, ReportKind, ReportView, SiteView, SubjectRecords,
-    SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
+    Answer, AsOf, Covers, CutView, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page,
+    Problem, Readiness, ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked, ReportKind,
+    ReportView, Since, SiteView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail,
+    TrialView, Trials,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
-use clinical::{Date, Event, SiteId, SubjectId, TrialId};
+use clinical::report::changes;
+use clinical::{CutName, Date, Event, SiteId, SubjectId, TrialId};
 use journal::ReadError;
 use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
@@ -66,6 +68,10 @@ fn raw(text: String) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(text).map_err(|_| Problem::internal("stored bytes are not JSON"))
 }
 
+fn value(report: &RawValue) -> Result<serde_json::Value, Problem> {
+    serde_json::from_str(report.get()).map_err(|_| Problem::internal("the report is not JSON"))
+}
+
 pub(super) fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
     let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
     let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
@@ -103,6 +109,59 @@ impl Inner {
         Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
     }
 
+    /// A report as asked: of now by the projector's rows, of what was known earlier by folding the log up to there.
+    fn report_asked(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        asked: ReportAsked,
+    ) -> Result<ReportView, Problem> {
+        // Who makes the report of now makes the earlier ones too.
+        running.reporter(kind)?;
+        let public = running.public();
+        let cut_of = |name: &CutName| {
+            let cut = public.cuts.iter().find(|cut| cut.name == *name);
+            cut.ok_or_else(|| Problem::not_found(format!("there is no data cut {name}")))
+        };
+        let mut view = match asked.as_of {
+            None => self.make_report(running, kind, asked.cutoff)?,
+            Some(AsOf::Records(records)) => self.earlier(running, kind, records, asked.cutoff)?,
+            Some(AsOf::Cut(name)) => {
+                let cut = cut_of(&name)?;
+                self.earlier(running, kind, cut.records, asked.cutoff.or(Some(cut.cutoff_date)))?
+            }
+        };
+        if let Some(name) = asked.since {
+            let cut = cut_of(&name)?;
+            let before = self.earlier(running, kind, cut.records, Some(cut.cutoff_date))?;
+            let changes = changes(&value(&before.report)?, &value(&view.report)?);
+            view.since = Some(Since { changes, cut: name, records: cut.records });
+        }
+        Ok(view)
+    }
+
+    fn earlier(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        records: u64,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let durable = running.journal.head().size.0;
+        if records == 0 || records > durable {
+            return Err(Problem::bad_request(format!("as_of is from 1 to the {durable} records there are")));
+        }
+        let made = running.earlier.report(&*running.journal, kind, records, cutoff)?;
+        let covers = Covers {
+            head: made.head,
+            lag_records: durable - records,
+            records,
+            stopped: None,
+            verified: self.verified(&running.trial),
+        };
+        Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
+    }
+
     fn make_report(
         &self,
         running: &Running,
@@ -129,7 +188,7 @@ impl Inner {
         let bytes = bytes.map_err(made)?;
         let covers = self.covers(running, projector, mark);
         let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
-        Ok(ReportView { covers, report: raw(report)? })
+        Ok(ReportView { covers, report: raw(report)?, since: None })
     }
 }
 
@@ -163,7 +222,15 @@ impl Registry for Deployment {
             })
             .collect();
         keys.sort_by_key(|key| (key.granted_at, key.key));
-        Ok(TrialDetail { trial: view, keys, sites: sites.collect() })
+        let cuts = public.cuts.iter().map(|cut| CutView {
+            cutoff_date: cut.cutoff_date.into(),
+            head: cut.head,
+            made_at: cut.made_at,
+            name: cut.name.clone(),
+            records: cut.records,
+            root: cut.root,
+        });
+        Ok(TrialDetail { trial: view, cuts: cuts.collect(), keys, sites: sites.collect() })
     }
 
     async fn open_trial(&self, submission: Vec<u8>) -> Result<Answer, Problem> {
@@ -265,10 +332,10 @@ impl Registry for Deployment {
         &self,
         trial: &TrialId,
         kind: ReportKind,
-        cutoff: Option<Date>,
+        asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         let (deployment, running) = (self.clone(), self.running(trial)?);
-        blocking(move || deployment.make_report(&running, kind, cutoff)).await
+        blocking(move || deployment.report_asked(&running, kind, asked)).await
     }
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {

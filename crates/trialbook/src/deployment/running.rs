@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::data::{Data, Service};
 
+use super::earlier::Earlier;
 use super::engine::{Engine, Log};
 use super::folds::{Events, IndexRows, OutcomeRows, SafetyRows};
 use super::services::Services;
@@ -44,6 +45,8 @@ pub(crate) struct Running {
     pub(super) notary: Mutex<Option<NotaryHandle>>,
     outcomes: Option<ProjectorHandle>,
     safety: Option<ProjectorHandle>,
+    /// Reports of what was known earlier.
+    pub(super) earlier: Earlier,
     /// The durable end, for those who wait without a thread.
     pub(crate) durable: watch::Receiver<Head>,
     /// One permit for each KiB of submissions that may be worked on at once.
@@ -188,6 +191,7 @@ impl Running {
             notary: Mutex::new(None),
             outcomes,
             safety,
+            earlier: Earlier::default(),
             durable,
             room: Semaphore::new(super::ROOM_KIB as usize),
             stopping,

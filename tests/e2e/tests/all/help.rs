@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 44] = [
+    let commands: [&[&str]; 51] = [
         &["demo"],
         &["serve"],
         &["registrar"],
@@ -37,6 +37,13 @@ fn every_command_explains_itself() {
         &["import"],
         &["import", "sdtm"],
         &["report"],
+        &["report", "outcomes"],
+        &["report", "safety"],
+        &["report", "publish"],
+        &["report", "reproduce"],
+        &["cut"],
+        &["cut", "create"],
+        &["cut", "list"],
         &["show"],
         &["trail"],
         &["findings"],

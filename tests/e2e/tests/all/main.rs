@@ -8,6 +8,7 @@ mod beside;
 mod browser;
 mod checkers;
 mod copies;
+mod cuts;
 mod demo;
 mod distributed;
 mod evidence;

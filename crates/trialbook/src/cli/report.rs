@@ -1,0 +1,111 @@
+//! The command line, as far as it is about reports and data cuts.
+
+use std::path::PathBuf;
+
+use api::AsOf;
+use clap::{Args, Subcommand};
+use clinical::{CutName, PartialDate};
+
+use super::{Credentials, Place, ReportName, WhichTrial};
+
+/// Of what a report is made, and how it is shown.
+#[derive(Args)]
+pub(crate) struct MakeReport {
+    /// Count only what was recorded by then: a number of records, or the name of a data cut (default: all there is).
+    #[arg(long, value_name = "RECORDS|CUT")]
+    pub(crate) as_of: Option<AsOf>,
+    /// Count only what happened up to this day (default: the cut's day, or that of the last record).
+    #[arg(long, value_name = "DATE")]
+    pub(crate) cutoff: Option<PartialDate>,
+    /// List what has changed since this data cut.
+    #[arg(long, value_name = "CUT")]
+    pub(crate) since: Option<CutName>,
+    /// Print the report's canonical JSON: the bytes a published hash is over. With --since, the list of changes.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ReportCommand {
+    /// The outcome report: flow, survival, remission, relapse.
+    Outcomes(MakeReport),
+    /// The safety report: adverse events, seriousness, relation, deaths.
+    Safety(MakeReport),
+    /// Make a report of a data cut, write it to a file, and record its hash in the log.
+    Publish(Box<PublishReport>),
+    /// Make a report anew from a log alone and compare it with a file byte for byte: 0 it follows from the records, 1 it
+    /// does not or the records do not hold, 3 it cannot be decided.
+    Reproduce(Box<ReproduceReport>),
+}
+
+/// What is published, and by whom.
+#[derive(Args)]
+pub(crate) struct PublishReport {
+    /// Which report.
+    pub(crate) kind: ReportName,
+    /// The data cut it is made of.
+    #[arg(long, value_name = "CUT")]
+    pub(crate) cut: CutName,
+    /// The statistician's key file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Where to write it; never overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Which file, and from what.
+#[derive(Args)]
+pub(crate) struct ReproduceReport {
+    /// The report, as it was published.
+    pub(crate) file: PathBuf,
+    /// The log: a bundle, an archive, a data directory or a journal, or a log's URL.
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) given: verify::given::Given,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CutCommand {
+    /// Record a data cut of all that is sealed: what is known, and up to which day it is counted.
+    Create {
+        /// Its name, given once, such as interim-1.
+        name: CutName,
+        /// Occurrences after this day are not counted.
+        #[arg(long, value_name = "DATE")]
+        cutoff: PartialDate,
+        /// The statistician's or data manager's key file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the data cuts.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+}

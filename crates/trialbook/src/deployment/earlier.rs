@@ -1,0 +1,107 @@
+//! Reports of what was known earlier: the log folded anew up to there. It asks no read model, which knows only now.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api::{Problem, ReportKind};
+use chain::{Chain, Position, Record, RecordHash};
+use clinical::rows::Sheet;
+use clinical::{Date, Event};
+use journal::Journal;
+
+use super::reads::unreadable;
+
+/// Reports kept, since what was known earlier does not change: those of a safety board's package and of its readers.
+const KEPT_MAX: usize = 16;
+
+/// About how many bytes of records are read at a time.
+const READ_BYTES: usize = 4 << 20;
+
+/// A report of the first so many records.
+pub(super) struct Made {
+    /// Hash of the last of them.
+    pub(super) head: RecordHash,
+    /// The report's canonical JSON.
+    pub(super) report: String,
+}
+
+type Asked = (ReportKind, u64, Option<Date>);
+
+/// Makes reports of what was known earlier, one at a time, and keeps the last ones.
+#[derive(Default)]
+pub(super) struct Earlier(Mutex<VecDeque<(Asked, Arc<Made>)>>);
+
+impl Earlier {
+    /// The report of the log's first `records` records, which are durable. Blocks while they are read and folded.
+    pub(super) fn report(
+        &self,
+        journal: &dyn Journal,
+        kind: ReportKind,
+        records: u64,
+        cutoff: Option<Date>,
+    ) -> Result<Arc<Made>, Problem> {
+        let asked = (kind, records, cutoff);
+        // Held while a report is made: whoever asks for the same one meanwhile is better served by waiting.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made)) = kept.iter().find(|(known, _)| *known == asked) {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(match kind {
+            ReportKind::Outcomes => outcomes_of(journal, records, cutoff)?,
+            ReportKind::Safety => safety_of(journal, records, cutoff)?,
+        });
+        if kept.len() == KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((asked, Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
+macro_rules! report_of {
+    ($name:ident, $report:ident) => {
+        fn $name(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
+            let (mut folder, mut sheet, mut changes) =
+                ($report::Folder::default(), Sheet::default(), Vec::new());
+            let head = fold(journal, records, |event, seq, record| {
+                folder.fold(event, seq, record.recorded_at, &mut changes);
+                sheet.apply(changes.drain(..));
+            })?;
+            let covered = $report::Covered { records, head };
+            let report = $report::report(sheet.rows(), &$report::Parameters { cutoff }, covered)
+                .map_err(|error| Problem::unavailable(format!("no report can be made: {error}")))?;
+            let report = String::from_utf8(report.to_canonical_json())
+                .map_err(|_| Problem::internal("the report is not text"))?;
+            Ok(Made { head, report })
+        }
+    };
+}
+
+report_of!(outcomes_of, outcomes);
+report_of!(safety_of, safety);
+
+/// Hands over the first `records` records, each link checked; the hash of the last.
+fn fold(
+    journal: &dyn Journal,
+    records: u64,
+    mut take: impl FnMut(&Event, Position, &Record<'_>),
+) -> Result<RecordHash, Problem> {
+    let mut chain = Chain::default();
+    while chain.size.0 < records {
+        let part = journal.read(Position(chain.size.0), READ_BYTES).map_err(|error| unreadable(&error))?;
+        let missing = || Problem::internal("the journal ends before its durable end");
+        if part.is_empty() {
+            return Err(missing());
+        }
+        for linked in part.iter().take_while(|linked| linked.seq.0 < records) {
+            let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
+            let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
+            chain
+                .follow(&record, linked.hash)
+                .map_err(|_| Problem::internal(format!("record {} does not continue the log", linked.seq)))?;
+            let event = Event::decode(record.event).map_err(|_| malformed())?;
+            take(&event, linked.seq, &record);
+        }
+    }
+    Ok(chain.head)
+}

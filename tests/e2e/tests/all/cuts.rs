@@ -1,0 +1,122 @@
+//! Data cuts: what was known then, what has changed since, and reports that are published and made anew.
+
+use e2e::{Server, SmallTrial, run, write};
+use serde_json::Value;
+
+use crate::statements::{hash_of, replacing, visit, with_subject};
+
+const OUTCOMES: [&str; 3] = ["report", "outcomes", "--json"];
+const STATISTICIAN: &str = "eva.stat";
+
+/// A trial with a subject and a statistician, cut as `interim-1` up to 2022-06-30, and corrected since. With it the
+/// outcome report's bytes as they were made before the cut, and how many records there were then.
+fn cut_and_corrected() -> (SmallTrial, String, u64) {
+    let trial = with_subject();
+    let key = trial.key(STATISTICIAN);
+    let key = key.to_str().unwrap();
+    let new =
+        ["keys", "new", "--holder", STATISTICIAN, "--organisation", "Sponsor", "--role", "statistician"];
+    run(new.into_iter().chain(["--out", key])).ends_with(0);
+    let grant = run(["keys", "request", "--genesis", &trial.genesis, "--key", key]).ends_with(0).out;
+    trial.submit("sponsor.one", &grant).ends_with(0);
+    let (records, before) = (trial.records(), report(&trial, &["--cutoff", "2022-06-30"]));
+    let created =
+        trial.run(["cut", "create", "interim-1", "--cutoff", "2022-06-30", "--key", key]).ends_with(0);
+    assert!(
+        created.out.contains(&format!("cut interim-1 of the first {records} records")),
+        "{}",
+        created.out
+    );
+    let corrected = visit("P1", "2021-02-03", "none");
+    let corrected = replacing(&corrected, 10, &hash_of(&trial, 10), "source_corrected");
+    trial.submit("an.li", &corrected.to_string()).ends_with(0);
+    (trial, before, records)
+}
+
+fn report(trial: &SmallTrial, more: &[&str]) -> String {
+    trial.run(OUTCOMES.into_iter().chain(more.iter().copied())).ends_with(0).out
+}
+
+#[test]
+fn a_report_of_a_cut_is_what_it_was_and_says_what_has_changed_since() {
+    let (trial, before, records) = cut_and_corrected();
+    assert_eq!(report(&trial, &["--as-of", "interim-1"]), before);
+    assert_eq!(report(&trial, &["--as-of", &records.to_string(), "--cutoff", "2022-06-30"]), before);
+    let now = report(&trial, &["--cutoff", "2022-06-30"]);
+    assert_ne!(now, before);
+
+    let cuts = trial.run(["cut", "list", "--json"]).ends_with(0).json();
+    assert_eq!((&cuts[0]["name"], &cuts[0]["records"]), (&"interim-1".into(), &records.into()));
+    let listed = trial.run(["cut", "list"]).ends_with(0).out;
+    assert!(listed.contains("counting up to 2022-06-30"), "{listed}");
+
+    let since = ["--since", "interim-1", "--cutoff", "2022-06-30"];
+    let since: Value = serde_json::from_str(&report(&trial, &since)).unwrap();
+    let figure = "/remission/figures/remission.year_1/numerator";
+    let changes = since["changes"].as_array().unwrap();
+    let found = changes.iter().find(|change| change["path"] == figure);
+    let found = found.unwrap_or_else(|| panic!("no {figure} in {since}"));
+    assert_eq!((&found["before"], &found["after"]), (&1.into(), &0.into()));
+    let told = trial.run(["report", "outcomes", "--since", "interim-1"]).ends_with(0).out;
+    assert!(told.contains("SINCE CUT interim-1") && told.contains(figure), "{told}");
+
+    let unknown = trial.run(["report", "outcomes", "--as-of", "interim-9"]);
+    assert!(unknown.status != 0 && unknown.err.contains("there is no data cut interim-9"), "{}", unknown.err);
+    let key = trial.key(STATISTICIAN);
+    let again = ["cut", "create", "interim-1", "--cutoff", "2022-07-31", "--key", key.to_str().unwrap()];
+    let again = trial.run(again).ends_with(6);
+    assert!(again.err.contains("A data cut of this name is recorded"), "{}", again.err);
+
+    let server = Server::start(&trial.data());
+    let answer = server.get("/v1/trials/small/reports/outcomes?as_of=interim-1").json();
+    assert_eq!(answer["report"], serde_json::from_str::<Value>(&before).unwrap());
+    assert_eq!(
+        (&answer["covers"]["records"], &answer["covers"]["lag_records"]),
+        (&records.into(), &2.into())
+    );
+    for wrong in ["0", "99", "-1", "Interim"] {
+        let path = format!("/v1/trials/small/reports/outcomes?as_of={wrong}");
+        assert_eq!(server.get(&path).problem().0, 400, "{wrong}");
+    }
+    let page = server.get("/trials/small/outcomes?as_of=interim-1").text().to_owned();
+    assert!(page.contains("interim-1"), "{page}");
+}
+
+#[test]
+fn a_published_report_is_made_anew_from_the_log_alone_and_another_is_not() {
+    let (trial, before, _) = cut_and_corrected();
+    let key = trial.key(STATISTICIAN);
+    let file = trial.beside().join("outcomes.json");
+    let file = file.to_str().unwrap();
+    let publish = ["report", "publish", "outcomes", "--cut", "interim-1", "--out", file, "--key"];
+    let published = trial.run(publish.into_iter().chain([key.to_str().unwrap()])).ends_with(0).out;
+    assert_eq!(std::fs::read_to_string(file).unwrap(), before.trim_end());
+    let (_, hash) = published.trim_end().rsplit_once("SHA-256 ").unwrap();
+    let last = (trial.records() - 1).to_string();
+    let record = trial.run(["show", &last, "--json"]).ends_with(0).json();
+    assert_eq!(record["record"]["event"]["data"]["sha256"], hash);
+
+    let bundle = trial.beside().join("log.zip");
+    trial.run(["export", "bundle", "--out", bundle.to_str().unwrap()]).ends_with(0);
+    let vkey = std::fs::read_to_string(trial.trial_dir().join("log.vkey")).unwrap();
+    let anchors = ["--key", vkey.trim(), "--genesis", &trial.genesis];
+    let reproduce =
+        |file: &str, log: &str| run(["report", "reproduce", file, "--log", log].into_iter().chain(anchors));
+    let data = trial.data();
+    for log in [bundle.to_str().unwrap(), data.to_str().unwrap()] {
+        let made = reproduce(file, log).ends_with(0).out;
+        assert!(made.contains("REPRODUCED") && made.contains(hash), "{made}");
+    }
+
+    let other = trial.beside().join("other.json");
+    let other = other.to_str().unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
+    write(other.as_ref(), text.replacen("\"days\":699", "\"days\":698", 1));
+    let differs = reproduce(other, bundle.to_str().unwrap()).ends_with(1).out;
+    assert!(differs.contains("NOT REPRODUCED") && differs.contains("/follow_up/days"), "{differs}");
+    let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version));
+    write(other.as_ref(), text.replacen(&version, "\"version\":\"9.9.9\"", 1));
+    let undecided = reproduce(other, bundle.to_str().unwrap()).ends_with(3).out;
+    assert!(undecided.contains("NOT DECIDED") && undecided.contains("9.9.9"), "{undecided}");
+}
