@@ -167,11 +167,7 @@ pub fn verify_archive(
     let wanted = anchors.checkpoints.iter().map(|known| known.claim().size).collect();
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
-    let mut reports = match shape {
-        Shape::Bundle if reads => Reports::of(files, &listed)?,
-        Shape::Archive | Shape::Bundle | Shape::Copy => Reports::default(),
-    };
-    reports.bring(&options.reports);
+    let reports = reports_of(files, shape, &listed, &options)?;
     let tells_reports = shape == Shape::Bundle || !options.reports.is_empty();
     let mut around = Around { tree: Some(tree), reports, part };
     let mut fold = run(source, fold, &mut around, options)?;
@@ -219,6 +215,21 @@ pub fn verify_archive(
         checks.push(reports_tally.check("reports"));
     }
     Ok(conclude(fold, strict, checks, Some(sealed)))
+}
+
+/// The reports that come with a bundle, if its records are read, and those that are brought.
+fn reports_of(
+    files: &dyn Files,
+    shape: Shape,
+    listed: &[Listed],
+    options: &Options<'_>,
+) -> Result<Reports, SourceError> {
+    let mut reports = match shape {
+        Shape::Bundle if options.depth > Depth::Tree => Reports::of(files, listed)?,
+        Shape::Archive | Shape::Bundle | Shape::Copy => Reports::default(),
+    };
+    reports.bring(&options.reports);
+    Ok(reports)
 }
 
 /// Judges the checkpoint that was found, and says what of it does not hold.
