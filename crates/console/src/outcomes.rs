@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
+use crate::conduct;
 use crate::curves;
 use crate::figures::{
     absent, basis, columns, cutoff, excluded, figure_table, interval_cells, interval_columns, methods,
@@ -28,10 +29,12 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let main = html! {
         h1 { "Outcomes" }
         (cutoff(&report, links, &links.outcomes()))
+        section { h2 { "Screening, consent and deviations" } (conduct::conduct(&report)) }
         section { h2 { "Follow-up" } (follow_up(&report)) (not_analysable(&report, links)) }
         section { h2 { "Survival" } (survival(&report, links)) }
         section { h2 { "Remission" } (remission(&report)) }
         section { h2 { "Relapse" } (relapse(&report, links)) }
+        section { h2 { "Adjudication" } (conduct::adjudication(&report, links)) }
         section { h2 { "Rates" } (rates(&report)) }
         section { h2 { "Disease activity" } (sledai(&report)) }
         section { h2 { "Sites" } (sites(&report)) }
@@ -171,8 +174,8 @@ fn remission(report: &Report) -> Markup {
         }
         (figure_table("Complete remission, of those evaluable", &figures))
         (table(
-            "Those of the denominator not counted as in remission for another reason than the judgement \"none\"",
-            &columns(&["At", "#No judged visit within the window", "#Status not determinable", "#Partial remission"]),
+            "Of the denominator: those not counted as in remission for another reason than the judgement \"none\", and whose judgement it is",
+            &columns(&["At", "#No judged visit within the window", "#Status not determinable", "#Partial remission", "#Judged by the committee"]),
             &html! {
                 @for it in &remission.figures {
                     tr {
@@ -180,6 +183,7 @@ fn remission(report: &Report) -> Markup {
                         td.number { (count(it.without_visit)) }
                         td.number { (count(it.not_determinable)) }
                         td.number { (count(it.partial)) }
+                        td.number { (count(it.adjudicated)) }
                     }
                 }
             },
@@ -286,7 +290,7 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
                 tr {
                     th scope="row" { (subject(&it.subject, links)) }
                     td { (it.site) }
-                    td { (date(&it.on)) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } }
+                    td { (date(&it.on)) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } @if it.adjudicated { ", judged by the committee" } }
                     td.number { @match it.day { Some(day) => (day), None => "unknown" } }
                     td {
                         a href=(links.record(it.first_seq)) { "#" (it.first_seq) }

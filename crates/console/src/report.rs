@@ -248,6 +248,7 @@ pub(crate) struct RemissionFigure {
     pub(crate) without_visit: u64,
     pub(crate) not_determinable: u64,
     pub(crate) partial: u64,
+    pub(crate) adjudicated: u64,
 }
 
 /// A site; its counts, which differ between the reports, are the other members.
@@ -280,6 +281,7 @@ pub(crate) struct Listed {
     pub(crate) imputed: bool,
     pub(crate) day: Option<i64>,
     pub(crate) after_relapse: bool,
+    pub(crate) adjudicated: bool,
     pub(crate) relation: Option<String>,
     pub(crate) first_seq: u64,
     pub(crate) latest_seq: u64,

@@ -312,6 +312,11 @@ async fn outcomes_have_curves_intervals_denominators_and_definitions() {
             "impute-9",
             "After cutoff",
             "S0006",
+            r#"<th scope="row">E2</th>"#,
+            "v2.1",
+            "Safety reporting",
+            "remission.year_1",
+            "not judged",
         ],
     )
     .await;

@@ -1,19 +1,25 @@
 //! A subject's course: from when to when followed, and what happened on which day.
 
 use clinical::data::{
-    DispositionReason, DispositionScope, RemissionStatus, VisitStatus, VitalStatus, WithdrawalScope,
+    DeviationCategory, DeviationSeverity, DispositionReason, DispositionScope, RemissionStatus,
+    ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::date::{anniversary, days_between};
 use clinical::{Date, PartialDate};
 
+use crate::count;
 use crate::facts::{Dated, Disposed, Facts};
 use crate::followup::Exclusions;
+use crate::judgement::{self, RelapseVerdict, Responses};
+use crate::screening::{Consents, Screened};
 
 /// A day on which something happened; `imputed` if a partial date was completed to it (`impute-1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Happened {
     pub(crate) on: Date,
     pub(crate) imputed: bool,
+    /// A committee said so, rather than the site.
+    pub(crate) adjudicated: bool,
     /// Positions of the first and the latest version of the record that states it.
     pub(crate) root: u64,
     pub(crate) latest: u64,
@@ -47,8 +53,16 @@ pub(crate) struct Course {
     pub(crate) site: String,
     pub(crate) has_enrollment: bool,
     pub(crate) enrolled_on: Option<Date>,
+    /// Its last screening, if one is recorded.
+    pub(crate) screening: Option<Screened>,
+    pub(crate) consents: Consents,
     pub(crate) screen_failure: bool,
     pub(crate) infused: bool,
+    /// It moved to another site; `site` is the one where it enrolled.
+    pub(crate) transferred: bool,
+    /// It was assigned to an arm.
+    pub(crate) allocated: bool,
+    pub(crate) deviations: Vec<(DeviationCategory, DeviationSeverity)>,
     /// Day 0 and all that is counted from it; `Err` for the infused whose day 0 is not certain.
     pub(crate) followed: Option<Result<Followed, Unanalysable>>,
     pub(crate) death: Option<Happened>,
@@ -73,8 +87,9 @@ pub(crate) struct Followed {
     /// The first relapse on a later day than a documented response, and the first response.
     pub(crate) relapse_after_response: Option<Happened>,
     pub(crate) responded: bool,
-    /// Judged responses from day 0 on, by full dates.
-    pub(crate) responses: Vec<(Date, RemissionStatus)>,
+    pub(crate) responses: Responses,
+    /// What was judged about relapses, before and after day 0.
+    pub(crate) verdicts: Vec<RelapseVerdict>,
     /// SLEDAI-2K scores: day, planned visit, total, descriptors not examined.
     pub(crate) scores: Vec<Score>,
 }
@@ -106,6 +121,7 @@ impl Course {
         let first = first_infusion(&facts);
         let (last_contact, end_imputed) = last_contact(&alive, death, first.and_then(Result::ok), excluded);
         let enrolled_on = facts.enrollments.iter().map(|one| one.on.earliest()).min();
+        let screening = Screened::last(&facts);
         let last_contact = last_contact.unwrap_or(cutoff);
         let end = death.map_or_else(|| last_contact.min(cutoff), |death| death.on);
         let followed = first.map(|day_0| {
@@ -118,22 +134,23 @@ impl Course {
                 excluded,
             )
         });
-        let screen_failure = facts.dispositions.iter().any(|one| {
-            one.what.reason == DispositionReason::ScreenFailure
-                || (one.what.scope == DispositionScope::Screening
-                    && !matches!(one.what.reason, DispositionReason::Completed | DispositionReason::Death))
-        });
+        let screen_failure = screen_failure(&facts, screening.as_ref());
         let missed_since = facts
             .visits
             .iter()
             .any(|one| one.what.status == VisitStatus::Missed && one.on.earliest() > last_contact);
         Self {
             subject,
-            site: facts.site.clone(),
+            site: facts.site(),
             has_enrollment: !facts.enrollments.is_empty(),
             enrolled_on,
+            screening,
+            consents: Consents::of(&facts),
             screen_failure,
             infused: first.is_some(),
+            transferred: !facts.transfers.is_empty(),
+            allocated: facts.allocated,
+            deviations: facts.deviations.iter().map(|one| one.what).collect(),
             followed,
             death,
             end,
@@ -151,7 +168,7 @@ impl Course {
 
     /// Anything says that the subject entered screening.
     pub(crate) fn screened(&self) -> bool {
-        self.has_enrollment || self.screen_failure || self.infused
+        self.has_enrollment || self.screen_failure || self.infused || self.screening.is_some()
     }
 
     pub(crate) fn analysable(&self) -> Option<&Followed> {
@@ -168,6 +185,19 @@ impl Course {
     }
 }
 
+/// Screening ended without leave to enroll: by a disposition, unless a later screening was passed, or by the last
+/// screening.
+fn screen_failure(facts: &Facts, screening: Option<&Screened>) -> bool {
+    let passed_on = screening.filter(|last| last.result == ScreeningResult::Passed).map(|last| last.on);
+    let by_disposition = facts.dispositions.iter().any(|one| {
+        let ends_screening = one.what.reason == DispositionReason::ScreenFailure
+            || (one.what.scope == DispositionScope::Screening
+                && !matches!(one.what.reason, DispositionReason::Completed | DispositionReason::Death));
+        ends_screening && !passed_on.is_some_and(|passed| passed.certainly_after(one.on))
+    });
+    by_disposition || screening.is_some_and(|last| last.result != ScreeningResult::Passed)
+}
+
 /// The death: the earliest of the days stated; of a partial date the first day on which the subject may have died,
 /// having been alive as far as is known.
 fn death(facts: &Facts, alive: &[(PartialDate, bool)]) -> Option<Happened> {
@@ -179,6 +209,7 @@ fn death(facts: &Facts, alive: &[(PartialDate, bool)]) -> Option<Happened> {
             Happened {
                 on: last_alive.map_or(one.on.earliest(), |day| day.max(one.on.earliest())),
                 imputed: one.on.day().is_none(),
+                adjudicated: false,
                 root: one.root,
                 latest: one.latest,
             }
@@ -229,7 +260,24 @@ fn followed(
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
     let mut relapses = Vec::new();
-    let mut responses = Vec::new();
+    let verdicts = judgement::relapses(facts);
+    for verdict in verdicts.iter().filter(|verdict| verdict.relapsed) {
+        match relapse(verdict.on, day_0) {
+            // Not one after treatment: the reason for it, rather.
+            None => excluded.relapses_before_infusion += 1,
+            Some(on) if death.is_some_and(|death| on > death.on) => excluded.relapses_after_death += 1,
+            Some(on) => relapses.push(Happened {
+                on,
+                imputed: verdict.on.day().is_none(),
+                adjudicated: verdict.adjudicated,
+                root: verdict.root,
+                latest: verdict.latest,
+            }),
+        }
+    }
+    let mut responses = Responses { investigator: Vec::new(), committee: Responses::committee(facts, day_0) };
+    excluded.judgements_without_day +=
+        count(&responses.committee, |one| one.on.day().is_none() && one.years.is_none());
     let mut scores = Vec::new();
     for visit in &facts.visits {
         if visit.what.status == VisitStatus::Missed {
@@ -237,26 +285,14 @@ fn followed(
             excluded.judgements_of_missed_visits += u64::from(judged);
             continue;
         }
-        if visit.what.relapsed {
-            match relapse(visit.on, day_0) {
-                // Not one after treatment: the reason for it, rather.
-                None => excluded.relapses_before_infusion += 1,
-                Some(on) if death.is_some_and(|death| on > death.on) => excluded.relapses_after_death += 1,
-                Some(on) => relapses.push(Happened {
-                    on,
-                    imputed: visit.on.day().is_none(),
-                    root: visit.root,
-                    latest: visit.latest,
-                }),
-            }
-        }
         let Some(day) = visit.on.day() else {
             // Neither an anniversary nor a planned day can be compared with a month.
             excluded.judgements_without_day +=
                 u64::from(visit.what.response.is_some()) + u64::from(visit.what.sledai.is_some());
             continue;
         };
-        responses.extend(visit.what.response.filter(|_| day >= day_0).map(|status| (day, status)));
+        let response = visit.what.response.filter(|_| day >= day_0);
+        responses.investigator.extend(response.map(|status| (day, status)));
         scores.extend(visit.what.sledai.map(|(total, not_done)| Score {
             on: day,
             planned: visit.what.planned.clone(),
@@ -266,9 +302,9 @@ fn followed(
     }
     relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, relapse.root));
     let first_response = responses
-        .iter()
-        .filter(|(_, status)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
-        .map(|(day, _)| *day)
+        .counting()
+        .filter(|(_, status, _)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
+        .map(|(day, ..)| day)
         .min();
     Ok(Followed {
         day_0,
@@ -279,6 +315,7 @@ fn followed(
             .and_then(|response| relapses.iter().copied().find(|relapse| relapse.on > response)),
         responded: first_response.is_some(),
         responses,
+        verdicts,
         scores,
     })
 }

@@ -1,7 +1,10 @@
 //! A subject's facts, as far as they have happened by the cutoff and lie within the subject's consent.
 
+use std::borrow::Cow;
+
 use clinical::data::{
-    DispositionReason, DispositionScope, RemissionStatus, VisitStatus, VitalStatus, WithdrawalScope,
+    CellSource, ConsentOccasion, ConsentSignatory, DeviationCategory, DeviationSeverity, DispositionReason,
+    DispositionScope, RemissionStatus, ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::{Date, PartialDate};
 
@@ -25,6 +28,50 @@ pub(crate) struct Disposed {
     pub(crate) withdrawal: Option<WithdrawalScope>,
 }
 
+/// An enrollment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EnrollmentFact {
+    /// Day of the consent it rests on.
+    pub(crate) consent: Option<PartialDate>,
+    /// Infusions of the planned course.
+    pub(crate) planned: Option<u16>,
+    site: usize,
+}
+
+/// An infusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InfusionFact {
+    /// Last day of a dosing period.
+    pub(crate) until: Option<PartialDate>,
+    pub(crate) source: Option<CellSource>,
+}
+
+/// A screening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScreeningFact {
+    pub(crate) result: ScreeningResult,
+    /// Criteria that stood against enrollment.
+    pub(crate) not_met: Vec<String>,
+    /// Day of the consent it rests on.
+    pub(crate) consent: Option<PartialDate>,
+}
+
+/// A consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConsentFact {
+    pub(crate) occasion: ConsentOccasion,
+    pub(crate) version: String,
+    pub(crate) signed_by: Option<ConsentSignatory>,
+}
+
+/// What a committee decided, by the definitions' own judgements only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AdjudicationFact {
+    pub(crate) landmark_years: Option<u8>,
+    pub(crate) response: Option<RemissionStatus>,
+    pub(crate) relapsed: Option<bool>,
+}
+
 /// A visit, with the definition's own judgements only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VisitFact {
@@ -38,15 +85,22 @@ pub(crate) struct VisitFact {
 /// Everything known of one subject.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) enrollments: Vec<Dated<()>>,
-    /// With the last day of a dosing period.
-    pub(crate) infusions: Vec<Dated<Option<PartialDate>>>,
+    pub(crate) screenings: Vec<Dated<ScreeningFact>>,
+    pub(crate) consents: Vec<Dated<ConsentFact>>,
+    pub(crate) enrollments: Vec<Dated<EnrollmentFact>>,
+    pub(crate) infusions: Vec<Dated<InfusionFact>>,
     pub(crate) visits: Vec<Dated<VisitFact>>,
     pub(crate) dispositions: Vec<Dated<Disposed>>,
     pub(crate) contacts: Vec<Dated<VitalStatus>>,
-    /// The site of the record with the lowest position.
-    pub(crate) site: String,
-    first_root: Option<u64>,
+    pub(crate) adjudications: Vec<Dated<AdjudicationFact>>,
+    pub(crate) transfers: Vec<Dated<()>>,
+    pub(crate) deviations: Vec<Dated<(DeviationCategory, DeviationSeverity)>>,
+    /// It was assigned to an arm.
+    pub(crate) allocated: bool,
+    /// The sites of its records.
+    sites: Vec<String>,
+    /// Position and site of the record with the lowest position.
+    first: Option<(u64, usize)>,
 }
 
 /// Which definitions' judgements count.
@@ -59,17 +113,44 @@ pub(crate) struct Judged<'a> {
 impl Facts {
     /// Takes in a row.
     pub(crate) fn add(&mut self, root: u64, fact: Fact<'_>, judged: Judged<'_>, excluded: &mut Exclusions) {
-        if self.first_root.is_none_or(|first| root < first) {
-            self.first_root = Some(root);
-            self.site = fact.site.into_owned();
+        let site = self.site_index(&fact.site);
+        if self.first.is_none_or(|(first, _)| root < first) {
+            self.first = Some((root, site));
         }
         let latest = fact.latest;
         if latest != root {
             excluded.amended_things += 1;
         }
         match fact.what {
-            What::Enrolled { on } => self.enrollments.push(Dated { on, root, latest, what: () }),
-            What::Infused { on, until } => self.infusions.push(Dated { on, root, latest, what: until }),
+            What::Enrolled { on, consent, planned } => {
+                let what = EnrollmentFact { consent, planned, site };
+                self.enrollments.push(Dated { on, root, latest, what });
+            }
+            What::Infused { on, until, source } => {
+                self.infusions.push(Dated { on, root, latest, what: InfusionFact { until, source } });
+            }
+            What::Screened { on, result, not_met, consent } => {
+                let not_met = not_met.into_iter().map(Cow::into_owned).collect();
+                let what = ScreeningFact { result, not_met, consent };
+                self.screenings.push(Dated { on, root, latest, what });
+            }
+            What::Consented { on, occasion, version, signed_by } => {
+                let what = ConsentFact { occasion, version: version.into_owned(), signed_by };
+                self.consents.push(Dated { on, root, latest, what });
+            }
+            What::Adjudicated { on, landmark_years, response, relapse } => {
+                let what = AdjudicationFact {
+                    landmark_years,
+                    response: own_response(response.as_ref(), judged, excluded),
+                    relapsed: own_relapse(relapse.as_ref(), judged, excluded),
+                };
+                self.adjudications.push(Dated { on, root, latest, what });
+            }
+            What::Transferred { on } => self.transfers.push(Dated { on, root, latest, what: () }),
+            What::Deviated { on, category, severity } => {
+                self.deviations.push(Dated { on, root, latest, what: (category, severity) });
+            }
+            What::Allocated => self.allocated = true,
             What::Visited(visit) => {
                 let what = judge(&visit, judged, excluded);
                 self.visits.push(Dated { on: visit.on, root, latest, what });
@@ -81,6 +162,21 @@ impl Facts {
             What::Contacted { on, vital } => self.contacts.push(Dated { on, root, latest, what: vital }),
             What::Void { .. } => excluded.voided_things += 1,
         }
+    }
+
+    fn site_index(&mut self, site: &str) -> usize {
+        self.sites.iter().position(|known| known == site).unwrap_or_else(|| {
+            self.sites.push(site.to_owned());
+            self.sites.len() - 1
+        })
+    }
+
+    /// The site where the subject enrolled: whose record the earliest enrollment is. Without one, the site of the
+    /// record with the lowest position. A transfer changes neither.
+    pub(crate) fn site(&self) -> String {
+        let name = |site: usize| self.sites.get(site).cloned().unwrap_or_default();
+        let enrolled = self.enrollments.iter().map(|one| (one.on.earliest(), name(one.what.site))).min();
+        enrolled.map(|(_, site)| site).or_else(|| self.first.map(|(_, site)| name(site))).unwrap_or_default()
     }
 
     /// Sets aside what was recorded outside the scope of a withdrawal that had happened by the cutoff.
@@ -104,6 +200,7 @@ impl Facts {
         self.infusions.retain(|one| within(one.on, all_end));
         self.dispositions.retain(|one| within(one.on, all_end));
         self.contacts.retain(|one| within(one.on, all_end));
+        self.adjudications.retain(|one| within(one.on, all_end) && within(one.on, visits_end));
     }
 
     /// The days on which the subject was certainly alive, each as the first day it can mean, and whether that
@@ -111,7 +208,7 @@ impl Facts {
     pub(crate) fn alive(&self) -> Vec<(PartialDate, bool)> {
         let mut days: Vec<PartialDate> = Vec::new();
         days.extend(self.enrollments.iter().map(|one| one.on));
-        days.extend(self.infusions.iter().flat_map(|one| [Some(one.on), one.what]).flatten());
+        days.extend(self.infusions.iter().flat_map(|one| [Some(one.on), one.what.until]).flatten());
         days.extend(
             self.visits.iter().filter(|one| one.what.status != VisitStatus::Missed).map(|one| one.on),
         );
@@ -141,25 +238,46 @@ impl Facts {
         self.visits.retain(|one| by_then(one.on));
         self.dispositions.retain(|one| by_then(one.on));
         self.contacts.retain(|one| by_then(one.on));
+        self.screenings.retain(|one| by_then(one.on));
+        self.consents.retain(|one| by_then(one.on));
+        self.adjudications.retain(|one| by_then(one.on));
+        self.transfers.retain(|one| by_then(one.on));
+        self.deviations.retain(|one| by_then(one.on));
     }
 }
 
 fn judge(visit: &Visited<'_>, judged: Judged<'_>, excluded: &mut Exclusions) -> VisitFact {
-    let response = visit.response.as_ref().filter(|(definition, _)| {
-        let same = definition == judged.remission;
-        excluded.responses_by_other_definitions += u64::from(!same);
-        same
-    });
-    let relapse = visit.relapse.as_ref().filter(|(definition, _)| {
-        let same = definition == judged.relapse;
-        excluded.relapses_by_other_definitions += u64::from(!same);
-        same
-    });
+    let response = own_response(visit.response.as_ref(), judged, excluded);
+    let relapsed = own_relapse(visit.relapse.as_ref(), judged, excluded);
     VisitFact {
         status: visit.status,
         planned: visit.planned.as_deref().map(str::to_owned),
-        response: response.map(|(_, status)| *status),
-        relapsed: relapse.is_some_and(|(_, relapsed)| *relapsed),
+        response,
+        relapsed: relapsed == Some(true),
         sledai: visit.sledai,
     }
+}
+
+/// The response, if it was judged by the trial's own definition; counted if not.
+fn own_response(
+    response: Option<&(Cow<'_, str>, RemissionStatus)>,
+    judged: Judged<'_>,
+    excluded: &mut Exclusions,
+) -> Option<RemissionStatus> {
+    let (definition, status) = response?;
+    let own = definition == judged.remission;
+    excluded.responses_by_other_definitions += u64::from(!own);
+    own.then_some(*status)
+}
+
+/// Whether it was a relapse, if that was judged by the trial's own definition; counted if not.
+fn own_relapse(
+    relapse: Option<&(Cow<'_, str>, bool)>,
+    judged: Judged<'_>,
+    excluded: &mut Exclusions,
+) -> Option<bool> {
+    let (definition, relapsed) = relapse?;
+    let own = definition == judged.relapse;
+    excluded.relapses_by_other_definitions += u64::from(!own);
+    own.then_some(*relapsed)
 }

@@ -15,10 +15,13 @@ pub(crate) const YEARS: u8 = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
-    /// Entered screening: an enrollment, a screen failure or an infusion is recorded.
+    /// Entered screening: a screening, an enrollment, a screen failure or an infusion is recorded. Splits into
+    /// `screen_failures`, `screened_not_enrolled` and `enrolled`.
     pub screened: u64,
     /// Did not pass screening and was not infused.
     pub screen_failures: u64,
+    /// Passed screening, and no enrollment is recorded.
+    pub screened_not_enrolled: u64,
     /// Enrolled: recorded so and no screen failure, or infused.
     pub enrolled: u64,
     /// Received the product at least once.
@@ -41,6 +44,12 @@ pub struct Flow {
     pub infused_without_enrollment: u64,
     /// Infused although a screen failure is recorded; within `enrolled`.
     pub infused_screen_failures: u64,
+    /// Of the enrolled: assigned to an arm.
+    pub allocated: u64,
+    /// Of the enrolled: moved to another site. Counted where they enrolled.
+    pub transferred: u64,
+    /// Pseudonyms given up: each turned out to be a person who has another, and counts as that one.
+    pub linked_pseudonyms: u64,
     /// Died without having been infused; not within `died`.
     pub died_never_infused: u64,
     /// Reported dead by a contact only, without a record of the death; not within `died`.
@@ -141,12 +150,15 @@ pub struct SiteRow {
     pub relapses: u64,
 }
 
-pub(crate) fn flow(courses: &[Course]) -> Flow {
+pub(crate) fn flow(courses: &[Course], linked_pseudonyms: usize) -> Flow {
     let infused = || courses.iter().filter(|course| course.infused);
     let standing = |standing| count(infused(), |course| course.standing == standing);
     Flow {
         screened: count(courses, |course| course.screened()),
         screen_failures: count(courses, |course| course.screen_failure && !course.infused),
+        screened_not_enrolled: count(courses, |course| {
+            course.screened() && !course.screen_failure && !course.enrolled()
+        }),
         enrolled: count(courses, |course| course.enrolled()),
         infused: infused().count() as u64,
         never_infused: count(courses, |course| course.enrolled() && !course.infused),
@@ -158,6 +170,9 @@ pub(crate) fn flow(courses: &[Course]) -> Flow {
         in_follow_up: standing(Standing::Followed),
         infused_without_enrollment: count(infused(), |course| !course.has_enrollment),
         infused_screen_failures: count(infused(), |course| course.screen_failure),
+        allocated: count(courses, |course| course.enrolled() && course.allocated),
+        transferred: count(courses, |course| course.enrolled() && course.transferred),
+        linked_pseudonyms: linked_pseudonyms as u64,
         died_never_infused: count(courses, |course| !course.infused && course.death.is_some()),
         deaths_without_record: count(courses, |course| course.death_unrecorded),
     }

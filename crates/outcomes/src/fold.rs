@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use chain::{Instant, Position};
-use clinical::data::{Disposition, DispositionReason, Visit};
+use clinical::data::{
+    CriterionResult, Disposition, DispositionReason, RelapseJudgement, RemissionStatus, Response, Screening,
+    Visit,
+};
 use clinical::kind::EventKind;
 use clinical::rows::{RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
-use clinical::{Data, Event, sledai};
+use clinical::{Data, Event, PartialDate, sledai};
 
 use crate::rows::{Visited, What};
 
@@ -56,6 +59,12 @@ fn is_of_outcomes(kind: EventKind) -> bool {
             | EventKind::Visit
             | EventKind::Disposition
             | EventKind::Contact
+            | EventKind::Screening
+            | EventKind::Consent
+            | EventKind::Adjudication
+            | EventKind::Allocation
+            | EventKind::ProtocolDeviation
+            | EventKind::SubjectTransferred
     )
 }
 
@@ -66,24 +75,44 @@ fn what(event: &Event) -> Option<What<'_>> {
     }
     let on = event.occurred_on?;
     Some(match &event.data {
-        Data::Enrollment(_) => What::Enrolled { on },
-        Data::Infusion(data) => What::Infused { on, until: value(data.stopped_on.as_ref()).copied() },
+        Data::Enrollment(data) => What::Enrolled {
+            on,
+            consent: value(data.consent.as_ref()).map(|consent| consent.signed_on),
+            planned: value(data.planned_infusions.as_ref()).copied(),
+        },
+        Data::Infusion(data) => What::Infused {
+            on,
+            until: value(data.stopped_on.as_ref()).copied(),
+            source: data.cells.as_ref().map(|cells| cells.source),
+        },
         Data::Visit(data) => What::Visited(visited(on, data)),
         Data::Disposition(data) => disposed(on, data),
         Data::Contact(data) => What::Contacted { on, vital: data.vital_status },
-        Data::Screening(_)
-        | Data::Consent(_)
-        | Data::ProductLot(_)
+        Data::Screening(data) => screened(on, data),
+        Data::Consent(data) => What::Consented {
+            on,
+            occasion: data.occasion,
+            version: data.document_version.as_str().into(),
+            signed_by: value(data.signed_by.as_ref()).copied(),
+        },
+        Data::Adjudication(data) => What::Adjudicated {
+            on,
+            landmark_years: data.landmark_years,
+            response: data.response.as_ref().map(by_definition),
+            relapse: data.relapse.as_ref().map(relapse_by_definition),
+        },
+        Data::Allocation(_) => What::Allocated,
+        Data::ProtocolDeviation(data) => {
+            What::Deviated { on, category: data.category, severity: data.severity }
+        }
+        Data::SubjectTransferred(_) => What::Transferred { on },
+        Data::ProductLot(_)
         | Data::AeAssessment(_)
         | Data::SafetyReportSent(_)
-        | Data::Adjudication(_)
-        | Data::Allocation(_)
         | Data::Unblinding(_)
-        | Data::ProtocolDeviation(_)
         | Data::ProtocolAmended(_)
         | Data::DataCut(_)
         | Data::ReportPublished(_)
-        | Data::SubjectTransferred(_)
         | Data::SubjectsLinked(_)
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)
@@ -96,19 +125,31 @@ fn what(event: &Event) -> Option<What<'_>> {
     })
 }
 
-fn visited(on: clinical::PartialDate, data: &Visit) -> Visited<'_> {
+fn screened(on: PartialDate, data: &Screening) -> What<'_> {
+    let not_met = data.criteria.iter().filter(|criterion| criterion.result == CriterionResult::NotMet);
+    What::Screened {
+        on,
+        result: data.result,
+        not_met: not_met.map(|criterion| Cow::Borrowed(criterion.id.as_str())).collect(),
+        consent: value(data.consent.as_ref()).map(|consent| consent.signed_on),
+    }
+}
+
+fn by_definition(response: &Response) -> (Cow<'_, str>, RemissionStatus) {
+    (Cow::Borrowed(response.definition.as_str()), response.status)
+}
+
+fn relapse_by_definition(relapse: &RelapseJudgement) -> (Cow<'_, str>, bool) {
+    (Cow::Borrowed(relapse.definition.as_str()), relapse.relapsed)
+}
+
+fn visited(on: PartialDate, data: &Visit) -> Visited<'_> {
     Visited {
         on,
         status: data.status,
         planned: data.planned.as_deref().map(Cow::Borrowed),
-        response: data
-            .response
-            .as_ref()
-            .map(|response| (Cow::Borrowed(response.definition.as_str()), response.status)),
-        relapse: data
-            .relapse
-            .as_ref()
-            .map(|relapse| (Cow::Borrowed(relapse.definition.as_str()), relapse.relapsed)),
+        response: data.response.as_ref().map(by_definition),
+        relapse: data.relapse.as_ref().map(relapse_by_definition),
         sledai: data.sledai.as_ref().map(|items| {
             let score = sledai::score(items);
             (score.total, score.not_done)
@@ -116,7 +157,7 @@ fn visited(on: clinical::PartialDate, data: &Visit) -> Visited<'_> {
     }
 }
 
-fn disposed(on: clinical::PartialDate, data: &Disposition) -> What<'static> {
+fn disposed(on: PartialDate, data: &Disposition) -> What<'static> {
     What::Disposed {
         on,
         reason: data.reason,

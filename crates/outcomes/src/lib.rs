@@ -12,10 +12,12 @@ mod facts;
 mod flow;
 mod fold;
 mod followup;
+mod judgement;
 mod relapse;
 mod remission;
 mod report;
 mod rows;
+mod screening;
 mod sledai;
 mod survival;
 
@@ -24,9 +26,13 @@ pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
 pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};
+pub use judgement::{AdjudicationSection, JudgementDifference};
 pub use relapse::{CumulativeIncidence, IncidenceLandmark, IncidenceStep, RelapseListing, RelapseSection};
 pub use remission::{RemissionFigure, RemissionSection};
 pub use report::{Conventions, Report, ReportError, report};
+pub use screening::{
+    ConsentSection, Criterion, DeviationRow, DeviationSection, DocumentVersion, ScreeningSection,
+};
 pub use sledai::{SledaiRow, SledaiSection};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};

@@ -119,6 +119,8 @@ pub struct RelapseListing {
     pub on: String,
     /// Whether that completed a partial date.
     pub imputed: bool,
+    /// Whether a committee judged so, rather than the investigator.
+    pub adjudicated: bool,
     /// Days from first infusion.
     pub day: u64,
     /// Position of the record that first stated it.
@@ -314,6 +316,7 @@ fn listing(course: &Course) -> Option<RelapseListing> {
         site: course.site.clone(),
         on: date(relapse.on),
         imputed: relapse.imputed,
+        adjudicated: relapse.adjudicated,
         day: u64::from(days_to_first(followed)),
         first_seq: relapse.root,
         latest_seq: relapse.latest,

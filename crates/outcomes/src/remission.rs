@@ -1,20 +1,16 @@
 //! Remission at the anniversaries of first infusion.
 
-use clinical::Date;
 use clinical::data::RemissionStatus;
-use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, Meaning};
 
 use crate::count;
-use crate::course::{Course, Followed};
+use crate::course::Course;
 use crate::flow::YEARS;
+use crate::judgement::{AtLandmark, Responses, WINDOW_DAYS};
 use crate::report::ReportError;
 
-/// How many days from the anniversary a visit may lie.
-pub(crate) const WINDOW_DAYS: i32 = 60;
-
-/// Remission as the investigators judged it.
+/// Remission as it was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemissionSection {
@@ -22,7 +18,7 @@ pub struct RemissionSection {
     pub definition: String,
     /// Days before and after the anniversary within which the nearest visit counts; of two as near the later.
     pub window_days: u64,
-    /// Whose judgement: `investigator`.
+    /// Whose judgement: `committee_or_investigator` where anything was adjudicated, else `investigator`.
     pub judged_by: String,
     /// At 1 to 4 years; empty if no response was ever judged.
     pub figures: Vec<RemissionFigure>,
@@ -42,26 +38,30 @@ pub struct RemissionFigure {
     pub not_determinable: u64,
     /// Of the denominator: in partial remission.
     pub partial: u64,
+    /// Of the denominator: whose status is the committee's.
+    pub adjudicated: u64,
 }
 
 pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<RemissionSection, ReportError> {
+    let judged = || courses.iter().filter_map(Course::analysable).map(|followed| &followed.responses);
+    let by_committee = judged().any(|responses| !responses.committee.is_empty());
     let mut section = RemissionSection {
         definition: definition.to_owned(),
         window_days: u64::from(WINDOW_DAYS.unsigned_abs()),
-        judged_by: "investigator".to_owned(),
+        judged_by: if by_committee { "committee_or_investigator" } else { "investigator" }.to_owned(),
         figures: Vec::new(),
     };
-    if courses.iter().filter_map(Course::analysable).all(|followed| followed.responses.is_empty()) {
+    if judged().all(Responses::is_empty) {
         return Ok(section);
     }
     for years in 1..=YEARS {
-        let statuses: Vec<Option<RemissionStatus>> = courses
+        let statuses: Vec<Option<AtLandmark>> = courses
             .iter()
             .filter(|course| course.evaluable(years))
             .filter_map(Course::analysable)
-            .map(|followed| status_at(followed, followed.anniversary(years)))
+            .map(|followed| followed.responses.at(years, followed.anniversary(years)))
             .collect();
-        let with = |status| count(&statuses, |found| **found == status);
+        let with = |status| count(&statuses, |found| found.is_some_and(|found| found.status == status));
         let population = format!("Evaluable({years})");
         let meaning = Meaning {
             id: format!("remission.year_{years}"),
@@ -73,29 +73,12 @@ pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<Remissio
         };
         section.figures.push(RemissionFigure {
             years: u64::from(years),
-            figure: Figure::new(meaning, with(Some(RemissionStatus::Complete)), statuses.len() as u64, 0)?,
-            without_visit: with(None),
-            not_determinable: with(Some(RemissionStatus::NotDeterminable)),
-            partial: with(Some(RemissionStatus::Partial)),
+            figure: Figure::new(meaning, with(RemissionStatus::Complete), statuses.len() as u64, 0)?,
+            without_visit: count(&statuses, |found| found.is_none()),
+            not_determinable: with(RemissionStatus::NotDeterminable),
+            partial: with(RemissionStatus::Partial),
+            adjudicated: count(&statuses, |found| found.is_some_and(|found| found.adjudicated)),
         });
     }
     Ok(section)
-}
-
-/// The status at the judged visit nearest to the day. Where two of one day disagree, the less favourable counts, so
-/// that it does not matter which was recorded first.
-fn status_at(followed: &Followed, due: Date) -> Option<RemissionStatus> {
-    let favour = |status: RemissionStatus| match status {
-        RemissionStatus::NotDeterminable => 0,
-        RemissionStatus::None => 1,
-        RemissionStatus::Partial => 2,
-        RemissionStatus::Complete => 3,
-    };
-    followed
-        .responses
-        .iter()
-        .map(|(day, status)| (days_between(due, *day), *status))
-        .filter(|(offset, _)| offset.abs() <= WINDOW_DAYS)
-        .min_by_key(|(offset, status)| (offset.abs(), *offset < 0, favour(*status)))
-        .map(|(_, status)| status)
 }

@@ -15,14 +15,16 @@ use crate::course::Course;
 use crate::facts::{Facts, Judged};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::followup::{self, Exclusions, FollowUp};
+use crate::judgement::{self, AdjudicationSection};
 use crate::relapse::{self, RelapseSection};
 use crate::remission::{self, RemissionSection};
 use crate::rows::Fact;
+use crate::screening::{self, ConsentSection, DeviationSection, ScreeningSection};
 use crate::sledai::{self, SledaiSection};
 use crate::survival::{self, SurvivalSection};
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The one definition of evaluable this version knows.
 const EVALUABLE: &str = "evaluable-1";
@@ -75,6 +77,12 @@ pub struct Report {
     pub conventions: Conventions,
     /// The flow of subjects.
     pub flow: Flow,
+    /// Screenings, and the criteria that were not met.
+    pub screening: ScreeningSection,
+    /// Consents.
+    pub consent: ConsentSection,
+    /// Deviations from the protocol.
+    pub deviations: DeviationSection,
     /// From enrolled to evaluable.
     pub waterfall: Waterfall,
     /// Who is not analysed, and why.
@@ -87,6 +95,8 @@ pub struct Report {
     pub remission: RemissionSection,
     /// Relapse.
     pub relapse: RelapseSection,
+    /// What committees judged otherwise than the investigators.
+    pub adjudication: AdjudicationSection,
     /// Deaths and first relapses in person-time.
     pub rates: Vec<Rate>,
     /// Disease activity.
@@ -191,13 +201,17 @@ fn make(
             confidence: LEVEL_TEXT.to_owned(),
             leap_day: "28 February".to_owned(),
         },
-        flow: flow::flow(courses),
+        flow: flow::flow(courses, trial.links.len()),
+        screening: screening::screening(courses),
+        consent: screening::consent(courses),
+        deviations: screening::deviations(courses),
         waterfall: flow::waterfall(courses, day, EVALUABLE),
         not_analysable: flow::not_analysable(courses),
         follow_up: followup::follow_up(courses)?,
         survival: survival::survival(courses)?,
         remission: remission::remission(courses, &definitions.remission)?,
         relapse: relapse::relapse(courses, &definitions.relapse)?,
+        adjudication: judgement::adjudication(courses),
         rates: rates(courses, &definitions.relapse)?,
         sledai: sledai::sledai(courses, &trial.header.schedule)?,
         sites: flow::sites(courses, &trial.sites),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use clinical::PartialDate;
 use clinical::data::{
-    DispositionReason, DispositionScope, RemissionStatus, VisitStatus, VitalStatus, WithdrawalScope,
+    CellSource, ConsentOccasion, ConsentSignatory, DeviationCategory, DeviationSeverity, DispositionReason,
+    DispositionScope, RemissionStatus, ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::kind::EventKind;
 use serde::{Deserialize, Serialize};
@@ -16,12 +17,22 @@ pub(crate) type Fact<'a> = clinical::rows::Fact<'a, What<'a>>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum What<'a> {
     #[serde(rename = "e")]
-    Enrolled { on: PartialDate },
+    Enrolled {
+        on: PartialDate,
+        /// Day of the consent it rests on.
+        #[serde(rename = "co", default, skip_serializing_if = "Option::is_none")]
+        consent: Option<PartialDate>,
+        /// Infusions of the planned course.
+        #[serde(rename = "pl", default, skip_serializing_if = "Option::is_none")]
+        planned: Option<u16>,
+    },
     #[serde(rename = "i")]
     Infused {
         on: PartialDate,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<PartialDate>,
+        #[serde(rename = "so", default, skip_serializing_if = "Option::is_none")]
+        source: Option<CellSource>,
     },
     #[serde(rename = "v")]
     Visited(#[serde(borrow)] Visited<'a>),
@@ -35,6 +46,51 @@ pub(crate) enum What<'a> {
     },
     #[serde(rename = "c")]
     Contacted { on: PartialDate, vital: VitalStatus },
+    #[serde(rename = "s")]
+    Screened {
+        on: PartialDate,
+        #[serde(rename = "r")]
+        result: ScreeningResult,
+        /// Criteria that stood against enrollment.
+        #[serde(borrow, rename = "no", default, skip_serializing_if = "Vec::is_empty")]
+        not_met: Vec<Cow<'a, str>>,
+        /// Day of the consent it rests on.
+        #[serde(rename = "co", default, skip_serializing_if = "Option::is_none")]
+        consent: Option<PartialDate>,
+    },
+    #[serde(rename = "k")]
+    Consented {
+        on: PartialDate,
+        #[serde(rename = "oc")]
+        occasion: ConsentOccasion,
+        #[serde(borrow, rename = "ve")]
+        version: Cow<'a, str>,
+        #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
+        signed_by: Option<ConsentSignatory>,
+    },
+    #[serde(rename = "a")]
+    Adjudicated {
+        on: PartialDate,
+        #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+        landmark_years: Option<u8>,
+        #[serde(borrow, rename = "re", default, skip_serializing_if = "Option::is_none")]
+        response: Option<(Cow<'a, str>, RemissionStatus)>,
+        #[serde(borrow, rename = "rl", default, skip_serializing_if = "Option::is_none")]
+        relapse: Option<(Cow<'a, str>, bool)>,
+    },
+    #[serde(rename = "t")]
+    Transferred { on: PartialDate },
+    #[serde(rename = "p")]
+    Deviated {
+        on: PartialDate,
+        #[serde(rename = "ca")]
+        category: DeviationCategory,
+        #[serde(rename = "se")]
+        severity: DeviationSeverity,
+    },
+    /// It was assigned to an arm; to which is not in the log.
+    #[serde(rename = "r")]
+    Allocated,
     /// It never held.
     #[serde(rename = "x")]
     Void { kind: EventKind },

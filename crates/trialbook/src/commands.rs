@@ -18,6 +18,7 @@ mod process;
 mod prove;
 mod receipts;
 mod report;
+mod report_conduct;
 mod report_text;
 mod sealed;
 mod serve;

@@ -228,7 +228,7 @@ fn outcomes() -> Value {
         })
     };
     let mut report = json!({
-        "report": "outcomes", "schema": 1, "engine": {"name": "trialbook", "version": "0.1.0"},
+        "report": "outcomes", "schema": 2, "engine": {"name": "trialbook", "version": "0.1.0"},
         "trial": {"id": "lupus-msct", "title": "Mesenchymal stem cells in refractory lupus"}, "synthetic": true,
         "cutoff": {"date": "2011-06-30", "basis": "given", "zone": "Asia/Shanghai"},
         "definitions": {"evaluable": "evaluable-1", "own": [{"id": "quiet-1"}, {"id": "calm-2"}], "relapse": "relapse-1"},
@@ -237,6 +237,27 @@ fn outcomes() -> Value {
         "flow": {
             "screened": 7, "screen_failures": 1, "enrolled": 6, "infused": 5, "never_infused": 1, "died": 2,
             "withdrawn": 0, "lost": 1, "completed": 0, "discontinued": 0, "in_follow_up": 2
+        },
+        "screening": {
+            "definition": "screening-1", "population": "With a screening recorded", "subjects": 2, "screened_again": 0,
+            "passed": 1, "failed": 1, "withdrawn": 0, "not_met": [{"id": "E2", "subjects": 1}],
+            "failed_without_criterion": 0, "without_screening": 5
+        },
+        "consent": {
+            "definition": "consent-1", "population": "Enrolled", "subjects": 6, "consented": 4, "missing": 2,
+            "after_enrollment": 0, "consented_again": 0, "by_representative": 0,
+            "versions": [{"version": "v2.1", "subjects": 4}]
+        },
+        "deviations": {
+            "population": "With any record", "deviations": 3, "subjects": 2, "subjects_important": 1,
+            "rows": [{"category": "safety_reporting", "severity": "important", "deviations": 3, "subjects": 2}]
+        },
+        "adjudication": {
+            "population": "Infused", "subjects": 1, "responses": 1, "relapses": 0,
+            "differences": [{
+                "subject": "S0001", "site": "CN-NJ", "endpoint": "remission.year_1", "on": "2009-03-11",
+                "investigator": "not_judged", "adjudicated": "partial", "first_seq": 7, "latest_seq": 7
+            }]
         },
         "waterfall": {"definition": "evaluable-1", "stages": [
             {"id": "enrolled", "label": "Enrolled", "subjects": 6, "losses": []},
@@ -253,7 +274,7 @@ fn outcomes() -> Value {
             "definition": "ccr-registry-1", "window_days": 60, "judged_by": "investigator",
             "figures": [{
                 "years": 1, "figure": figure("remission.year_1", "Complete remission at 1 year", 1, 3, "33.33", ("0.84", "90.57")),
-                "without_visit": 1, "not_determinable": 0, "partial": 1
+                "without_visit": 1, "not_determinable": 0, "partial": 1, "adjudicated": 1
             }]
         },
         "rates": [{

@@ -26,7 +26,7 @@ macro_rules! interval {
     };
 }
 
-fn heading(text: &mut String, title: &str) {
+pub(super) fn heading(text: &mut String, title: &str) {
     // Writing to a text cannot fail.
     let _ = writeln!(text, "\n{title}");
 }
@@ -49,9 +49,10 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     heading(&mut text, "Flow of subjects");
     let _ = writeln!(
         text,
-        "  screened {} · screen failures {} · enrolled {} · infused {} · died {} · withdrawn {} · lost {} · in follow-up {}",
+        "  screened {} · screen failures {} · not enrolled {} · enrolled {} · infused {} · died {} · withdrawn {} · lost {} · in follow-up {}",
         flow.screened,
         flow.screen_failures,
+        flow.screened_not_enrolled,
         flow.enrolled,
         flow.infused,
         flow.died,
@@ -80,6 +81,7 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
         follow_up.mean_months.as_deref().unwrap_or("–"),
         follow_up.reverse_kaplan_meier_median_days.map_or_else(|| "–".to_owned(), |days| days.to_string()),
     );
+    super::report_conduct::conduct(&mut text, report);
     figures(&mut text, report);
     curves(&mut text, report);
     rates(&mut text, report);
@@ -310,7 +312,7 @@ fn suspected(text: &mut String, keys: &[SuspectedKey]) {
 }
 
 /// `NotYetDue` and `not_yet_due` as words.
-fn words(name: &str) -> String {
+pub(super) fn words(name: &str) -> String {
     let mut words = String::new();
     for character in name.chars() {
         if character == '_' {
