@@ -11,6 +11,7 @@ pub mod decide;
 pub mod decimal;
 pub mod definitions;
 pub mod event;
+pub mod expedited;
 pub mod finding;
 pub mod id;
 pub mod kind;

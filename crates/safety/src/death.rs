@@ -6,8 +6,9 @@ use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, Meaning};
 
-use crate::case::{Case, Relation, relation};
+use crate::case::{Case, relation};
 use crate::report::{DEATH, ReportError, SAFETY_SET};
+use crate::rows::Relation;
 use crate::subject::{Death, Subject};
 
 /// Deaths, and each of them.
@@ -122,12 +123,7 @@ fn listing(subject: &Subject, death: &Death) -> DeathListing {
         imputed: death.imputed,
         day: subject.followed.map(|(day_0, _)| i64::from(days_between(day_0, death.on))),
         days_since_last_infusion: last.map(|last| i64::from(days_between(last, death.on))),
-        relation: match of(death) {
-            Relation::Related => "related",
-            Relation::Unrelated => "unrelated",
-            Relation::NotJudged => "not_judged",
-        }
-        .to_owned(),
+        relation: of(death).name().to_owned(),
         judgements: death
             .by
             .iter()

@@ -1,19 +1,24 @@
 //! From one event to the rows it changes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chain::{Instant, Position};
 use clinical::data::{
-    AdverseEvent, Agent, Causality, Disposition, DispositionReason, Infusion, VisitStatus, VitalStatus,
+    AdverseEvent, AeAssessment, Agent, Causality, Disposition, DispositionReason, Expectedness, GvhdStages,
+    Infusion, Observation, Outcome, SafetyReportSent, Seriousness, Visit, VisitStatus, VitalStatus,
     WithdrawalScope,
 };
 use clinical::kind::EventKind;
 use clinical::rows::{Key, RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
-use clinical::{Data, Event, MissingReason, PartialDate, Stated};
+use clinical::{Data, Decimal, Event, MissingReason, PartialDate, Stated};
 
-use crate::rows::{Adverse, Judgements, What};
+use crate::case::relation;
+use crate::rows::{
+    Adverse, Assessed, Beside, Expected, Gvhd, Judgements, Known, Lab, Level, Lot, Sent, Visited, Weight,
+    What,
+};
 
 /// Folds events into rows. Beside the rows it keeps what [`TrialFold`] does,
 /// and what adverse events carry on from.
@@ -38,6 +43,9 @@ impl Folder {
     /// [`RestoreError`]: the rows are not this fold's and must be made anew.
     pub fn restore(&mut self, key: &[u8], row: &[u8]) -> Result<(), RestoreError> {
         if let Some(root) = self.trial.restore(key, row)? {
+            if Beside::is_own(root) {
+                return Ok(());
+            }
             let root = u64::from_be_bytes(root.try_into().map_err(|_| RestoreError::Key)?);
             let followed = u64::from_be_bytes(row.try_into().map_err(|_| RestoreError::Value)?);
             self.followed.insert(root, followed);
@@ -48,6 +56,10 @@ impl Folder {
     /// Which rows the event changes that was recorded at position `seq` at the instant `recorded_at`: few.
     pub fn fold(&mut self, event: &Event, seq: Position, recorded_at: Instant, out: &mut Vec<RowChange>) {
         self.trial.fold(event, seq, recorded_at, out);
+        if let Data::ProductLot(data) = &event.data {
+            let lot = Lot { donors: data.donors.clone(), release: data.release, seq: seq.0 };
+            out.push(RowChange { key: Key::Own(&Lot::key(&data.lot)).write(), value: Some(json(&lot)) });
+        }
         let Some(mut what) = self.what(event) else { return };
         let place = self.trial.place(event, seq, out);
         if let What::Event(adverse) = &mut what {
@@ -61,6 +73,38 @@ impl Folder {
                 None => adverse.follows = self.followed.get(&root).copied(),
             }
         }
+        let known = |event, by_sponsor, aware: Option<&Stated<Instant>>, weight, by: &Judgements| {
+            let known = Known {
+                seq: seq.0,
+                thing: place.root.0,
+                recorded: recorded_at.microseconds(),
+                aware: value(aware).map(|aware| aware.microseconds()),
+                weight,
+                relation: relation(by.iter().copied()),
+                by_sponsor,
+            };
+            let key = Key::Own(&Known::key(event, seq.0)).write();
+            RowChange { key, value: Some(json(&known)) }
+        };
+        match (&event.data, &what) {
+            (Data::AdverseEvent(data), What::Event(adverse)) => {
+                let weight = weight(data);
+                if weight > Weight::NotSerious {
+                    let root = place.root.0;
+                    out.push(known(root, None, data.aware_at.as_ref(), weight, &adverse.causality));
+                }
+            }
+            (Data::AeAssessment(data), What::Assessed(assessed)) => {
+                let expected = match assessed.expectedness {
+                    Some(Expectedness::Expected) => Expected::Yes,
+                    Some(Expectedness::Unexpected) => Expected::No,
+                    None => Expected::NotJudged,
+                };
+                let (aware, weight) = (data.aware_at.as_ref(), weight_by(&data.seriousness));
+                out.push(known(assessed.event, Some(expected), aware, weight, &assessed.causality));
+            }
+            _ => {}
+        }
         out.extend(place.row(event, what));
     }
 
@@ -68,10 +112,10 @@ impl Folder {
     fn what<'a>(&self, event: &'a Event) -> Option<What<'a>> {
         let on = event.occurred_on;
         Some(match &event.data {
-            Data::Enrollment(_) => What::Alive { on: on? },
+            Data::Enrollment(_) | Data::Screening(_) | Data::Consent(_) => What::Alive { on: on? },
             Data::Infusion(data) => infused(on?, data),
             Data::Visit(data) if data.status == VisitStatus::Missed => What::Known { on: on? },
-            Data::Visit(_) => What::Alive { on: on? },
+            Data::Visit(data) => visited(on?, data),
             Data::Contact(data) if data.vital_status == VitalStatus::Alive => What::Alive { on: on? },
             Data::Contact(_) => What::Known { on: on? },
             Data::Disposition(data) => disposed(on?, data),
@@ -81,11 +125,13 @@ impl Folder {
             }
             Data::Void if is_of_safety(event.kind) => What::Void { kind: event.kind },
             Data::Void => return None,
-            Data::Screening(_)
-            | Data::Consent(_)
-            | Data::ProductLot(_)
-            | Data::AeAssessment(_)
-            | Data::SafetyReportSent(_)
+            Data::AeAssessment(data) => {
+                What::Assessed(Box::new(assessed(on?, data, self.trial.root(data.adverse_event.seq).0)))
+            }
+            Data::SafetyReportSent(data) => {
+                What::Sent(Box::new(sent(data, self.trial.root(data.adverse_event.seq).0)))
+            }
+            Data::ProductLot(_)
             | Data::Adjudication(_)
             | Data::Allocation(_)
             | Data::Unblinding(_)
@@ -117,15 +163,96 @@ fn is_of_safety(kind: EventKind) -> bool {
             | EventKind::AdverseEvent
             | EventKind::Disposition
             | EventKind::Contact
+            | EventKind::Screening
+            | EventKind::Consent
+            | EventKind::AeAssessment
+            | EventKind::SafetyReportSent
     )
 }
 
-fn infused(on: PartialDate, data: &Infusion) -> What<'static> {
+/// The rows are plain structures with text keys: writing them cannot fail.
+fn json<T: serde::Serialize>(row: &T) -> Vec<u8> {
+    serde_json::to_vec(row).expect("a row has text keys and no value that could fail")
+}
+
+fn infused(on: PartialDate, data: &Infusion) -> What<'_> {
+    let cells = data.cells.as_ref();
     What::Infused {
         on,
         at: data.started_at.as_ref().map(clinical::ClinicalTime::utc_seconds),
         until: value(data.stopped_on.as_ref()).copied(),
+        lot: cells.and_then(|cells| cells.lot.value()).map(|lot| Cow::Borrowed(lot.as_str())),
+        donor: cells.and_then(|cells| value(cells.donor.as_ref())).map(|donor| Cow::Borrowed(donor.as_str())),
     }
+}
+
+fn visited(on: PartialDate, data: &Visit) -> What<'_> {
+    let gvhd = data.gvhd.as_ref().map(|gvhd| match gvhd.value() {
+        Some(GvhdStages { skin, liver, upper_gi, lower_gi }) => {
+            Gvhd::Stages([*skin, *liver, *upper_gi, *lower_gi])
+        }
+        None => Gvhd::NotDone,
+    });
+    let labs: Vec<_> = data.observations.iter().filter_map(lab).collect();
+    if gvhd.is_none() && labs.is_empty() {
+        return What::Alive { on };
+    }
+    What::Visited(Box::new(Visited { on, gvhd, labs }))
+}
+
+/// Where a value lies to its range, both as reported; `None` without range, value or code.
+fn lab(data: &Observation) -> Option<Lab<'_>> {
+    let range = data.range.as_ref().filter(|range| range.low.is_some() || range.high.is_some())?;
+    let reported = data.reported.value()?;
+    let analyte = match (&data.loinc, &data.local) {
+        (Some(loinc), _) => Cow::Borrowed(loinc.as_str()),
+        (None, Some(local)) => Cow::Owned(format!("{} {}", local.system, local.code)),
+        (None, None) => return None,
+    };
+    let level = match reported.value.parse::<Decimal>().map(|value| value.exact()) {
+        Err(_) => Level::Unclassified,
+        Ok(value) if range.low.as_ref().is_some_and(|low| value < low.exact()) => Level::Low,
+        Ok(value) if range.high.as_ref().is_some_and(|high| value > high.exact()) => Level::High,
+        Ok(_) => Level::Normal,
+    };
+    Some(Lab { analyte, level, on: data.on })
+}
+
+fn assessed(on: PartialDate, data: &AeAssessment, event: u64) -> Assessed<'_> {
+    Assessed {
+        on,
+        event,
+        causality: judgements(&data.causality),
+        expectedness: data.expectedness.value().copied(),
+        reference: value(data.reference_information.as_ref()).map(|text| Cow::Borrowed(text.as_str())),
+        seriousness: Cow::Borrowed(&data.seriousness),
+    }
+}
+
+fn sent(data: &SafetyReportSent, event: u64) -> Sent<'_> {
+    Sent {
+        event,
+        jurisdiction: Cow::Borrowed(&data.jurisdiction),
+        kind: data.report,
+        at: data.sent_at.microseconds(),
+    }
+}
+
+fn weight_by(seriousness: &BTreeSet<Seriousness>) -> Weight {
+    if seriousness.contains(&Seriousness::Death) || seriousness.contains(&Seriousness::LifeThreatening) {
+        Weight::FatalOrLifeThreatening
+    } else if seriousness.is_empty() {
+        Weight::NotSerious
+    } else {
+        Weight::Serious
+    }
+}
+
+/// What ended in death weighs so, whatever criteria were ticked.
+fn weight(data: &AdverseEvent) -> Weight {
+    let fatal = value(data.outcome.as_ref()) == Some(&Outcome::Fatal)
+        || value(data.ctcae.as_ref()).is_some_and(|ctcae| ctcae.grade == 5);
+    if fatal { Weight::FatalOrLifeThreatening } else { weight_by(&data.seriousness) }
 }
 
 fn disposed(on: PartialDate, data: &Disposition) -> What<'static> {
@@ -149,6 +276,7 @@ fn adverse(on: Option<PartialDate>, data: &AdverseEvent, follows: Option<u64>) -
             .map(|coding| (Cow::Borrowed(coding.soc.as_str()), Cow::Borrowed(coding.pt.as_str()))),
         severity: value(data.severity.as_ref()).copied(),
         grade: value(data.ctcae.as_ref()).map(|ctcae| ctcae.grade),
+        grade_version: value(data.ctcae.as_ref()).map(|ctcae| Cow::Borrowed(ctcae.version.as_str())),
         serious_reported: value(data.serious_reported.as_ref()).copied(),
         seriousness: Cow::Borrowed(&data.seriousness),
         causality: judgements(&data.causality),

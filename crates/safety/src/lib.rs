@@ -1,16 +1,20 @@
 //! Folds events into safety rows and makes the safety report.
 //!
 //! It keeps no store and follows no journal: [`Folder`] says which rows an event changes, [`report()`] makes the
-//! report of the rows that came of it. It runs no reporting clock and judges no outcome of treatment; the arithmetic
+//! report of the rows that came of it. It reads no clock and judges no outcome of treatment; the arithmetic
 //! is `stats`'. What is missing counts against the product and is shown apart: an adverse event without causality is
 //! related, one without onset began under treatment.
 //!
 //! Same rows, same cutoff: same bytes.
 
 mod case;
+mod clock;
 mod death;
+mod expedited;
 mod fold;
+mod listing;
 mod overview;
+mod related;
 mod report;
 mod rows;
 mod subject;
@@ -20,8 +24,13 @@ mod timing;
 pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use death::{AgentJudgement, DeathListing, DeathSection};
+pub use expedited::{
+    AwareBy, ExpeditedCount, ExpeditedReport, ExpeditedSection, ExpeditedStatus, JurisdictionRow, Trigger,
+};
 pub use fold::Folder;
+pub use listing::SeriousEvent;
 pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
+pub use related::{Assessor, RelatedRow, RelatedSection, RelationDisagreement};
 pub use report::{Exclusions, Populations, Report, ReportError, SiteRow, report};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use table::{ClassRow, EventTable, TermRow};

@@ -5,8 +5,9 @@ use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, FigureError, Meaning, Rate};
 
-use crate::case::{Case, Emergence, Relation};
+use crate::case::{Case, Emergence};
 use crate::report::ReportError;
+use crate::rows::Relation;
 use crate::subject::Subject;
 use crate::table::Frame;
 
@@ -230,7 +231,7 @@ pub(crate) fn disagreements(subjects: &[Subject]) -> Vec<Disagreement> {
     for subject in subjects {
         for case in &subject.cases {
             if let Some(reported) = case.serious_reported
-                && reported != case.is_serious()
+                && reported == case.seriousness.is_empty()
             {
                 found.push(Disagreement {
                     subject: subject.id.clone(),
@@ -257,7 +258,7 @@ pub(crate) fn unknowns(subjects: &[Subject]) -> Unknowns {
         onset_partial: count(|case| case.on.is_some_and(|on| on.day().is_none())),
         severity_missing: count(|case| case.severity.is_none() && case.grade.is_none()),
         outcome_missing: count(|case| case.outcome.is_none()),
-        seriousness_missing: count(|case| case.serious_reported.is_none() && !case.is_serious()),
+        seriousness_missing: count(|case| case.serious_reported.is_none() && case.seriousness.is_empty()),
     }
 }
 

@@ -3,24 +3,28 @@
 use std::collections::BTreeMap;
 
 use chain::Position;
+use clinical::Date;
 use clinical::SuspectedKey;
 use clinical::data::Definitions;
 use clinical::report::{
     Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json, replaced,
 };
-use clinical::rows::{self, RowsError, TrialRows};
+use clinical::rows::{self, Key, RowsError, STATE_PREFIX, TrialRows};
 use serde::{Deserialize, Serialize};
 use stats::figure::LEVEL_TEXT;
 
 use crate::death::{self, DeathSection};
+use crate::expedited::{self, ExpeditedSection};
+use crate::listing::{self, SeriousEvent};
 use crate::overview::{self, Disagreement, Emergences, Overview, RELATED, Unknowns};
-use crate::rows::Fact;
+use crate::related::{self, RelatedSection};
+use crate::rows::{Beside, Fact};
 use crate::subject::{Facts, Subject};
 use crate::table::{self, EventTable, Frame};
 use crate::timing::{self, Timing};
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The one way of completing partial dates this version knows.
 const IMPUTATION: &str = "impute-1";
@@ -78,6 +82,12 @@ pub struct Report {
     pub timing: Vec<Timing>,
     /// By class and term: all events over all subjects, and the treatment-emergent over the safety set.
     pub tables: Vec<EventTable>,
+    /// Each serious event.
+    pub serious_events: Vec<SeriousEvent>,
+    /// Relation per agent and assessor.
+    pub related: RelatedSection,
+    /// Expedited reports due, sent and overdue.
+    pub expedited: ExpeditedSection,
     /// Deaths.
     pub deaths: DeathSection,
     /// Events whose reported seriousness and criteria disagree.
@@ -110,12 +120,14 @@ pub struct Populations {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exclusions {
-    /// Infusions, adverse events and deaths certainly dated after the cutoff.
+    /// Infusions, adverse events, their assessments and deaths certainly dated after the cutoff.
     pub after_cutoff: u64,
     /// Subjects of whom nothing had happened by the cutoff; their facts are in no other count.
     pub subjects_after_cutoff: u64,
     /// Facts dated after a withdrawal from all contact.
     pub outside_consent: u64,
+    /// Assessments and sent reports of adverse events that are void or not counted.
+    pub without_event: u64,
     /// Things whose latest version is that they never held.
     pub voided_things: u64,
     /// Things counted by a later version than their first; the voided are among them.
@@ -167,6 +179,15 @@ pub fn report(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    let mut beside = Beside::default();
+    let mut unknown = false;
+    let rows = rows.inspect(|(key, row)| {
+        if key.starts_with(STATE_PREFIX)
+            && let Some(Key::Own(rest)) = Key::read(key)
+        {
+            unknown |= beside.read(rest, row).is_none();
+        }
+    });
     let (mut trial, mut rows) = rows::read(rows)?;
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let mut excluded = Exclusions::default();
@@ -187,16 +208,27 @@ pub fn report(
     if let Some((of, facts)) = current {
         subjects.extend(facts.into_subject(of, day, &mut excluded));
     }
-    make(trial, &subjects, cutoff, excluded, covered)
+    if unknown {
+        return Err(RowsError::Row.into());
+    }
+    make(trial, &Read { subjects, beside, day }, cutoff, excluded, covered)
+}
+
+/// What the rows say of subjects and lots, and the day of the cutoff.
+struct Read {
+    subjects: Vec<Subject>,
+    beside: Beside,
+    day: Date,
 }
 
 fn make(
     trial: TrialRows,
-    subjects: &[Subject],
+    read: &Read,
     cutoff: Cutoff,
     excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    let subjects = read.subjects.as_slice();
     let definitions = trial.header.definitions.clone().into_owned();
     let populations = populations(subjects)?;
     let all = Frame {
@@ -232,6 +264,16 @@ fn make(
             table::table(subjects, &all, |_| true)?,
             table::table(subjects, &emergent, |case| case.emergence.is_emergent())?,
         ],
+        serious_events: listing::serious(subjects),
+        related: related::related(subjects, &emergent)?,
+        expedited: expedited::expedited(
+            subjects,
+            &expedited::Basis {
+                countries: trial.sites.values().map(|(_, country)| country.as_str()).collect(),
+                cutoff: read.day,
+                known: &read.beside.known,
+            },
+        ),
         deaths: death::deaths(subjects, RELATED)?,
         seriousness_disagreements: overview::disagreements(subjects),
         unknowns: overview::unknowns(subjects),

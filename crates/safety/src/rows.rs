@@ -1,10 +1,12 @@
 //! What the facts in the rows say: of the rest, see [`clinical::rows`].
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clinical::PartialDate;
-use clinical::data::{Agent, Causality, Outcome, Seriousness, SeverityOfEvent};
+use clinical::data::{
+    Agent, Causality, Expectedness, Outcome, ReleaseStatus, SafetyReportKind, Seriousness, SeverityOfEvent,
+};
 use clinical::kind::EventKind;
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +25,19 @@ pub(crate) enum What<'a> {
         /// Last day of a dosing period.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<PartialDate>,
+        /// The lot given.
+        #[serde(borrow, rename = "l", default, skip_serializing_if = "Option::is_none")]
+        lot: Option<Cow<'a, str>>,
+        /// Its donor, as the infusion names it.
+        #[serde(borrow, rename = "d", default, skip_serializing_if = "Option::is_none")]
+        donor: Option<Cow<'a, str>>,
     },
     /// Seen or heard of alive that day.
     #[serde(rename = "a")]
     Alive { on: PartialDate },
+    /// A visit that examined for what safety asks about.
+    #[serde(rename = "v")]
+    Visited(#[serde(borrow)] Box<Visited<'a>>),
     /// Says nothing for safety but that the subject is known: a missed visit, a loss.
     #[serde(rename = "k")]
     Known { on: PartialDate },
@@ -37,6 +48,12 @@ pub(crate) enum What<'a> {
     Died { on: PartialDate, by: Judgements },
     #[serde(rename = "e")]
     Event(#[serde(borrow)] Box<Adverse<'a>>),
+    /// The sponsor's judgement of an adverse event.
+    #[serde(rename = "j")]
+    Assessed(#[serde(borrow)] Box<Assessed<'a>>),
+    /// An authority was told of an adverse event.
+    #[serde(rename = "s")]
+    Sent(#[serde(borrow)] Box<Sent<'a>>),
     /// It never held.
     #[serde(rename = "x")]
     Void { kind: EventKind },
@@ -61,6 +78,9 @@ pub(crate) struct Adverse<'a> {
     pub(crate) severity: Option<SeverityOfEvent>,
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub(crate) grade: Option<u8>,
+    /// Version of CTCAE that the grade is by.
+    #[serde(borrow, rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grade_version: Option<Cow<'a, str>>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub(crate) serious_reported: Option<bool>,
     #[serde(rename = "s", default, skip_serializing_if = "no_criteria")]
@@ -76,4 +96,223 @@ pub(crate) struct Adverse<'a> {
 
 fn no_criteria(criteria: &BTreeSet<Seriousness>) -> bool {
     criteria.is_empty()
+}
+
+/// What a visit says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Visited<'a> {
+    #[serde(rename = "o")]
+    pub(crate) on: PartialDate,
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gvhd: Option<Gvhd>,
+    /// Values that came with a reference range.
+    #[serde(borrow, rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) labs: Vec<Lab<'a>>,
+}
+
+/// Graft-versus-host disease at a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Gvhd {
+    /// Not examined for.
+    #[serde(rename = "x")]
+    NotDone,
+    /// Stages of skin, liver, upper and lower gastrointestinal tract.
+    #[serde(rename = "s")]
+    Stages([u8; 4]),
+}
+
+/// A value beside its reference range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lab<'a> {
+    /// LOINC code, or system and code of the source.
+    #[serde(borrow, rename = "a")]
+    pub(crate) analyte: Cow<'a, str>,
+    #[serde(rename = "v")]
+    pub(crate) level: Level,
+    /// When, if not on the visit's day.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on: Option<PartialDate>,
+}
+
+/// Where a value lies to its reference range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Level {
+    #[serde(rename = "l")]
+    Low,
+    #[serde(rename = "n")]
+    Normal,
+    #[serde(rename = "h")]
+    High,
+    /// Not a number.
+    #[serde(rename = "u")]
+    Unclassified,
+}
+
+/// What the sponsor judges of an adverse event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Assessed<'a> {
+    #[serde(rename = "o")]
+    pub(crate) on: PartialDate,
+    /// First record of the event.
+    #[serde(rename = "e")]
+    pub(crate) event: u64,
+    #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) causality: Judgements,
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expectedness: Option<Expectedness>,
+    /// Version of the reference safety information.
+    #[serde(borrow, rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<Cow<'a, str>>,
+    #[serde(rename = "s", default, skip_serializing_if = "no_criteria")]
+    pub(crate) seriousness: Cow<'a, BTreeSet<Seriousness>>,
+}
+
+/// A report that was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent<'a> {
+    /// First record of the event.
+    #[serde(rename = "e")]
+    pub(crate) event: u64,
+    #[serde(borrow, rename = "j")]
+    pub(crate) jurisdiction: Cow<'a, str>,
+    #[serde(rename = "k")]
+    pub(crate) kind: SafetyReportKind,
+    /// In microseconds since 1970.
+    #[serde(rename = "t")]
+    pub(crate) at: i64,
+}
+
+/// What the fold keeps beside, by the rest of a key of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Lots of the product, by name.
+    pub(crate) lots: BTreeMap<String, Lot>,
+    /// What became known of adverse events, by their first record, in the order of recording.
+    pub(crate) known: BTreeMap<u64, Vec<Known>>,
+}
+
+/// The row of a lot has this before its name. A first record's position, of 8 bytes, never begins with such a letter.
+const LOT: u8 = b'L';
+/// What became known of an adverse event: this, its first record, and the record that says it.
+const KNOWN: u8 = b'K';
+
+/// A lot, as stated last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lot {
+    #[serde(rename = "d")]
+    pub(crate) donors: Vec<String>,
+    #[serde(rename = "r")]
+    pub(crate) release: ReleaseStatus,
+    #[serde(rename = "n")]
+    pub(crate) seq: u64,
+}
+
+/// What one version of a record made known of an adverse event: the row of a fact holds the latest version only, and a
+/// clock runs from the first that starts it. Kept of versions that are serious and of the sponsor's judgements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Known {
+    #[serde(skip)]
+    pub(crate) seq: u64,
+    /// First record of the thing that says it.
+    #[serde(rename = "t")]
+    pub(crate) thing: u64,
+    /// Microseconds since 1970 at which it was recorded.
+    #[serde(rename = "r")]
+    pub(crate) recorded: i64,
+    /// And at which those who say it became aware, where stated.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aware: Option<i64>,
+    #[serde(rename = "w")]
+    pub(crate) weight: Weight,
+    #[serde(rename = "j")]
+    pub(crate) relation: Relation,
+    /// Of a judgement by the sponsor: whether it is expected, where that was judged.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_sponsor: Option<Expected>,
+}
+
+/// How much an event weighs for reporting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Weight {
+    #[serde(rename = "n")]
+    NotSerious,
+    #[serde(rename = "s")]
+    Serious,
+    #[serde(rename = "f")]
+    FatalOrLifeThreatening,
+}
+
+/// Whether the sponsor holds an event to be expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Expected {
+    #[serde(rename = "y")]
+    Yes,
+    #[serde(rename = "n")]
+    No,
+    #[serde(rename = "u")]
+    NotJudged,
+}
+
+/// Whether an event is related to product or procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Relation {
+    /// Judged, and for none of the agents asked about possible or stronger.
+    #[serde(rename = "n")]
+    Unrelated,
+    /// Not judged: counts as related.
+    #[serde(rename = "u")]
+    NotJudged,
+    /// Possible or stronger.
+    #[serde(rename = "y")]
+    Related,
+}
+
+impl Relation {
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Related => "related",
+            Self::Unrelated => "unrelated",
+            Self::NotJudged => "not_judged",
+        }
+    }
+}
+
+impl Lot {
+    /// The rest of the key of a lot's row.
+    pub(crate) fn key(name: &str) -> Vec<u8> {
+        [&[LOT], name.as_bytes()].concat()
+    }
+}
+
+impl Known {
+    /// The rest of the key of its row.
+    pub(crate) fn key(event: u64, seq: u64) -> Vec<u8> {
+        [&[KNOWN][..], &event.to_be_bytes(), &seq.to_be_bytes()].concat()
+    }
+}
+
+impl Beside {
+    /// Whether a fold that starts again needs the row: these it only writes.
+    pub(crate) fn is_own(rest: &[u8]) -> bool {
+        matches!(rest.first(), Some(&(LOT | KNOWN)))
+    }
+
+    /// Takes in a row; `None` if it is none that the fold writes.
+    pub(crate) fn read(&mut self, rest: &[u8], row: &[u8]) -> Option<()> {
+        match rest.split_first()? {
+            (&LOT, name) => {
+                let name = std::str::from_utf8(name).ok()?.to_owned();
+                self.lots.insert(name, serde_json::from_slice(row).ok()?);
+            }
+            (&KNOWN, rest) => {
+                let (event, seq) = rest.split_first_chunk()?;
+                let seq = u64::from_be_bytes(seq.try_into().ok()?);
+                let known = Known { seq, ..serde_json::from_slice(row).ok()? };
+                self.known.entry(u64::from_be_bytes(*event)).or_default().push(known);
+            }
+            _ => {}
+        }
+        Some(())
+    }
 }

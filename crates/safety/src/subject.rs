@@ -3,7 +3,7 @@
 use clinical::date::days_between;
 use clinical::{Date, PartialDate};
 
-use crate::case::{Case, Report as CaseReport, cases};
+use crate::case::{Case, Judgement, Recorded, Report as CaseReport, SentReport, cases};
 use crate::report::Exclusions;
 use crate::rows::{Fact, Judgements, What};
 
@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     alive: Vec<PartialDate>,
     withdrawals: Vec<PartialDate>,
     deaths: Vec<(PartialDate, Judgements, u64, u64)>,
-    reports: Vec<CaseReport>,
+    recorded: Recorded,
     site: String,
     first_root: Option<u64>,
     /// The first day on which anything of the subject may have happened; an event without a date is of any day.
@@ -66,20 +66,29 @@ impl Facts {
             | What::Known { on }
             | What::Withdrew { on }
             | What::Died { on, .. } => Some(on.earliest()),
+            What::Visited(visited) => Some(visited.on.earliest()),
             What::Event(adverse) => Some(adverse.on.map_or(Date::MIN, PartialDate::earliest)),
-            What::Void { .. } => None,
+            // Of the subject something is known by the event they are about.
+            What::Assessed(_) | What::Sent(_) | What::Void { .. } => None,
         };
         self.known_from = [self.known_from, on].into_iter().flatten().min();
         match fact.what {
-            What::Infused { on, at, until } => self.infusions.push((Infusion { on, at }, until)),
+            What::Infused { on, at, until, .. } => self.infusions.push((Infusion { on, at }, until)),
             What::Alive { on } => self.alive.push(on),
+            What::Visited(visited) => self.alive.push(visited.on),
             What::Known { .. } => {}
             What::Withdrew { on } => {
                 self.alive.push(on);
                 self.withdrawals.push(on);
             }
             What::Died { on, by } => self.deaths.push((on, by, root, fact.latest)),
-            What::Event(adverse) => self.reports.push(CaseReport::new(root, fact.latest, *adverse)),
+            What::Event(adverse) => {
+                self.recorded.reports.push(CaseReport::new(root, fact.latest, *adverse));
+            }
+            What::Assessed(assessed) => {
+                self.recorded.judgements.push(Judgement::new(root, fact.latest, *assessed));
+            }
+            What::Sent(sent) => self.recorded.sent.push(SentReport::new(root, *sent)),
             What::Void { .. } => excluded.voided_things += 1,
         }
     }
@@ -115,10 +124,12 @@ impl Facts {
             .map(|(infusion, _)| *infusion)
             .filter(|one| by_then(Some(one.on)))
             .collect();
-        self.reports.retain(|report| by_then(report.on));
+        self.recorded.reports.retain(|report| by_then(report.on));
+        self.recorded.judgements.retain(|judgement| by_then(Some(judgement.on)));
         infusions.sort_by_key(|one| (one.on.earliest(), one.on.day().is_none(), one.at));
         let followed = self.followed(infusions.first(), death.as_ref(), cutoff);
-        let cases = cases(self.reports, infusions.first().copied());
+        let (cases, without) = cases(self.recorded, infusions.first().copied());
+        excluded.without_event += without;
         Some(Subject { id, site: self.site, infusions, death, cases, followed })
     }
 
@@ -140,7 +151,7 @@ impl Facts {
         self.infusions.retain(|(infusion, _)| within(infusion.on));
         self.alive.retain(|on| within(*on));
         self.deaths.retain(|(on, ..)| within(*on));
-        self.reports.retain(|report| report.on.is_none_or(&mut within));
+        self.recorded.reports.retain(|report| report.on.is_none_or(&mut within));
     }
 
     /// The earliest death stated; of a partial date the first day on which the subject may have died, having been

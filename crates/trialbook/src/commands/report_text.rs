@@ -1,10 +1,12 @@
 //! Reports as tables for a terminal. Nothing is computed here: every number is the report's own text.
 
+mod safety;
+
 use std::fmt::Write as _;
 
+use ::safety::Report as SafetyReport;
 use clinical::SuspectedKey;
 use outcomes::Report as OutcomeReport;
-use safety::Report as SafetyReport;
 
 use super::Table;
 
@@ -259,6 +261,7 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
         }
         text.push_str(&rows.to_string());
     }
+    safety::sections(&mut text, report);
     let deaths = &report.deaths;
     heading(&mut text, "Deaths");
     let _ = writeln!(

@@ -1,0 +1,131 @@
+//! Sections of the safety report that list: relation by assessor, expedited reports, serious events.
+
+use std::fmt::Write as _;
+
+use safety::Report;
+
+use super::super::Table;
+use super::{heading, words};
+
+/// Lines shown of a list; the report has them all.
+const SHOWN_MAX: usize = 50;
+
+pub(super) fn sections(text: &mut String, report: &Report) {
+    related(text, report);
+    expedited(text, report);
+    serious(text, report);
+}
+
+/// That a list goes on.
+fn rest(text: &mut String, all: usize) {
+    if all > SHOWN_MAX {
+        let _ = writeln!(text, "  and {} more: see --json", all - SHOWN_MAX);
+    }
+}
+
+fn related(text: &mut String, report: &Report) {
+    let section = &report.related;
+    heading(
+        text,
+        &format!(
+            "Related, by agent and assessor ({}; {} treatment-emergent events, {} judged by the sponsor)",
+            section.definition, section.events, section.assessed_by_sponsor
+        ),
+    );
+    let mut table = Table::new(["relation", "related", "not judged", "unrelated", "subjects"]);
+    for row in section.rows.iter().filter(|row| row.related + row.not_judged + row.unrelated > 0) {
+        let subjects = &row.subjects;
+        table.row([
+            subjects.label.clone(),
+            row.related.to_string(),
+            row.not_judged.to_string(),
+            row.unrelated.to_string(),
+            format!("{}/{}", subjects.numerator, subjects.denominator),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    let _ = writeln!(text, "  assessors disagree: {}", section.disagreements.len());
+    for it in section.disagreements.iter().take(SHOWN_MAX) {
+        let _ = writeln!(
+            text,
+            "  {} · {} · investigator {}, sponsor {} · record {}",
+            it.subject,
+            words(&format!("{:?}", it.agent)),
+            words(&it.investigator),
+            words(&it.sponsor),
+            it.latest_seq
+        );
+    }
+    rest(text, section.disagreements.len());
+}
+
+fn expedited(text: &mut String, report: &Report) {
+    let section = &report.expedited;
+    heading(
+        text,
+        &format!("Expedited reports ({}; {} serious events)", section.table, section.serious_events),
+    );
+    let mut table =
+        Table::new(["rules", "zone", "days", "in time", "late", "due", "overdue", "not required"]);
+    for (rules, counts) in section.jurisdictions.iter().zip(&section.counts) {
+        let completion = rules.days_completion.map(|days| format!(" (+{days})")).unwrap_or_default();
+        table.row([
+            rules.id.clone(),
+            rules.zone.clone(),
+            format!("{}{completion}, {}", rules.days_fatal_or_life_threatening, rules.days_other),
+            counts.sent_in_time.to_string(),
+            counts.sent_late.to_string(),
+            counts.due.to_string(),
+            counts.overdue.to_string(),
+            counts.not_required.to_string(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    if !section.countries_without_rules.is_empty() {
+        let _ = writeln!(text, "  no rules for sites in {}", section.countries_without_rules.join(", "));
+    }
+    let clocks: Vec<_> = section.listing.iter().filter(|line| line.trigger.is_some()).collect();
+    if clocks.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["subject", "rules", "trigger", "day 0", "by", "due", "sent", "status"]);
+    for line in clocks.iter().take(SHOWN_MAX) {
+        let word = |debug: Option<String>| debug.map(|debug| words(&debug)).unwrap_or_default();
+        let upgrade = if line.upgrade { ", upgraded" } else { "" };
+        table.row([
+            line.subject.clone(),
+            line.jurisdiction.clone(),
+            word(line.trigger.map(|trigger| format!("{trigger:?}"))) + upgrade,
+            line.aware_on.clone().unwrap_or_default(),
+            word(line.aware_by.map(|by| format!("{by:?}"))),
+            line.due_on.clone().unwrap_or_default(),
+            line.sent_on.join(", "),
+            words(&format!("{:?}", line.status)),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    rest(text, clocks.len());
+}
+
+fn serious(text: &mut String, report: &Report) {
+    if report.serious_events.is_empty() {
+        return;
+    }
+    heading(text, "Serious events");
+    let mut table = Table::new(["subject", "onset", "term", "grade", "investigator", "sponsor", "outcome"]);
+    for event in report.serious_events.iter().take(SHOWN_MAX) {
+        let grade = event.grade.map(|grade| grade.to_string()).unwrap_or_default();
+        let version = event.ctcae_version.as_ref().map(|version| format!(" (CTCAE {version})"));
+        table.row([
+            event.subject.clone(),
+            event.onset.clone(),
+            event.pt.clone().unwrap_or_else(|| "not coded".to_owned()),
+            grade + &version.unwrap_or_default(),
+            words(&event.investigator),
+            words(event.sponsor.as_deref().unwrap_or("–")),
+            event.outcome.map(|outcome| words(&format!("{outcome:?}"))).unwrap_or_default(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    rest(text, report.serious_events.len());
+}
