@@ -1,6 +1,7 @@
 //! The safety report: categories of adverse events, classes and terms, deaths, and what is not known.
 
 mod reporting;
+mod surveillance;
 
 use api::ReportKind;
 use axum::response::Response;
@@ -33,6 +34,8 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Related, by agent and assessor" } (reporting::related(&report, links)) }
         section { h2 { "Expedited reports" } (reporting::expedited(&report, links)) }
         section { h2 { "Serious events" } (reporting::serious(&report, links)) }
+        section { h2 { "Stopping rule" } (surveillance::stopping(&report, links)) }
+        section { h2 { "Donors and lots" } (surveillance::recall(&report, links)) }
         section { h2 { "Deaths" } (deaths(&report, links)) }
         section { h2 { "Reported seriousness against its criteria" } (disagreements(&report, links)) }
         section { h2 { "What is not known" } (counts(&report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }

@@ -151,7 +151,7 @@ impl Report {
     }
 
     /// How the day it states lies to the start of the first infusion.
-    fn emergence(&self, first: Option<Infusion>) -> Emergence {
+    fn emergence(&self, first: Option<&Infusion>) -> Emergence {
         let Some(first) = first else { return Emergence::Untreated };
         let Some(on) = self.on else { return Emergence::EmergentByImputation };
         let (Some(day), Some(start)) = (on.day(), first.on.day()) else {
@@ -181,7 +181,7 @@ pub(crate) struct Recorded {
 
 /// Takes the reports of one subject together to cases, in order of their first records; and how many judgements and
 /// sent reports are of no event that counts.
-pub(crate) fn cases(recorded: Recorded, first: Option<Infusion>) -> (Vec<Case>, u64) {
+pub(crate) fn cases(recorded: Recorded, first: Option<&Infusion>) -> (Vec<Case>, u64) {
     let Recorded { reports, judgements, sent } = recorded;
     let follows: BTreeMap<u64, u64> =
         reports.iter().filter_map(|report| Some((report.root, report.follows?))).collect();
@@ -219,7 +219,7 @@ pub(crate) fn cases(recorded: Recorded, first: Option<Infusion>) -> (Vec<Case>, 
     (cases, without)
 }
 
-fn case(mut reports: Vec<Report>, first: Option<Infusion>) -> Option<Case> {
+fn case(mut reports: Vec<Report>, first: Option<&Infusion>) -> Option<Case> {
     reports.sort_by_key(|report| report.root);
     let roots = reports.iter().map(|report| report.root).collect();
     let mut reports = reports.into_iter();

@@ -17,8 +17,10 @@ use crate::death::{self, DeathSection};
 use crate::expedited::{self, ExpeditedSection};
 use crate::listing::{self, SeriousEvent};
 use crate::overview::{self, Disagreement, Emergences, Overview, RELATED, Unknowns};
+use crate::recall::{self, RecallSection};
 use crate::related::{self, RelatedSection};
 use crate::rows::{Beside, Fact};
+use crate::stopping::{self, StoppingSection};
 use crate::subject::{Facts, Subject};
 use crate::table::{self, EventTable, Frame};
 use crate::timing::{self, Timing};
@@ -46,6 +48,9 @@ pub enum ReportError {
     /// Counts or times that make no figure.
     #[error(transparent)]
     Figure(#[from] stats::figure::FigureError),
+    /// A definition that makes no stopping rule.
+    #[error(transparent)]
+    Stopping(#[from] stats::stopping::StoppingError),
 }
 
 /// The safety report.
@@ -88,6 +93,11 @@ pub struct Report {
     pub related: RelatedSection,
     /// Expedited reports due, sent and overdue.
     pub expedited: ExpeditedSection,
+    /// The stopping rule: the boundary beside what was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<StoppingSection>,
+    /// Donors, lots, and who was infused with them.
+    pub recall: RecallSection,
     /// Deaths.
     pub deaths: DeathSection,
     /// Events whose reported seriousness and criteria disagree.
@@ -274,6 +284,8 @@ fn make(
                 known: &read.beside.known,
             },
         ),
+        stopping: stopping::stopping(subjects, &definitions, read.day)?,
+        recall: recall::recall(subjects, &read.beside.lots),
         deaths: death::deaths(subjects, RELATED)?,
         seriousness_disagreements: overview::disagreements(subjects),
         unknowns: overview::unknowns(subjects),

@@ -1,5 +1,7 @@
 //! A subject as safety sees it: when treated, how long followed, and its adverse events.
 
+use std::borrow::Cow;
+
 use clinical::date::days_between;
 use clinical::{Date, PartialDate};
 
@@ -8,11 +10,15 @@ use crate::report::Exclusions;
 use crate::rows::{Fact, Judgements, What};
 
 /// An infusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Infusion {
     pub(crate) on: PartialDate,
     /// Start in seconds of UTC, where known.
     pub(crate) at: Option<i64>,
+    pub(crate) lot: Option<String>,
+    pub(crate) donor: Option<String>,
+    /// Position of its latest version.
+    pub(crate) latest: u64,
 }
 
 /// A death.
@@ -73,7 +79,10 @@ impl Facts {
         };
         self.known_from = [self.known_from, on].into_iter().flatten().min();
         match fact.what {
-            What::Infused { on, at, until, .. } => self.infusions.push((Infusion { on, at }, until)),
+            What::Infused { on, at, until, lot, donor } => {
+                let (lot, donor) = (lot.map(Cow::into_owned), donor.map(Cow::into_owned));
+                self.infusions.push((Infusion { on, at, lot, donor, latest: fact.latest }, until));
+            }
             What::Alive { on } => self.alive.push(on),
             What::Visited(visited) => self.alive.push(visited.on),
             What::Known { .. } => {}
@@ -121,14 +130,15 @@ impl Facts {
         let mut infusions: Vec<Infusion> = self
             .infusions
             .iter()
-            .map(|(infusion, _)| *infusion)
+            .map(|(infusion, _)| infusion)
             .filter(|one| by_then(Some(one.on)))
+            .cloned()
             .collect();
         self.recorded.reports.retain(|report| by_then(report.on));
         self.recorded.judgements.retain(|judgement| by_then(Some(judgement.on)));
         infusions.sort_by_key(|one| (one.on.earliest(), one.on.day().is_none(), one.at));
         let followed = self.followed(infusions.first(), death.as_ref(), cutoff);
-        let (cases, without) = cases(self.recorded, infusions.first().copied());
+        let (cases, without) = cases(self.recorded, infusions.first());
         excluded.without_event += without;
         Some(Subject { id, site: self.site, infusions, death, cases, followed })
     }

@@ -14,6 +14,17 @@ pub(super) fn sections(text: &mut String, report: &Report) {
     related(text, report);
     expedited(text, report);
     serious(text, report);
+    stopping(text, report);
+    let recall = &report.recall;
+    heading(text, "Product");
+    let _ = writeln!(
+        text,
+        "  infusions {} · without a lot {} · lots {} · donors {} · each in --json",
+        recall.infusions,
+        recall.infusions_without_lot,
+        recall.lots.len(),
+        recall.donors.len()
+    );
 }
 
 /// That a list goes on.
@@ -128,4 +139,54 @@ fn serious(text: &mut String, report: &Report) {
     }
     text.push_str(&table.to_string());
     rest(text, report.serious_events.len());
+}
+
+fn stopping(text: &mut String, report: &Report) {
+    let Some(section) = &report.stopping else { return };
+    heading(
+        text,
+        &format!(
+            "Stopping rule ({}: {} within {} days; Beta({}, {}), P(rate > {}) > {})",
+            section.definition,
+            words(&section.event),
+            section.window_days,
+            section.prior_alpha,
+            section.prior_beta,
+            section.rate,
+            section.probability
+        ),
+    );
+    let _ = writeln!(
+        text,
+        "  {} events in {} subjects with a complete window · would stop now: {} · probability now {}",
+        section.events,
+        section.subjects,
+        section.events_to_stop.map_or_else(|| "–".to_owned(), |events| events.to_string()),
+        section.probability_now
+    );
+    let _ = writeln!(
+        text,
+        "  not counted: window not over {} ({} with the event) · not observed {} · day of infusion not certain {}",
+        section.incomplete, section.incomplete_with_event, section.not_observed, section.without_day
+    );
+    let crossing = section.first_crossing.as_ref().map_or_else(
+        || "never reached".to_owned(),
+        |at| {
+            let (events, subjects) = (at.events, at.subjects);
+            format!(
+                "reached first with {events} events in {subjects} subjects, by {} infused {}",
+                at.subject, at.infused_on
+            )
+        },
+    );
+    let _ = writeln!(text, "  boundary {crossing}");
+    let mut table = Table::new(["events that stop", "among subjects", "observed"]);
+    for row in &section.boundary {
+        table.row([
+            row.events.to_string(),
+            format!("{}–{}", row.subjects_first, row.subjects_last),
+            row.observed.map_or_else(|| "–".to_owned(), |events| events.to_string()),
+        ]);
+    }
+    text.push_str(&table.to_string());
 }

@@ -1,0 +1,156 @@
+//! Donors, their lots, and who was infused with them: what a recall asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clinical::PartialDate;
+use clinical::data::ReleaseStatus;
+use serde::{Deserialize, Serialize};
+
+use crate::rows::Lot;
+use crate::subject::Subject;
+
+/// Donors, lots and subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecallSection {
+    /// Infusions, by the cutoff.
+    pub infusions: u64,
+    /// Those that name no lot: no recall finds them.
+    pub infusions_without_lot: u64,
+    /// Each donor with its lots: those whose statement names it, and those that an infusion gave under its name.
+    pub donors: Vec<RecallDonor>,
+    /// Each lot that was stated or given.
+    pub lots: Vec<RecallLot>,
+}
+
+/// A donor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecallDonor {
+    /// Its pseudonym.
+    pub donor: String,
+    /// Its lots.
+    pub lots: Vec<String>,
+    /// Subjects infused with any of them.
+    pub subjects: Vec<String>,
+}
+
+/// A lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecallLot {
+    /// Its name.
+    pub lot: String,
+    /// Its donors, by its own statement and by infusions.
+    pub donors: Vec<String>,
+    /// Whether it was released, as its own statement says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseStatus>,
+    /// Position of its statement; absent if only infusions name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_seq: Option<u64>,
+    /// Donors that an infusion names and the lot's own statement does not.
+    pub donors_not_stated: Vec<String>,
+    /// Whom it was given to, by date.
+    pub infusions: Vec<RecallInfusion>,
+}
+
+/// An infusion of a lot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecallInfusion {
+    /// Its day, as far as known.
+    pub on: String,
+    /// The subject.
+    pub subject: String,
+    /// Its site.
+    pub site: String,
+    /// Position of the latest version of its record.
+    pub latest_seq: u64,
+}
+
+/// What only infusions say of a lot.
+#[derive(Default)]
+struct Given {
+    donors: BTreeSet<String>,
+    infusions: Vec<(PartialDate, RecallInfusion)>,
+}
+
+pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> RecallSection {
+    let mut lots: BTreeMap<&str, Given> = stated.keys().map(|lot| (lot.as_str(), Given::default())).collect();
+    let (mut infusions, mut without) = (0, 0);
+    for subject in subjects {
+        for infusion in &subject.infusions {
+            infusions += 1;
+            let Some(lot) = &infusion.lot else {
+                without += 1;
+                continue;
+            };
+            let given = lots.entry(lot).or_default();
+            given.donors.extend(infusion.donor.clone());
+            let listed = RecallInfusion {
+                on: infusion.on.to_string(),
+                subject: subject.id.clone(),
+                site: subject.site.clone(),
+                latest_seq: infusion.latest,
+            };
+            given.infusions.push((infusion.on, listed));
+        }
+    }
+    let lots: Vec<RecallLot> =
+        lots.into_iter().map(|(name, given)| lot(name, given, stated.get(name))).collect();
+    RecallSection { infusions, infusions_without_lot: without, donors: donors(&lots), lots }
+}
+
+fn lot(name: &str, mut given: Given, stated: Option<&Lot>) -> RecallLot {
+    given
+        .infusions
+        .sort_by(|(on, one), (other_on, other)| (on.earliest(), one).cmp(&(other_on.earliest(), other)));
+    let of_statement: BTreeSet<String> = stated.into_iter().flat_map(|lot| lot.donors.clone()).collect();
+    let not_stated = given.donors.difference(&of_statement).filter(|_| stated.is_some()).cloned().collect();
+    RecallLot {
+        lot: name.to_owned(),
+        donors: of_statement.union(&given.donors).cloned().collect(),
+        release: stated.map(|lot| lot.release),
+        latest_seq: stated.map(|lot| lot.seq),
+        donors_not_stated: not_stated,
+        infusions: given.infusions.into_iter().map(|(_, infusion)| infusion).collect(),
+    }
+}
+
+fn donors(lots: &[RecallLot]) -> Vec<RecallDonor> {
+    let mut donors: BTreeMap<&str, (Vec<String>, BTreeSet<String>)> = BTreeMap::new();
+    for lot in lots {
+        for donor in &lot.donors {
+            let (of, subjects) = donors.entry(donor).or_default();
+            of.push(lot.lot.clone());
+            subjects.extend(lot.infusions.iter().map(|infusion| infusion.subject.clone()));
+        }
+    }
+    donors
+        .into_iter()
+        .map(|(donor, (lots, subjects))| RecallDonor {
+            donor: donor.to_owned(),
+            lots,
+            subjects: subjects.into_iter().collect(),
+        })
+        .collect()
+}
+
+impl RecallSection {
+    /// The lots of a donor.
+    ///
+    /// ```
+    /// # use safety::{RecallLot, RecallSection};
+    /// let lot = RecallLot {
+    ///     lot: "L1".to_owned(), donors: vec!["D1".to_owned()], release: None, latest_seq: None,
+    ///     donors_not_stated: vec![], infusions: vec![],
+    /// };
+    /// let section = RecallSection { infusions: 0, infusions_without_lot: 0, donors: vec![], lots: vec![lot] };
+    /// assert_eq!(section.of_donor("D1").count(), 1);
+    /// assert_eq!(section.of_donor("D2").count(), 0);
+    /// ```
+    pub fn of_donor<'a>(&'a self, donor: &'a str) -> impl Iterator<Item = &'a RecallLot> {
+        self.lots.iter().filter(move |lot| lot.donors.iter().any(|one| one == donor))
+    }
+}
