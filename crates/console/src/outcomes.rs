@@ -12,11 +12,13 @@ use crate::figures::{
     rate_table, sites, subject, suspected, table,
 };
 use crate::links::Links;
+use crate::measures;
 use crate::page::{self, Here};
 use crate::report::{
     Figure, FollowUp, Incidence, Listed, NotAnalysable, Rate, Remission, Report, Sledai, SledaiRow,
     SurvivalCurve,
 };
+use crate::strata;
 use crate::words::{count, counted, date, heading, words};
 
 pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
@@ -37,6 +39,9 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Adjudication" } (conduct::adjudication(&report, links)) }
         section { h2 { "Rates" } (rates(&report)) }
         section { h2 { "Disease activity" } (sledai(&report)) }
+        section { h2 { "Measurements by visit" } (measures::measures(&report)) }
+        section { h2 { "By site, source and planned course" } (strata::strata(&report)) }
+        section { h2 { "Courses" } (strata::courses(&report, links)) }
         section { h2 { "Sites" } (sites(&report)) }
         (suspected(&report, links))
         section { h2 { "Not in the figures" } (excluded(&report)) }

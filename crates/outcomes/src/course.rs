@@ -1,16 +1,20 @@
 //! A subject's course: from when to when followed, and what happened on which day.
 
 use clinical::data::{
-    DeviationCategory, DeviationSeverity, DispositionReason, DispositionScope, RemissionStatus,
+    CellSource, DeviationCategory, DeviationSeverity, DispositionReason, DispositionScope, RemissionStatus,
     ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
 use clinical::date::{anniversary, days_between};
+use clinical::definitions::activity::Items;
 use clinical::{Date, PartialDate};
+
+use serde::{Deserialize, Serialize};
 
 use crate::count;
 use crate::facts::{Dated, Disposed, Facts};
 use crate::followup::Exclusions;
 use crate::judgement::{self, RelapseVerdict, Responses};
+use crate::measures::{self, Measured, OwnTerms};
 use crate::screening::{Consents, Screened};
 
 /// A day on which something happened; `imputed` if a partial date was completed to it (`impute-1`).
@@ -26,13 +30,21 @@ pub(crate) struct Happened {
 }
 
 /// Where a subject stands at the cutoff; each is in exactly one state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Died.
     Died,
+    /// Withdrew from all contact or from the study.
     Withdrawn,
+    /// Lost to follow-up and not found again.
     Lost,
+    /// Completed the study.
     Completed,
+    /// Left the study for another reason.
     Discontinued,
+    /// In follow-up.
+    #[serde(rename = "in_follow_up")]
     Followed,
 }
 
@@ -62,6 +74,12 @@ pub(crate) struct Course {
     pub(crate) transferred: bool,
     /// It was assigned to an arm.
     pub(crate) allocated: bool,
+    /// Infusions of the planned course, as the earliest enrollment that says so has it.
+    pub(crate) planned: Option<u16>,
+    /// Tissue of the cells, of each infusion that has one.
+    pub(crate) sources: Vec<CellSource>,
+    /// Full dates of infusions.
+    pub(crate) infusions: Vec<Date>,
     pub(crate) deviations: Vec<(DeviationCategory, DeviationSeverity)>,
     /// Day 0 and all that is counted from it; `Err` for the infused whose day 0 is not certain.
     pub(crate) followed: Option<Result<Followed, Unanalysable>>,
@@ -83,6 +101,8 @@ pub(crate) struct Followed {
     pub(crate) days: u32,
     /// The last contact completed a partial date.
     pub(crate) end_imputed: bool,
+    /// In the order of their days.
+    pub(crate) relapses: Vec<Happened>,
     pub(crate) first_relapse: Option<Happened>,
     /// The first relapse on a later day than a documented response, and the first response.
     pub(crate) relapse_after_response: Option<Happened>,
@@ -90,6 +110,8 @@ pub(crate) struct Followed {
     pub(crate) responses: Responses,
     /// What was judged about relapses, before and after day 0.
     pub(crate) verdicts: Vec<RelapseVerdict>,
+    /// Values of visits that took place, by full dates.
+    pub(crate) measured: Vec<Measured>,
     /// SLEDAI-2K scores: day, planned visit, total, descriptors not examined.
     pub(crate) scores: Vec<Score>,
 }
@@ -112,7 +134,13 @@ impl Followed {
 
 impl Course {
     /// Makes the course of the facts by the cutoff.
-    pub(crate) fn new(subject: String, mut facts: Facts, cutoff: Date, excluded: &mut Exclusions) -> Self {
+    pub(crate) fn new(
+        subject: String,
+        mut facts: Facts,
+        cutoff: Date,
+        own: OwnTerms,
+        excluded: &mut Exclusions,
+    ) -> Self {
         facts.quarantine(cutoff, excluded);
         let alive = facts.alive();
         let death = death(&facts, &alive);
@@ -131,6 +159,7 @@ impl Course {
                 end,
                 end_imputed && death.is_none() && last_contact <= cutoff,
                 death,
+                (cutoff, own),
                 excluded,
             )
         });
@@ -150,6 +179,14 @@ impl Course {
             infused: first.is_some(),
             transferred: !facts.transfers.is_empty(),
             allocated: facts.allocated,
+            planned: facts
+                .enrollments
+                .iter()
+                .filter_map(|one| Some((one.on.earliest(), one.what.planned?)))
+                .min()
+                .map(|(_, planned)| planned),
+            sources: facts.infusions.iter().filter_map(|one| one.what.source).collect(),
+            infusions: facts.infusions.iter().filter_map(|one| one.on.day()).collect(),
             deviations: facts.deviations.iter().map(|one| one.what).collect(),
             followed,
             death,
@@ -256,6 +293,7 @@ fn followed(
     end: Date,
     end_imputed: bool,
     death: Option<Happened>,
+    (cutoff, own): (Date, OwnTerms),
     excluded: &mut Exclusions,
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
@@ -279,12 +317,19 @@ fn followed(
     excluded.judgements_without_day +=
         count(&responses.committee, |one| one.on.day().is_none() && one.years.is_none());
     let mut scores = Vec::new();
+    let mut measured = Vec::new();
     for visit in &facts.visits {
         if visit.what.status == VisitStatus::Missed {
-            let judged = visit.what.relapsed || visit.what.response.is_some() || visit.what.sledai.is_some();
+            let judged = visit.what.relapsed
+                || visit.what.response.is_some()
+                || visit.what.sledai.is_some()
+                || visit.what.pga.is_some()
+                || visit.what.prednisone.is_some()
+                || !visit.what.measured.is_empty();
             excluded.judgements_of_missed_visits += u64::from(judged);
             continue;
         }
+        measured.extend(measures::values(visit, cutoff, own, excluded));
         let Some(day) = visit.on.day() else {
             // Neither an anniversary nor a planned day can be compared with a month.
             excluded.judgements_without_day +=
@@ -293,14 +338,15 @@ fn followed(
         };
         let response = visit.what.response.filter(|_| day >= day_0);
         responses.investigator.extend(response.map(|status| (day, status)));
-        scores.extend(visit.what.sledai.map(|(total, not_done)| Score {
+        scores.extend(visit.what.sledai.map(Items::score).map(|score| Score {
             on: day,
             planned: visit.what.planned.clone(),
-            total,
-            not_done,
+            total: score.total,
+            not_done: score.not_done,
         }));
     }
-    relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, relapse.root));
+    // Positions last: of two alike it must not matter which was recorded first.
+    relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, !relapse.adjudicated, relapse.root));
     let first_response = responses
         .counting()
         .filter(|(_, status, _)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
@@ -314,8 +360,10 @@ fn followed(
         relapse_after_response: first_response
             .and_then(|response| relapses.iter().copied().find(|relapse| relapse.on > response)),
         responded: first_response.is_some(),
+        relapses,
         responses,
         verdicts,
+        measured,
         scores,
     })
 }

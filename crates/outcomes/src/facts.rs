@@ -6,10 +6,12 @@ use clinical::data::{
     CellSource, ConsentOccasion, ConsentSignatory, DeviationCategory, DeviationSeverity, DispositionReason,
     DispositionScope, RemissionStatus, ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
-use clinical::{Date, PartialDate};
+use clinical::definitions::activity::Items;
+use clinical::{Date, Decimal, PartialDate};
 
 use crate::followup::Exclusions;
-use crate::rows::{Fact, Visited, What};
+use crate::measures::Terms;
+use crate::rows::{Fact, MeasuredRow, Visited, What};
 
 /// A thing's dated statement, with the positions of its first and latest version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,11 @@ pub(crate) struct VisitFact {
     pub(crate) planned: Option<String>,
     pub(crate) response: Option<RemissionStatus>,
     pub(crate) relapsed: bool,
-    pub(crate) sledai: Option<(u16, u16)>,
+    pub(crate) sledai: Option<Items>,
+    pub(crate) pga: Option<Decimal>,
+    pub(crate) prednisone: Option<Decimal>,
+    /// Number of the term, value, and its day if that is not the visit's.
+    pub(crate) measured: Vec<(usize, Decimal, Option<PartialDate>)>,
 }
 
 /// Everything known of one subject.
@@ -112,7 +118,14 @@ pub(crate) struct Judged<'a> {
 
 impl Facts {
     /// Takes in a row.
-    pub(crate) fn add(&mut self, root: u64, fact: Fact<'_>, judged: Judged<'_>, excluded: &mut Exclusions) {
+    pub(crate) fn add(
+        &mut self,
+        root: u64,
+        fact: Fact<'_>,
+        judged: Judged<'_>,
+        terms: &mut Terms,
+        excluded: &mut Exclusions,
+    ) {
         let site = self.site_index(&fact.site);
         if self.first.is_none_or(|(first, _)| root < first) {
             self.first = Some((root, site));
@@ -152,7 +165,14 @@ impl Facts {
             }
             What::Allocated => self.allocated = true,
             What::Visited(visit) => {
-                let what = judge(&visit, judged, excluded);
+                excluded.measurements_without_number += u64::from(visit.without_number);
+                let mut what = judge(&visit, judged, excluded);
+                what.measured.extend(visit.measured.into_iter().map(
+                    |MeasuredRow(code, unit, method, value, on)| {
+                        let method = (!method.is_empty()).then(|| method.into_owned());
+                        (terms.number((code.into_owned(), method, unit.into_owned())), value, on)
+                    },
+                ));
                 self.visits.push(Dated { on: visit.on, root, latest, what });
             }
             What::Disposed { on, reason, scope, withdrawal } => {
@@ -255,6 +275,9 @@ fn judge(visit: &Visited<'_>, judged: Judged<'_>, excluded: &mut Exclusions) -> 
         response,
         relapsed: relapsed == Some(true),
         sledai: visit.sledai,
+        pga: visit.pga.clone(),
+        prednisone: visit.prednisone.clone(),
+        measured: Vec::new(),
     }
 }
 

@@ -4,15 +4,16 @@ use std::borrow::Cow;
 
 use chain::{Instant, Position};
 use clinical::data::{
-    CriterionResult, Disposition, DispositionReason, RelapseJudgement, RemissionStatus, Response, Screening,
-    Visit,
+    CriterionResult, Disposition, DispositionReason, Observation, RelapseJudgement, RemissionStatus,
+    Response, Screening, Visit,
 };
+use clinical::definitions::activity::Items;
 use clinical::kind::EventKind;
 use clinical::rows::{RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
-use clinical::{Data, Event, PartialDate, sledai};
+use clinical::{Data, Event, PartialDate};
 
-use crate::rows::{Visited, What};
+use crate::rows::{MeasuredRow, Visited, What};
 
 /// Folds events into rows. Beside the rows it keeps what [`TrialFold`] does.
 #[derive(Debug, Default)]
@@ -150,11 +151,31 @@ fn visited(on: PartialDate, data: &Visit) -> Visited<'_> {
         planned: data.planned.as_deref().map(Cow::Borrowed),
         response: data.response.as_ref().map(by_definition),
         relapse: data.relapse.as_ref().map(relapse_by_definition),
-        sledai: data.sledai.as_ref().map(|items| {
-            let score = sledai::score(items);
-            (score.total, score.not_done)
-        }),
+        sledai: data.sledai.as_ref().map(Items::of),
+        pga: value(data.pga.as_ref()).cloned(),
+        prednisone: value(data.prednisone_mg_per_day.as_ref()).cloned(),
+        measured: data.observations.iter().filter_map(measured).collect(),
+        without_number: u32::try_from(data.observations.iter().filter(|one| is_without_number(one)).count())
+            .unwrap_or(u32::MAX),
     }
+}
+
+/// The observation as a number in a UCUM unit, by its code: LOINC before the source's own.
+fn measured(observation: &Observation) -> Option<MeasuredRow<'_>> {
+    let quantity = observation.ucum.as_ref()?;
+    let local = observation.local.as_ref().map(|local| format!("{}:{}", local.system, local.code));
+    let code = observation.loinc.as_ref().map(|code| format!("loinc:{code}")).or(local)?;
+    Some(MeasuredRow(
+        code.into(),
+        quantity.unit.as_str().into(),
+        observation.method.as_deref().unwrap_or_default().into(),
+        quantity.value.clone(),
+        observation.on,
+    ))
+}
+
+fn is_without_number(observation: &Observation) -> bool {
+    observation.reported.value().is_some() && measured(observation).is_none()
 }
 
 fn disposed(on: PartialDate, data: &Disposition) -> What<'static> {

@@ -34,6 +34,10 @@ pub struct Exclusions {
     pub judgements_without_day: u64,
     /// Visits that were missed and yet carry a relapse, a response or a score.
     pub judgements_of_missed_visits: u64,
+    /// Measurements without a full date, or of visits without one.
+    pub measurements_without_day: u64,
+    /// Observations reported as something else than a number in a UCUM unit: a word, a bound, another unit.
+    pub measurements_without_number: u64,
     /// Responses judged by another definition than the trial's.
     pub responses_by_other_definitions: u64,
     /// Relapses judged by another definition than the trial's.

@@ -79,7 +79,7 @@ pub(crate) struct AtLandmark {
 }
 
 /// The less favourable first, so that of two it does not matter which was recorded first.
-fn favour(status: RemissionStatus) -> u8 {
+pub(crate) fn favour(status: RemissionStatus) -> u8 {
     match status {
         RemissionStatus::NotDeterminable => 0,
         RemissionStatus::None => 1,

@@ -13,20 +13,25 @@ mod flow;
 mod fold;
 mod followup;
 mod judgement;
+mod measures;
 mod relapse;
 mod remission;
 mod report;
 mod rows;
 mod screening;
 mod sledai;
+mod strata;
 mod survival;
+mod swimmer;
 
 pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
+pub use course::Standing;
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
 pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};
 pub use judgement::{AdjudicationSection, JudgementDifference};
+pub use measures::{Change, MeasureRow, MeasureSection, MeasureTable, OtherUnit};
 pub use relapse::{CumulativeIncidence, IncidenceLandmark, IncidenceStep, RelapseListing, RelapseSection};
 pub use remission::{RemissionFigure, RemissionSection};
 pub use report::{Conventions, Report, ReportError, report};
@@ -35,7 +40,9 @@ pub use screening::{
 };
 pub use sledai::{SledaiRow, SledaiSection};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
+pub use strata::{Level, Stratification};
 pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};
+pub use swimmer::{Lane, LaneResponse, SwimmerSection};
 
 /// How many of `items` are so.
 fn count<T>(items: impl IntoIterator<Item = T>, is: impl Fn(&T) -> bool) -> u64 {

@@ -132,19 +132,12 @@ pub struct RelapseListing {
 pub(crate) fn relapse(courses: &[Course], definition: &str) -> Result<RelapseSection, ReportError> {
     let mut in_year = Vec::new();
     let mut at_risk = Vec::new();
+    let all: Vec<&Course> = courses.iter().collect();
     for years in 1..=YEARS {
-        let evaluable: Vec<&Followed> =
-            courses.iter().filter(|course| course.evaluable(years)).filter_map(Course::analysable).collect();
+        in_year.push(self::in_year(&all, "relapse.in_year", years, definition)?);
+        let evaluable = evaluable(&all, years);
         let free: Vec<&Followed> =
-            evaluable.iter().copied().filter(|followed| !relapsed_before(followed, years)).collect();
-        in_year.push(yearly(
-            "RelapseInYear",
-            "relapse.in_year",
-            &evaluable,
-            years,
-            definition,
-            "evaluable at the anniversary, earlier relapsers included",
-        )?);
+            evaluable.into_iter().filter(|followed| !relapsed_before(followed, years)).collect();
         at_risk.push(yearly(
             "RelapseAtRisk",
             "relapse.at_risk",
@@ -163,6 +156,27 @@ pub(crate) fn relapse(courses: &[Course], definition: &str) -> Result<RelapseSec
         cumulative_incidence: cumulative_incidence(courses)?,
         listing: courses.iter().filter_map(listing).collect(),
     })
+}
+
+fn evaluable<'a>(courses: &[&'a Course], years: u8) -> Vec<&'a Followed> {
+    courses.iter().filter(|course| course.evaluable(years)).filter_map(|course| course.analysable()).collect()
+}
+
+/// `RelapseInYear(k)` of these.
+pub(crate) fn in_year(
+    courses: &[&Course],
+    id: &str,
+    years: u8,
+    definition: &str,
+) -> Result<Figure, FigureError> {
+    yearly(
+        "RelapseInYear",
+        id,
+        &evaluable(courses, years),
+        years,
+        definition,
+        "evaluable at the anniversary, earlier relapsers included",
+    )
 }
 
 /// A relapse on day 0 is one of the first year.

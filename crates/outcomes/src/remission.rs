@@ -2,7 +2,7 @@
 
 use clinical::data::RemissionStatus;
 use serde::{Deserialize, Serialize};
-use stats::figure::{Figure, Meaning};
+use stats::figure::{Figure, FigureError, Meaning};
 
 use crate::count;
 use crate::course::Course;
@@ -54,26 +54,13 @@ pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<Remissio
     if judged().all(Responses::is_empty) {
         return Ok(section);
     }
+    let courses: Vec<&Course> = courses.iter().collect();
     for years in 1..=YEARS {
-        let statuses: Vec<Option<AtLandmark>> = courses
-            .iter()
-            .filter(|course| course.evaluable(years))
-            .filter_map(Course::analysable)
-            .map(|followed| followed.responses.at(years, followed.anniversary(years)))
-            .collect();
+        let statuses = statuses(&courses, years);
         let with = |status| count(&statuses, |found| found.is_some_and(|found| found.status == status));
-        let population = format!("Evaluable({years})");
-        let meaning = Meaning {
-            id: format!("remission.year_{years}"),
-            label: format!("Complete remission at {} months", 12 * u32::from(years)),
-            population: &population,
-            definition,
-            denominator_rule: "infused, alive on the anniversary of first infusion, last contact on or after it: \
-                               conditional on survival to it",
-        };
         section.figures.push(RemissionFigure {
             years: u64::from(years),
-            figure: Figure::new(meaning, with(RemissionStatus::Complete), statuses.len() as u64, 0)?,
+            figure: figure(&statuses, "remission", years, definition)?,
             without_visit: count(&statuses, |found| found.is_none()),
             not_determinable: with(RemissionStatus::NotDeterminable),
             partial: with(RemissionStatus::Partial),
@@ -81,4 +68,40 @@ pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<Remissio
         });
     }
     Ok(section)
+}
+
+/// Complete remission at 1 to 4 years, of these.
+pub(crate) fn by_level(courses: &[&Course], id: &str, definition: &str) -> Result<Vec<Figure>, FigureError> {
+    let id = format!("{id}.remission");
+    (1..=YEARS).map(|years| figure(&statuses(courses, years), &id, years, definition)).collect()
+}
+
+/// The status of each who is evaluable.
+fn statuses(courses: &[&Course], years: u8) -> Vec<Option<AtLandmark>> {
+    courses
+        .iter()
+        .filter(|course| course.evaluable(years))
+        .filter_map(|course| course.analysable())
+        .map(|followed| followed.responses.at(years, followed.anniversary(years)))
+        .collect()
+}
+
+fn figure(
+    statuses: &[Option<AtLandmark>],
+    id: &str,
+    years: u8,
+    definition: &str,
+) -> Result<Figure, FigureError> {
+    let population = format!("Evaluable({years})");
+    let meaning = Meaning {
+        id: format!("{id}.year_{years}"),
+        label: format!("Complete remission at {} months", 12 * u32::from(years)),
+        population: &population,
+        definition,
+        denominator_rule: "infused, alive on the anniversary of first infusion, last contact on or after it: \
+                           conditional on survival to it",
+    };
+    let complete =
+        count(statuses, |found| found.is_some_and(|found| found.status == RemissionStatus::Complete));
+    Figure::new(meaning, complete, statuses.len() as u64, 0)
 }

@@ -2,6 +2,8 @@
 
 use chain::Position;
 use clinical::data::Definitions;
+use clinical::definitions::Kind;
+use clinical::definitions::rule::Tie;
 use clinical::report::{
     Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json, replaced,
 };
@@ -16,12 +18,15 @@ use crate::facts::{Facts, Judged};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::followup::{self, Exclusions, FollowUp};
 use crate::judgement::{self, AdjudicationSection};
+use crate::measures::{self, MeasureSection, Terms};
 use crate::relapse::{self, RelapseSection};
 use crate::remission::{self, RemissionSection};
 use crate::rows::Fact;
 use crate::screening::{self, ConsentSection, DeviationSection, ScreeningSection};
 use crate::sledai::{self, SledaiSection};
+use crate::strata::{self, Stratification};
 use crate::survival::{self, SurvivalSection};
+use crate::swimmer::{self, SwimmerSection};
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
 const SCHEMA: u32 = 2;
@@ -101,6 +106,12 @@ pub struct Report {
     pub rates: Vec<Rate>,
     /// Disease activity.
     pub sledai: SledaiSection,
+    /// Scores, laboratory values and doses by visit, with change from baseline.
+    pub measures: MeasureSection,
+    /// Survival, remission and relapse by site, cell source and planned number of infusions.
+    pub strata: Vec<Stratification>,
+    /// Each subject's course, for drawing.
+    pub swimmer: SwimmerSection,
     /// By site.
     pub sites: Vec<SiteRow>,
     /// What was recorded and is not in the figures.
@@ -154,6 +165,8 @@ pub fn report(
     let judged = Judged { remission: &definitions.remission, relapse: &definitions.relapse };
 
     let mut excluded = Exclusions::default();
+    let mut terms = Terms::default();
+    let own = terms.own();
     let mut courses = Vec::new();
     let mut current: Option<(String, Facts)> = None;
     while let Some(row) = rows.next_row()? {
@@ -162,26 +175,34 @@ pub fn report(
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
             && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            courses.push(Course::new(of, facts, day, &mut excluded));
+            courses.push(Course::new(of, facts, day, own, &mut excluded));
         }
         if let Some((_, facts)) = &mut current {
-            facts.add(row.root, fact, judged, &mut excluded);
+            facts.add(row.root, fact, judged, &mut terms, &mut excluded);
         }
     }
     if let Some((of, facts)) = current {
-        courses.push(Course::new(of, facts, day, &mut excluded));
+        courses.push(Course::new(of, facts, day, own, &mut excluded));
     }
-    make(trial, &courses, (day, cutoff), excluded, covered)
+    make(trial, &courses, &terms, (day, cutoff), excluded, covered)
 }
 
 fn make(
     trial: TrialRows,
     courses: &[Course],
+    terms: &Terms,
     (day, cutoff): (Date, Cutoff),
     excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
     let definitions = trial.header.definitions.clone().into_owned();
+    // A rule that leaves out unscheduled visits is none this version knows.
+    let windows = definitions
+        .chosen(Kind::Windows)
+        .and_then(|chosen| {
+            Some((chosen.id.as_str(), chosen.rule.windows().filter(|rule| rule.unscheduled)?.tie))
+        })
+        .unwrap_or((Kind::Windows.shipped_id(), Tie::Later));
     Ok(Report {
         report: "outcomes".to_owned(),
         schema: SCHEMA,
@@ -193,6 +214,7 @@ fn make(
         definitions_replaced: replaced(&[
             ("evaluable", &definitions.evaluable, EVALUABLE),
             ("imputation", &definitions.imputation, IMPUTATION),
+            ("windows", definitions.id_of(Kind::Windows), windows.0),
         ]),
         conventions: Conventions {
             day_0: "day of first infusion".to_owned(),
@@ -214,6 +236,9 @@ fn make(
         adjudication: judgement::adjudication(courses),
         rates: rates(courses, &definitions.relapse)?,
         sledai: sledai::sledai(courses, &trial.header.schedule)?,
+        measures: measures::measures(courses, &trial.header.schedule, terms, windows)?,
+        strata: strata::strata(courses, &definitions.remission, &definitions.relapse)?,
+        swimmer: swimmer::swimmer(courses),
         sites: flow::sites(courses, &trial.sites),
         excluded,
         suspected_keys: trial.suspicions.finish(),

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use clinical::PartialDate;
 use clinical::data::{
     CellSource, ConsentOccasion, ConsentSignatory, DeviationCategory, DeviationSeverity, DispositionReason,
     DispositionScope, RemissionStatus, ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
+use clinical::definitions::activity::Items;
 use clinical::kind::EventKind;
+use clinical::{Decimal, PartialDate};
 use serde::{Deserialize, Serialize};
 
 /// A fact about a subject.
@@ -96,6 +97,22 @@ pub(crate) enum What<'a> {
     Void { kind: EventKind },
 }
 
+/// An observation: system and code, UCUM unit, method (empty if none is stated), value, and its day if that is not the
+/// visit's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MeasuredRow<'a>(
+    #[serde(borrow)] pub(crate) Cow<'a, str>,
+    #[serde(borrow)] pub(crate) Cow<'a, str>,
+    #[serde(borrow)] pub(crate) Cow<'a, str>,
+    pub(crate) Decimal,
+    pub(crate) Option<PartialDate>,
+);
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// What a visit says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Visited<'a> {
@@ -108,7 +125,16 @@ pub(crate) struct Visited<'a> {
     pub(crate) response: Option<(Cow<'a, str>, RemissionStatus)>,
     #[serde(borrow, rename = "rl", default, skip_serializing_if = "Option::is_none")]
     pub(crate) relapse: Option<(Cow<'a, str>, bool)>,
-    /// Total, and how many descriptors were not examined.
     #[serde(rename = "sl", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sledai: Option<(u16, u16)>,
+    pub(crate) sledai: Option<Items>,
+    #[serde(rename = "pg", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pga: Option<Decimal>,
+    /// Prednisone equivalent in mg/day.
+    #[serde(rename = "pr", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prednisone: Option<Decimal>,
+    #[serde(borrow, rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) measured: Vec<MeasuredRow<'a>>,
+    /// Observations that were reported, but not as a number in a UCUM unit.
+    #[serde(rename = "nn", default, skip_serializing_if = "is_zero")]
+    pub(crate) without_number: u32,
 }

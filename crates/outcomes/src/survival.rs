@@ -5,7 +5,7 @@ use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::DAYS_PER_YEAR;
 use stats::decimal;
-use stats::figure::{Figure, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
+use stats::figure::{Figure, FigureError, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
 use stats::survival::{KaplanMeier, Observation, Transformation};
 
 use crate::count;
@@ -131,29 +131,13 @@ pub(crate) fn observations(courses: &[Course]) -> Vec<Observation> {
 pub(crate) fn survival(courses: &[Course]) -> Result<SurvivalSection, ReportError> {
     let infused: Vec<&Course> = courses.iter().filter(|course| course.infused).collect();
     let deaths = count(&infused, |course| course.death.is_some());
-    let imputed = count(&infused, |course| course.death.is_some_and(|death| death.imputed));
-    let rule = "all infused, whatever their follow-up";
-    let crude = |id: &str, label: &str, numerator| {
-        let meaning = Meaning {
-            id: id.to_owned(),
-            label: label.to_owned(),
-            population: "Infused",
-            definition: "death-1",
-            denominator_rule: rule,
-        };
-        Figure::new(meaning, numerator, infused.len() as u64, imputed)
-    };
     let imputed_ends = count(courses.iter().filter_map(Course::analysable), |followed| followed.end_imputed);
     let imputed_deaths = count(courses, |course| {
         course.analysable().is_some() && course.death.is_some_and(|death| death.imputed)
     });
     Ok(SurvivalSection {
-        crude: crude(
-            "survival.crude",
-            "Alive at the end of follow-up (crude)",
-            infused.len() as u64 - deaths,
-        )?,
-        deaths: crude("death.crude", "Died", deaths)?,
+        crude: crude_alive(&infused, "survival.crude")?,
+        deaths: crude(&infused, "death.crude", "Died", deaths)?,
         from_infusion: curve(
             "survival.from_infusion",
             "Survival from first infusion (Kaplan-Meier)",
@@ -164,6 +148,24 @@ pub(crate) fn survival(courses: &[Course]) -> Result<SurvivalSection, ReportErro
         from_enrollment: from_enrollment(courses)?,
         listing: infused.iter().filter_map(|course| listing(course)).collect(),
     })
+}
+
+/// Those of the infused who were alive at the end of follow-up.
+pub(crate) fn crude_alive(infused: &[&Course], id: &str) -> Result<Figure, FigureError> {
+    let alive = count(infused, |course| course.death.is_none());
+    crude(infused, id, "Alive at the end of follow-up (crude)", alive)
+}
+
+fn crude(infused: &[&Course], id: &str, label: &str, numerator: u64) -> Result<Figure, FigureError> {
+    let imputed = count(infused, |course| course.death.is_some_and(|death| death.imputed));
+    let meaning = Meaning {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        population: "Infused",
+        definition: "death-1",
+        denominator_rule: "all infused, whatever their follow-up",
+    };
+    Figure::new(meaning, numerator, infused.len() as u64, imputed)
 }
 
 fn from_enrollment(courses: &[Course]) -> Result<SurvivalCurve, ReportError> {

@@ -18,7 +18,7 @@ struct Fact {
     on: String,
 }
 
-fn facts() -> impl Strategy<Value = Vec<Fact>> {
+fn fact() -> impl Strategy<Value = Fact> {
     let on = prop_oneof![
         8 => (0..1500_i32).prop_map(|day| {
             jiff::civil::date(2008, 2, 20).checked_add(jiff::Span::new().days(day)).unwrap().to_string()
@@ -26,8 +26,11 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         1 => (2008..2012_i32).prop_map(|year| year.to_string()),
         1 => (1..=12_i32).prop_map(|month| format!("2009-{month:02}")),
     ];
-    let fact = (0..4_u8, 0..10_u8, on).prop_map(|(subject, kind, on)| Fact { subject, kind, on });
-    prop::collection::vec(fact, 1..60)
+    (0..4_u8, 0..17_u8, on).prop_map(|(subject, kind, on)| Fact { subject, kind, on })
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    prop::collection::vec(fact(), 1..60)
 }
 
 fn add(log: &mut Log, fact: &Fact) -> u64 {
@@ -49,8 +52,37 @@ fn add(log: &mut Log, fact: &Fact) -> u64 {
             &fact.on,
             json!({"reason": "lost_to_follow_up", "scope": "study"}),
         ),
-        _ => log.alive(&subject, &fact.on),
+        9 => log.alive(&subject, &fact.on),
+        10 => log.fact(&subject, "adjudication", &fact.on, json!({"relapse": relapse(false)})),
+        11 => {
+            let response = json!({"definition": "ccr-registry-1", "status": "partial"});
+            log.fact(&subject, "adjudication", &fact.on, json!({"landmark_years": 1, "response": response}))
+        }
+        12 => log.fact(&subject, "adjudication", &fact.on, json!({"relapse": relapse(true)})),
+        13 => {
+            let criteria = json!([{"id": "I1", "result": "not_met"}]);
+            log.fact(&subject, "screening", &fact.on, json!({"criteria": criteria, "result": "failed"}))
+        }
+        14 => {
+            let deviation = json!({"category": "visit", "severity": "minor"});
+            log.fact(&subject, "protocol_deviation", &fact.on, deviation)
+        }
+        15 => {
+            let consent = json!({"document_version": "1", "language": "zh", "occasion": "initial"});
+            log.fact(&subject, "consent", &fact.on, consent)
+        }
+        _ => {
+            let value = format!("{}.5", fact.on.len());
+            let observation = json!({
+                "loinc": "1751-7", "reported": {"value": value}, "ucum": {"unit": "g/L", "value": value}
+            });
+            log.fact(&subject, "visit", &fact.on, json!({"observations": [observation], "status": "done"}))
+        }
     }
+}
+
+fn relapse(relapsed: bool) -> serde_json::Value {
+    json!({"definition": "relapse-1", "relapsed": relapsed})
 }
 
 /// The facts, then corrections: every third is replaced by a later day, every fifth of those voided again.
@@ -99,6 +131,56 @@ proptest! {
         let mut folder = restarted::<Folder>(&rows);
         fold(&mut folder, &events[at..], at as u64, &mut rows);
         prop_assert_eq!(rows, log.rows());
+    }
+
+    #[test]
+    fn a_report_as_of_a_record_is_that_of_a_fresh_replay_up_to_it(facts in facts(), at in any::<prop::sample::Index>()) {
+        let events = amended(&facts).events();
+        let at = at.index(events.len()) + 1;
+        // Before anything later was folded, and after a restart at another place.
+        let mut rows = Rows::new();
+        fold(&mut Folder::default(), &events[..at / 2], 0, &mut rows);
+        let mut folder = restarted::<Folder>(&rows);
+        let mut reports = Vec::new();
+        for (seq, event) in (0_u64..).zip(&events).skip(at / 2) {
+            fold(&mut folder, std::slice::from_ref(event), seq, &mut rows);
+            reports.push(report::<Folder>(&rows, Some("2011-06-30")).to_canonical_json());
+        }
+        let mut fresh = Rows::new();
+        fold(&mut Folder::default(), &events[..at], 0, &mut fresh);
+        prop_assert_eq!(&reports[at - 1 - at / 2], &report::<Folder>(&fresh, Some("2011-06-30")).to_canonical_json());
+    }
+
+    #[test]
+    fn a_report_after_amendments_is_that_of_the_corrected_data(
+        (wrong, right) in (1..40_usize).prop_flat_map(|n| {
+            (prop::collection::vec(fact(), n), prop::collection::vec(fact(), n))
+        }),
+        amend in prop::collection::vec(any::<bool>(), 40),
+    ) {
+        // An amendment changes the day and what is said, never the kind or the subject.
+        let corrected: Vec<Fact> = wrong
+            .iter()
+            .zip(&right)
+            .zip(&amend)
+            .map(|((wrong, right), amend)| Fact { on: if *amend { &right.on } else { &wrong.on }.clone(), ..wrong.clone() })
+            .collect();
+        let mut amended = Log::open();
+        let seqs: Vec<u64> = wrong.iter().map(|fact| add(&mut amended, fact)).collect();
+        let mut direct = Log::open();
+        for fact in &corrected {
+            add(&mut direct, fact);
+        }
+        for ((seq, fact), _) in seqs.into_iter().zip(&corrected).zip(&amend).filter(|(_, amend)| **amend) {
+            let data = direct.records[usize::try_from(seq).unwrap()].0["data"].clone();
+            amended.replace(seq, &fact.on, data);
+        }
+        let cells = |log: &Log| {
+            let mut report = without_positions(&log.report("2011-06-30"));
+            report["excluded"].as_object_mut().unwrap().remove("amended_things");
+            report
+        };
+        prop_assert_eq!(cells(&amended), cells(&direct));
     }
 
     #[test]

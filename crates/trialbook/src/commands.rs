@@ -19,6 +19,7 @@ mod prove;
 mod receipts;
 mod report;
 mod report_conduct;
+mod report_measures;
 mod report_text;
 mod sealed;
 mod serve;

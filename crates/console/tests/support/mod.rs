@@ -293,6 +293,32 @@ fn outcomes() -> Value {
         }],
         "excluded": {"after_cutoff": 3, "voided_things": 1}
     });
+    report["measures"] = json!({
+        "definition": "windows-1", "population": "Infused", "baseline": "last value", "denominator_rule": "followed",
+        "quartiles": "Hyndman-Fan type 2", "tests": "Wilcoxon",
+        "tables": [{
+            "measure": "loinc:47299-3", "method": "Farr", "unit": "%", "digits": 1, "values": 4,
+            "other_units": [{"unit": "[IU]/mL", "values": 2}],
+            "rows": [
+                {"visit": "baseline", "n": 2, "missing": 3, "mean": "45.00", "sd": "7.071", "q1": "40.00", "median": "45.00",
+                 "q3": "50.00", "min": "40.0", "max": "50.0"},
+                {"visit": "month 3", "day": 91, "n": 2, "missing": 1, "mean": "25.00", "median": "25.00", "change": {
+                    "n": 2, "mean": "-20.00", "hodges_lehmann": "-20.25", "zeros": 0, "p": "0.500000",
+                    "p_method": "exact", "p_holm": "0.750000"}}
+            ]
+        }]
+    });
+    report["strata"] = json!([
+        {"by": "site", "rule": "the site of the earliest enrollment", "population": "Infused", "levels": [{
+            "level": "CN-NJ", "subjects": 5, "survival": figure("by_site.survival", "Alive", 3, 5, "60.00", ("14.66", "94.73")),
+            "remission": [figure("by_site.remission", "Complete remission", 1, 3, "33.33", ("0.84", "90.57"))], "relapse": []
+        }]},
+        {"by": "source", "rule": "tissue", "population": "Infused", "withheld": "the trial has arms", "levels": []}
+    ]);
+    report["swimmer"] = json!({"population": "Infused", "lanes": [{
+        "subject": "S0001", "site": "CN-NJ", "day_0": "2008-03-11", "infusions": [0], "relapses": [200],
+        "responses": [{"day": 90, "status": "not_determinable", "adjudicated": false}], "end": 911, "ended": "died"
+    }]});
     report["survival"] = json!({
         "crude": figure("survival.crude", "Alive at the end of follow-up (crude)", 3, 5, "60.00", ("14.66", "94.73")),
         "deaths": figure("death.crude", "Died", 2, 5, "40.00", ("5.27", "85.34")),

@@ -88,6 +88,8 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     curves(&mut text, report);
     rates(&mut text, report);
     sledai(&mut text, report);
+    super::report_measures::measures(&mut text, report);
+    super::report_measures::strata(&mut text, report);
     heading(&mut text, "By enrolling site");
     let mut sites = Table::new(["site", "name", "enrolled", "infused", "deaths", "relapsed"]);
     for site in &report.sites {

@@ -1,0 +1,156 @@
+//! Tables of what was measured by visit: one a measurement and method. Numbers are the report's own.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::figures::{absent, columns, table};
+use crate::report::Report;
+use crate::words::{count, counted, heading};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Section {
+    definition: String,
+    population: String,
+    baseline: String,
+    denominator_rule: String,
+    quartiles: String,
+    tests: String,
+    tables: Vec<Tabled>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Tabled {
+    measure: String,
+    method: Option<String>,
+    unit: String,
+    other_units: Vec<OtherUnit>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OtherUnit {
+    unit: String,
+    values: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Row {
+    visit: String,
+    day: Option<i64>,
+    n: u64,
+    missing: u64,
+    mean: Option<String>,
+    sd: Option<String>,
+    q1: Option<String>,
+    median: Option<String>,
+    q3: Option<String>,
+    min: Option<String>,
+    max: Option<String>,
+    change: Option<Change>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Change {
+    n: u64,
+    mean: String,
+    hodges_lehmann: String,
+    p: Option<String>,
+    p_method: Option<String>,
+    p_holm: Option<String>,
+}
+
+pub(crate) fn measures(report: &Report) -> Markup {
+    let Some(section) = report.part::<Section>("/measures") else { return absent("measurements") };
+    if section.tables.is_empty() {
+        return html! { p.nothing { "No measurement is recorded up to the cutoff." } };
+    }
+    html! {
+        p {
+            "Population: " (section.population) ". The value of a visit by " code { (section.definition) } "; baseline: "
+            (section.baseline) ". Denominator: " (section.denominator_rule) ". Quartiles: " (section.quartiles) ". Change: "
+            (section.tests) "."
+        }
+        @for measure in &section.tables { (one(measure)) }
+    }
+}
+
+/// `loinc:1751-7` with what people call it, where this page knows that; `sledai_total` as words.
+fn title(measure: &Tabled) -> String {
+    let known = match measure.measure.as_str() {
+        "loinc:1751-7" => Some("Albumin"),
+        "loinc:2160-0" => Some("Creatinine"),
+        "loinc:2889-4" => Some("Protein in 24-hour urine"),
+        "loinc:4485-9" => Some("Complement C3"),
+        "loinc:4498-2" => Some("Complement C4"),
+        "loinc:47299-3" => Some("Anti-dsDNA antibodies"),
+        "pga" => Some("Physician's global assessment"),
+        "prednisone_mg_per_day" => Some("Prednisone equivalent"),
+        "sledai_clinical" => Some("SLEDAI-2K, clinical"),
+        "sledai_total" => Some("SLEDAI-2K, total"),
+        _ => None,
+    };
+    let name = known.unwrap_or(&measure.measure);
+    let method = measure.method.as_ref().map(|method| format!(", {method}")).unwrap_or_default();
+    let code = match known {
+        Some(_) if measure.measure.contains(':') => format!(" [{}]", measure.measure),
+        _ => String::new(),
+    };
+    format!("{name}{method} ({}){code}", measure.unit)
+}
+
+fn one(measure: &Tabled) -> Markup {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+    let pair = |one: &Option<String>, other: &Option<String>| match (one, other) {
+        (Some(one), Some(other)) => format!("{one} to {other}"),
+        _ => "–".to_owned(),
+    };
+    let rows = || measure.rows.iter();
+    html! {
+        (table(
+            &title(measure),
+            &columns(&["Visit", "#Target day", "#n", "#Missing", "#Mean", "#SD", "#Median", "#Quartiles", "#Range"]),
+            &html! {
+                @for row in rows() {
+                    tr {
+                        th scope="row" { (heading(&row.visit)) }
+                        td.number { @match row.day { Some(day) => (day), None => "–" } }
+                        td.number { (count(row.n)) }
+                        td.number { (count(row.missing)) }
+                        td.number { (text(&row.mean)) }
+                        td.number { (text(&row.sd)) }
+                        td.number { (text(&row.median)) }
+                        td.number { (pair(&row.q1, &row.q3)) }
+                        td.number { (pair(&row.min, &row.max)) }
+                    }
+                }
+            },
+        ))
+        @if rows().any(|row| row.change.is_some()) {
+            (table(
+                &format!("Change from baseline: {}", title(measure)),
+                &columns(&["Visit", "#n", "#Mean", "#Hodges-Lehmann", "#Wilcoxon p", "How", "#Adjusted p (Holm)"]),
+                &html! {
+                    @for (row, change) in rows().filter_map(|row| Some((row, row.change.as_ref()?))) {
+                        tr {
+                            th scope="row" { (heading(&row.visit)) }
+                            td.number { (count(change.n)) }
+                            td.number { (change.mean) }
+                            td.number { (change.hodges_lehmann) }
+                            td.number { (text(&change.p)) }
+                            td { (change.p_method.as_deref().unwrap_or("no difference")) }
+                            td.number { (text(&change.p_holm)) }
+                        }
+                    }
+                },
+            ))
+        }
+        @for other in &measure.other_units {
+            p.note { (counted(other.values, "value", "values")) " in " (other.unit) " not in this table." }
+        }
+    }
+}
