@@ -185,6 +185,13 @@ def decimal(given):
     return refused_or(make)
 
 
+def definitions(given):
+    def make():
+        c.own_definitions(given["own"])
+        return [definition["id"] for definition in given["own"]]
+    return refused_or(make)
+
+
 def entry_bundle(given):
     if "records" in given:
         records = [record.encode() for record in given["records"]]
@@ -526,6 +533,7 @@ def witness_request(given):
 FAMILIES = {
     "canonical-check": canonical_check, "canonical-write": canonical_write, "checkpoint": checkpoint,
     "checkpoint-text": checkpoint_text, "clinical-time": clinical_time, "decimal": decimal,
+    "definitions": definitions,
     "entry-bundle": entry_bundle, "event-signature": event_signature, "identifier": identifier, "instant": instant,
     "log": log, "log-keys": log_keys, "log-proof": log_proof, "log-proof-check": log_proof_check, "note": note,
     "note-check": note_check, "partial-date": partial_date, "policy": policy, "possession": possession, "receipt": receipt,

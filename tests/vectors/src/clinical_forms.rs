@@ -1,10 +1,11 @@
-//! The role table, dates, times, decimals, identifiers, and the SLEDAI-2K.
+//! The role table, dates, times, decimals, identifiers, the SLEDAI-2K, and a trial's own definitions.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clinical::authority::{Entitlement, entitlement};
+use clinical::definitions::{Definitions, shipped};
 use clinical::sledai::{Descriptor, Presence, score};
 use clinical::{
     ActorId, ClinicalTime, Decimal, EventId, EventKind, PartialDate, Role, SiteId, SubjectId, TrialId, Zone,
@@ -201,5 +202,61 @@ pub(crate) const SLEDAI: Family = Family {
         items.extend(list("not_done")?.into_iter().map(|item| (item, Presence::NotDone)));
         let score = score(&items);
         Ok(json!({"clinical": score.clinical, "not_done": score.not_done, "total": score.total}))
+    },
+};
+
+pub(crate) const DEFINITIONS: Family = Family {
+    name: "definitions",
+    about: "A trial's own definitions, as an opening brings them: the ids of those accepted. Every shipped one is accepted in other \
+            words, and with other parameters only under another id.",
+    cases: || {
+        let own = |label: &str, own: Value| (label.to_owned(), json!({"own": own}));
+        let change = |id: &str, within: u64| json!({"id": id, "of": "change", "parameters": {"within": within}, "text": "x", "title": "y"});
+        let changed = |pointer: &str, value: Value| {
+            let mut own = json!([{
+                "id": "quiet-1", "of": "remission", "text": "x", "title": "y", "parameters": {
+                    "conditions": [{"is": "at_most", "measure": "loinc:1751-7", "unit": "g/L", "value": "9.5"}],
+                    "items_absent": ["rash"], "no_new_items": true, "taken_as_absent": ["pain"]}}]);
+            if let Some(member) = own.pointer_mut(pointer) {
+                *member = value;
+            }
+            own
+        };
+        let mut cases: Vec<_> = shipped()
+            .iter()
+            .map(|definition| {
+                let id = definition.id.as_str();
+                let parameters = &definition.rule;
+                let carried = json!({"id": id, "of": definition.rule.of(), "parameters": parameters, "text": "x", "title": "y"});
+                own(id, json!([carried]))
+            })
+            .collect();
+        cases.extend([
+            own("none", json!([])),
+            own("one of its own", changed("/none", Value::Null)),
+            own("two", json!([change("a-1", 0), change("a-2", 65535)])),
+            own("an id twice", json!([change("a-1", 0), change("a-1", 0)])),
+            own("a shipped id with other parameters", json!([change("sledai-change-1", 2)])),
+            own("a shipped id of another kind", json!([change("windows-1", 3)])),
+            own("an id without version", json!([change("quiet", 2)])),
+            own("a version with a leading zero", json!([change("quiet-01", 2)])),
+            own("an unknown kind", changed("/0/of", json!("luck"))),
+            own("parameters of another kind", changed("/0/of", json!("change"))),
+            own("an unknown item", changed("/0/parameters/items_absent/0", json!("luck"))),
+            own("an unknown side", changed("/0/parameters/conditions/0/is", json!("near"))),
+            own("a number for a decimal", changed("/0/parameters/conditions/0/value", json!(9))),
+            own("no decimal", changed("/0/parameters/conditions/0/value", json!("09"))),
+            own("a text for a boolean", changed("/0/parameters/no_new_items", json!("true"))),
+            own("a parameter missing", changed("/0/parameters", json!({"conditions": []}))),
+            own("out of range", json!([change("a-1", 65536)])),
+            own("no list", json!({})),
+        ]);
+        cases
+    },
+    compute: |input| {
+        let opening = json!({"evaluable": "", "imputation": "", "own": input.member("own")?, "related": "", "relapse": "",
+                             "remission": ""});
+        let ids = |read: Definitions| read.own.iter().map(|one| json!(one.id)).collect::<Value>();
+        Ok(accepted_or_refused(serde_json::from_value::<Definitions>(opening), ids))
     },
 };

@@ -43,6 +43,7 @@ pub const FAMILIES: &[Family] = &[
     clinical_forms::DECIMAL,
     clinical_forms::IDENTIFIER,
     clinical_forms::SLEDAI,
+    clinical_forms::DEFINITIONS,
     log::LOG,
     log::LOG_KEYS,
     evidence::tree::ROOT,
