@@ -23,9 +23,11 @@ use crate::{AppendError, Head, Journal, ReadError};
 mod append;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod worker;
 
 use append::Commit;
+use trail::Trail;
 use worker::Worker;
 
 /// Turns submissions into linked records, one after another, on the sequencer's thread.
@@ -49,6 +51,11 @@ pub trait Decide: Send + 'static {
     ///
     /// The same item MAY come again after [`Decide::rewind`].
     fn decide(&mut self, item: &Self::Item, records: &mut Vec<LinkedRecord>) -> Self::Outcome;
+
+    /// What the log is called where it is shown how long an append took; empty while it has no name.
+    fn log(&self) -> &str {
+        ""
+    }
 
     /// What was decided since the last `close` or `rewind` goes into one append; what comes now, into the next.
     fn close(&mut self) {}
@@ -150,7 +157,20 @@ impl<O> Drop for Ticket<O> {
 
 struct Submission<D: Decide> {
     item: D::Item,
+    trail: Trail,
     answer: Answer<D::Outcome>,
+}
+
+impl<D: Decide> Submission<D> {
+    fn new(item: D::Item, answer: Answer<D::Outcome>) -> Self {
+        Self { item, trail: Trail::begin(), answer }
+    }
+
+    /// Answers it. Its stages have ended by then, so that whoever is answered can end what they are stages of.
+    fn answer(self, outcome: Result<D::Outcome, SubmitError>) {
+        drop(self.trail);
+        self.answer.give(outcome);
+    }
 }
 
 struct Queue<D: Decide> {
@@ -244,7 +264,7 @@ impl<D: Decide> Sequencer<D> {
         item: D::Item,
         answer: impl FnOnce(Result<D::Outcome, SubmitError>) + Send + 'static,
     ) {
-        self.enqueue_when_room(Submission { item, answer: Answer::Call(Box::new(answer)) });
+        self.enqueue_when_room(Submission::new(item, Answer::Call(Box::new(answer))));
     }
 
     /// As [`Sequencer::submit`], but never blocks: answers [`SubmitError::Full`] at once if too many wait.
@@ -259,7 +279,7 @@ impl<D: Decide> Sequencer<D> {
             drop(queue);
             return answer(Err(SubmitError::Full { waiting }));
         }
-        self.enqueue(queue, Submission { item, answer: Answer::Call(Box::new(answer)) });
+        self.enqueue(queue, Submission::new(item, Answer::Call(Box::new(answer))));
     }
 
     /// Hands `item` over and waits for its outcome. Blocks.
@@ -269,7 +289,7 @@ impl<D: Decide> Sequencer<D> {
     pub fn submit_and_wait(&self, item: D::Item) -> Result<D::Outcome, SubmitError> {
         let ticket = Ticket(Arc::new(Mutex::new(None)));
         let answer = Arc::clone(&ticket.0);
-        self.enqueue_when_room(Submission { item, answer: Answer::Wake(ticket) });
+        self.enqueue_when_room(Submission::new(item, Answer::Wake(ticket)));
         let mut waiting = self.shared.answering.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(outcome) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -312,7 +332,7 @@ impl<D: Decide> Sequencer<D> {
     fn enqueue(&self, mut queue: MutexGuard<'_, Queue<D>>, submission: Submission<D>) {
         if let Some(reason) = queue.closed.clone() {
             drop(queue);
-            return submission.answer.give(Err(reason));
+            return submission.answer(Err(reason));
         }
         queue.waiting.push_back(submission);
         let wake = mem::take(&mut queue.idle);

@@ -11,6 +11,8 @@ use chain::policy::Policy;
 use chain::tile::TILE_WIDTH;
 use chain::{SignedCheckpoint, TreeSize};
 use journal::Journal;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use crate::keys::LogKeys;
 use crate::refusal::{Failure, Fault};
@@ -226,14 +228,16 @@ impl Runner {
         let is_due = is_last || sealing.sealed_at.is_none_or(|at| at.elapsed() >= self.settings.interval);
         if target > sealing.sealer.size() && is_due {
             sealing.sealed_at = Some(Instant::now());
-            match sealing.sealer.seal(target) {
-                // The tile's end lies between the record that names the next key and the one that revokes a lost one.
-                Err(Fault::Failed(Failure::KeyMissing { .. })) if target < head => {
-                    sealing.sealer.seal(head)?;
-                }
-                sealed => sealed?,
-            }
-            self.publish(sealing)?;
+            let span = self.span(sealing.sealer.size());
+            let sealed = span.in_scope(|| self.seal_and_publish(sealing, target, head));
+            span.record("size", sealing.sealer.size().0);
+            let outcome = match &sealed {
+                Ok(()) => "sealed",
+                Err(Fault::Failed(_)) => "failed",
+                Err(Fault::Refused(_)) => "refused",
+            };
+            span.record("outcome", outcome);
+            sealed?;
         }
         if sealing.is_untidy {
             // Not worth a delay: it is tried again after the next checkpoint.
@@ -244,6 +248,21 @@ impl Runner {
             };
         }
         Ok(())
+    }
+
+    /// What one sealing is shown as. An origin ends with the trial's id.
+    fn span(&self, from: TreeSize) -> Span {
+        let trial = self.keys.origin().rsplit('/').next().unwrap_or_default();
+        info_span!(parent: None, "notary.seal", trial, first = from.0, size = Empty, outcome = Empty)
+    }
+
+    fn seal_and_publish(&self, sealing: &mut Sealing, target: TreeSize, head: TreeSize) -> Result<(), Fault> {
+        info_span!("notary.sign").in_scope(|| match sealing.sealer.seal(target) {
+            // The tile's end lies between the record that names the next key and the one that revokes a lost one.
+            Err(Fault::Failed(Failure::KeyMissing { .. })) if target < head => sealing.sealer.seal(head),
+            sealed => sealed,
+        })?;
+        info_span!("notary.publish").in_scope(|| self.publish(sealing))
     }
 
     /// Puts the last checkpoint signed into the archive, if it is not there.

@@ -7,11 +7,23 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use readmodel::{Change, Mark, Store, StoreError};
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+/// Commits `changes` with `mark`, in a span of its own.
+pub(crate) fn commit(store: &dyn Store, changes: Vec<Change>, mark: Mark) -> Result<(), StoreError> {
+    let span = info_span!("projector.commit", changes = changes.len(), size = mark.size, outcome = Empty);
+    let ended = span.in_scope(|| store.commit(changes, mark));
+    span.record("outcome", if ended.is_ok() { "committed" } else { "failed" });
+    ended
+}
 
 /// One commit to make, and where its end is told.
 struct Job {
     changes: Vec<Change>,
     mark: Mark,
+    /// What it is a part of.
+    span: Span,
     end: Sender<Result<(), StoreError>>,
 }
 
@@ -28,7 +40,10 @@ impl Committer {
         let thread = thread::Builder::new().name("projector-commit".to_owned()).spawn(move || {
             for job in handed {
                 // Nobody listens any more if the line was dropped meanwhile.
-                let _ = job.end.send(store.commit(job.changes, job.mark));
+                let Job { changes, mark, span, end } = job;
+                let ended = span.in_scope(|| commit(&*store, changes, mark));
+                drop(span);
+                let _ = end.send(ended);
             }
         })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -39,7 +54,7 @@ impl Committer {
         let (end, ended) = channel();
         if let Some(jobs) = &self.jobs {
             // If the thread is gone, the end is never told, and the flight says so.
-            let _ = jobs.send(Job { changes, mark, end });
+            let _ = jobs.send(Job { changes, mark, span: Span::current(), end });
         }
         Flight { ended, outcome: OnceCell::new() }
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use chain::{RecordHash, TreeSize};
 use journal::Journal;
 use readmodel::{Mark, OpenError, Store, StoreError, View};
+use tracing::field::Empty;
+use tracing::info_span;
 
 use crate::fold::Fold;
 use crate::line::{Halt, Line, Step};
@@ -40,13 +42,14 @@ pub struct Projector;
 impl Projector {
     /// Starts following `journal` on a thread of its own, from where `store` is. If `store` holds what this journal
     /// does not, a new store beside it has taken its place on return: no row of another log is ever served. `name`
-    /// is what the thread and its messages are called; `make_fold` is called at the start and whenever rows are
-    /// made anew.
+    /// is what the thread and its messages are called, `trial` whose log it is, for its spans; `make_fold` is called at
+    /// the start and whenever rows are made anew.
     ///
     /// # Errors
     /// The system gave no thread.
     pub fn start(
         name: &str,
+        trial: &str,
         journal: Arc<dyn Journal>,
         store: Arc<dyn Store>,
         make_fold: impl Fn() -> Box<dyn Fold> + Send + 'static,
@@ -54,6 +57,7 @@ impl Projector {
     ) -> std::io::Result<ProjectorHandle> {
         let shared = Arc::new(Shared {
             name: name.to_owned(),
+            trial: trial.to_owned(),
             told: Mutex::new(Told {
                 store: Arc::clone(&store),
                 mark: Mark::default(),
@@ -83,6 +87,7 @@ impl Projector {
 
 struct Shared {
     name: String,
+    trial: String,
     told: Mutex<Told>,
     changed: Condvar,
 }
@@ -107,6 +112,37 @@ impl Shared {
     fn tell(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.told());
         self.changed.notify_all();
+    }
+
+    /// Has `line` take one step, in a span if there is anything to fold.
+    fn batch(
+        &self,
+        journal: &dyn Journal,
+        line: &mut Line,
+        step: impl FnOnce(&dyn Journal, &mut Line) -> Step,
+    ) -> Step {
+        let from = line.folded();
+        if journal.head().size <= from {
+            return step(journal, line);
+        }
+        let span = info_span!(
+            parent: None,
+            "projector.batch",
+            trial = self.trial,
+            projector = self.name,
+            first = from.0,
+            records = Empty,
+            outcome = Empty
+        );
+        let step = span.in_scope(|| step(journal, line));
+        span.record("records", line.folded().0.saturating_sub(from.0));
+        let outcome = match (&step, &line.halt) {
+            (_, Some(_)) => "stopped",
+            (Step::Unread(_), None) => "unread",
+            (Step::Moved | Step::Idle, None) => "folded",
+        };
+        span.record("outcome", outcome);
+        step
     }
 
     fn error(&self, what: String) {
@@ -300,7 +336,9 @@ impl Follower {
         if self.live.halt.is_some() {
             return false;
         }
-        let step = self.live.step(&*self.journal, &self.make_fold, &self.settings);
+        let step = self.shared.batch(&*self.journal, &mut self.live, |journal, line| {
+            line.step(journal, &self.make_fold, &self.settings)
+        });
         match &self.live.halt {
             Some(Halt::Rows(what)) if !self.replaced => {
                 self.replaced = true;
@@ -324,7 +362,9 @@ impl Follower {
     fn step_shadow(&mut self) -> bool {
         let Some(shadow) = &mut self.shadow else { return false };
         let step = match shadow.halt {
-            None => shadow.step(&*self.journal, &self.make_fold, &self.settings),
+            None => self.shared.batch(&*self.journal, shadow, |journal, line| {
+                line.step(journal, &self.make_fold, &self.settings)
+            }),
             Some(_) => Step::Idle,
         };
         let why = match (&shadow.halt, &step) {

@@ -11,7 +11,7 @@ use chain::{Chain, LinkError, LinkedRecord, Position, Record, RecordHash, TreeSi
 use journal::{Journal, ReadError};
 use readmodel::{Change, Mark, Store, StoreError, query};
 
-use crate::commit::{Committer, Flight};
+use crate::commit::{Committer, Flight, commit};
 use crate::fold::{Fold, FoldError, Rows};
 use crate::follow::{MakeFold, Settings};
 use crate::status::StopReason;
@@ -117,6 +117,11 @@ impl Line {
         self.committed.size
     }
 
+    /// How many records are folded, committed or not.
+    pub(crate) fn folded(&self) -> TreeSize {
+        self.folded.size
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         mark_of(self.committed)
     }
@@ -198,7 +203,7 @@ impl Line {
     }
 
     fn commit(&mut self, changes: Vec<Change>, chain: Chain) {
-        match self.store.commit(changes, mark_of(chain)) {
+        match commit(&*self.store, changes, mark_of(chain)) {
             Ok(()) => (self.committed, self.folded) = (chain, chain),
             Err(error) => self.halt = Some(Halt::Rows(told(&error))),
         }

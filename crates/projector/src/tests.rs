@@ -141,7 +141,7 @@ impl Log {
 }
 
 fn start(journal: Arc<dyn Journal>, store: Arc<dyn Store>) -> ProjectorHandle {
-    Projector::start("test", journal, store, || Box::new(Tally::default()), SETTINGS).unwrap()
+    Projector::start("test", "trial", journal, store, || Box::new(Tally::default()), SETTINGS).unwrap()
 }
 
 fn memory() -> Arc<dyn Store> {

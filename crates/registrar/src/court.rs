@@ -325,6 +325,10 @@ impl Decide for Court {
         Decided { outcomes, commit: Arc::clone(&self.commit.0), signer: self.signer() }
     }
 
+    fn log(&self) -> &str {
+        self.state.trial.as_ref().map_or("", |trial| trial.id.as_str())
+    }
+
     fn close(&mut self) {
         let (commit, hashes) = std::mem::take(&mut self.commit);
         if !hashes.is_empty() {

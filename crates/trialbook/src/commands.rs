@@ -53,18 +53,20 @@ pub(crate) use table::Table;
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { data, exit, listen } => demo::run(&data, exit, listen).await,
-        Command::Serve { data, listen, tls, hosts, policy, ca, log_json: _ } => {
+        Command::Serve { data, listen, tls, hosts, policy, ca, log_json: _, otlp: _ } => {
             let listening = serve::Listening { listen, tls: tls.files(), hosts };
             serve::run(&data, listening, policy.as_deref(), ca).await
         }
-        Command::Registrar(options) => process::run(Services::REGISTRAR, &options).await,
-        Command::Notary(options) => process::run(Services::NOTARY, &options).await,
+        Command::Registrar(options) => {
+            process::run(Services::REGISTRAR, "trialbook-registrar", &options).await
+        }
+        Command::Notary(options) => process::run(Services::NOTARY, "trialbook-notary", &options).await,
         Command::Projector { report, options } => {
-            let services = match report {
-                ReportName::Outcomes => Services::OUTCOMES,
-                ReportName::Safety => Services::SAFETY,
+            let (services, service) = match report {
+                ReportName::Outcomes => (Services::OUTCOMES, "trialbook-outcomes"),
+                ReportName::Safety => (Services::SAFETY, "trialbook-safety"),
             };
-            process::run(services, &options).await
+            process::run(services, service, &options).await
         }
         Command::Console(options) => process::console(&options).await,
         Command::Health { url, ca } => health::run(&url, ca.as_deref()).await,

@@ -19,6 +19,8 @@ mod proofs;
 mod reach;
 mod routed;
 mod signing;
+mod spans;
+mod telemetry;
 mod tls;
 mod tokens;
 mod world;
@@ -52,17 +54,6 @@ pub(crate) fn status_of(problem: &api::Problem) -> u8 {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A service logs as its configuration says.
-    let json = match &cli.command {
-        Command::Registrar(_) | Command::Notary(_) | Command::Projector { .. } | Command::Console(_) => None,
-        Command::Witness { config: Some(_), .. } => None,
-        Command::Serve { log_json, .. } => Some(*log_json),
-        _ => Some(false),
-    };
-    if let Some(Err(error)) = json.map(|json| logging::start(json, None)) {
-        eprintln!("error: {error:#}");
-        return ExitCode::from(status::ENVIRONMENT);
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -70,7 +61,13 @@ fn main() -> ExitCode {
             return ExitCode::from(status::ENVIRONMENT);
         }
     };
-    match runtime.block_on(commands::run(cli.command)) {
+    if let Err(error) = runtime.block_on(async { start_logging(&cli.command) }) {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(status::ENVIRONMENT);
+    }
+    let ended = runtime.block_on(commands::run(cli.command));
+    telemetry::stop();
+    match ended {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             // A reader that closed the pipe has what it wanted.
@@ -84,5 +81,21 @@ fn main() -> ExitCode {
             let status = error.downcast_ref::<api::Problem>().map_or(status::ENVIRONMENT, status_of);
             ExitCode::from(status)
         }
+    }
+}
+
+/// Begins to log, where that is not left to a configuration.
+fn start_logging(command: &Command) -> anyhow::Result<()> {
+    match command {
+        // A service logs as its configuration says.
+        Command::Registrar(_) | Command::Notary(_) | Command::Projector { .. } | Command::Console(_) => {
+            Ok(())
+        }
+        Command::Witness { config: Some(_), .. } => Ok(()),
+        Command::Serve { log_json, otlp, .. } => {
+            let spans = otlp.as_deref().map(|url| telemetry::start(url, "trialbook")).transpose()?;
+            logging::start(*log_json, None, spans)
+        }
+        _ => logging::start(false, None, None),
     }
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use api::{Answer, Problem, Registry as _};
-use async_nats::header::HeaderMap;
+use async_nats::header::{HeaderMap, HeaderValue};
 use async_nats::{Client, Message};
 use clinical::{SiteId, TrialId};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
+use tracing::Instrument as _;
 
 use crate::deployment::Deployment;
+use crate::spans;
 
 /// Any site's submissions to any trial.
 const SUBJECTS: &str = "trialbook.*.submit.*";
@@ -60,7 +62,9 @@ pub(crate) async fn start(client: Client, deployment: Deployment) -> Result<Subm
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
             let (client, deployment) = (client.clone(), deployment.clone());
             tokio::spawn(async move {
-                answer(&client, &deployment, request).await;
+                let parent = request.headers.as_ref().and_then(|headers| headers.get("traceparent"));
+                let span = spans::of_nats(parent.map(HeaderValue::as_str));
+                answer(&client, &deployment, request).instrument(span).await;
                 drop(permit);
             });
         }
@@ -94,6 +98,7 @@ async fn answer(client: &Client, deployment: &Deployment, request: Message) {
         Ok(answer) => (answer.status(), serde_json::to_vec(&answer)),
         Err(problem) => (problem.status, serde_json::to_vec(&problem)),
     };
+    tracing::Span::current().record("status", status);
     let mut headers = HeaderMap::new();
     headers.insert(STATUS, status.to_string());
     let body = body.unwrap_or_default();

@@ -9,8 +9,10 @@ use std::time::Duration;
 use std::{io, mem, thread};
 
 use chain::LinkedRecord;
+use tracing::Span;
 
 use super::append::{Appender, Commit, commit};
+use super::trail;
 use super::{Decide, Limits, Shared, Submission, SubmitError};
 use crate::{Head, Journal};
 
@@ -25,7 +27,7 @@ pub(super) struct Worker<D: Decide> {
     /// Where the journal is believed to end, before the batch in flight.
     head: Head,
     /// The batch that is being appended.
-    flight: Option<Vec<Decided<D>>>,
+    flight: Option<Flight<D>>,
     /// The batch that is being decided.
     open: Batch<D>,
     /// Taken from the queue and not decided yet.
@@ -48,6 +50,12 @@ fn pause(lost: u32) -> Duration {
 
 type Decided<D> = (Submission<D>, <D as Decide>::Outcome);
 
+/// An append under way.
+struct Flight<D: Decide> {
+    decided: Vec<Decided<D>>,
+    span: Span,
+}
+
 /// What goes into one append.
 struct Batch<D: Decide> {
     decided: Vec<Decided<D>>,
@@ -65,6 +73,12 @@ impl<D: Decide> Batch<D> {
         self.decided.len() >= limits.batch_items_max.max(1)
             || self.bytes >= limits.batch_bytes_max
             || self.records.len() >= records_full
+    }
+
+    /// What begins when the batch is appended.
+    fn span(&self, decide: &D) -> Span {
+        let trails = self.decided.iter().map(|(submission, _)| &submission.trail);
+        trail::append(decide.log(), &self.records, self.bytes, trails)
     }
 
     /// What was decided, the records taken elsewhere; the batch is empty then.
@@ -170,10 +184,12 @@ impl<D: Decide> Worker<D> {
             if open.is_full(&shared.limits, *records_full) || has_landed || launches {
                 break;
             }
-            let Some(submission) = waiting.pop_front() else { break };
+            let Some(mut submission) = waiting.pop_front() else { break };
             let before = open.records.len();
+            submission.trail.is_decided();
             let outcome = decide.decide(&submission.item, &mut open.records);
             open.bytes += open.records[before..].iter().map(|record| record.bytes.len()).sum::<usize>();
+            submission.trail.is_appended();
             open.decided.push((submission, outcome));
         }
     }
@@ -185,10 +201,11 @@ impl<D: Decide> Worker<D> {
         }
         let large = self.open.is_large(&self.shared.limits);
         self.decide.close();
+        let span = self.open.span(&self.decide);
         let commit = commit(&*self.journal, self.head, &self.open.records);
         self.gathered = large && self.anything_waits();
         self.open.records.clear();
-        self.flight = Some(self.open.take_decided());
+        self.flight = Some(Flight { decided: self.open.take_decided(), span });
         self.land(commit);
     }
 
@@ -203,16 +220,19 @@ impl<D: Decide> Worker<D> {
 
     fn launch_ahead(&mut self) {
         self.decide.close();
+        let span = self.open.span(&self.decide);
         // As much room as this one took: the next is most likely like it.
         let room = Vec::with_capacity(self.open.records.len());
         let records = mem::replace(&mut self.open.records, room);
         self.appender.hand(self.head, records);
-        self.flight = Some(self.open.take_decided());
+        self.flight = Some(Flight { decided: self.open.take_decided(), span });
     }
 
     /// Heeds the end of the append of the batch in flight.
     fn land(&mut self, commit: Commit) {
-        let Some(flight) = self.flight.take() else { return };
+        let Some(Flight { decided: flight, span }) = self.flight.take() else { return };
+        trail::ended(&span, &commit);
+        drop(span);
         match commit {
             Commit::Durable(head) => {
                 self.head = head;
@@ -248,6 +268,7 @@ impl<D: Decide> Worker<D> {
     fn decide_again(&mut self, flight: Vec<Decided<D>>) {
         let dropped = flight.into_iter().chain(self.open.decided.drain(..));
         let mut again: VecDeque<_> = dropped.map(|(submission, _)| submission).collect();
+        again.iter_mut().for_each(|submission| submission.trail.waits());
         again.append(&mut self.waiting);
         self.waiting = again;
         self.open.records.clear();
@@ -260,14 +281,14 @@ impl<D: Decide> Worker<D> {
 
     fn answer(&self, decided: Vec<Decided<D>>) {
         for (submission, outcome) in decided {
-            submission.answer.give(Ok(outcome));
+            submission.answer(Ok(outcome));
         }
         self.shared.wake();
     }
 
     fn refuse(&self, decided: Vec<Decided<D>>, error: &SubmitError) {
         for (submission, _) in decided {
-            submission.answer.give(Err(error.clone()));
+            submission.answer(Err(error.clone()));
         }
         self.shared.wake();
     }
@@ -280,14 +301,14 @@ impl<D: Decide> Worker<D> {
         self.open.bytes = 0;
         let decided = flight.into_iter().chain(self.open.decided.drain(..)).map(|(submission, _)| submission);
         for submission in decided.chain(self.waiting.drain(..)).chain(queued) {
-            submission.answer.give(Err(error.clone()));
+            submission.answer(Err(error.clone()));
         }
         self.shared.wake();
     }
 
     /// Answers the batch in flight, if there is one, without the [`Decide`], which has panicked.
     fn see_off(&mut self) {
-        let Some(flight) = self.flight.take() else { return };
+        let Some(Flight { decided: flight, span }) = self.flight.take() else { return };
         let landed = {
             let mut queue = self.shared.queue();
             loop {
@@ -297,6 +318,7 @@ impl<D: Decide> Worker<D> {
                 queue = self.shared.stirred.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         };
+        trail::ended(&span, &landed);
         match landed {
             Commit::Durable(_) => self.answer(flight),
             Commit::Refused(error) | Commit::Failed(error) => self.refuse(flight, &error),

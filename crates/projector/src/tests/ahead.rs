@@ -79,7 +79,7 @@ fn slow(reads: bool) -> (ProjectorHandle, mpsc::Receiver<Seen>, mpsc::Sender<Res
     let store = Slow { rows: MemoryStore::default(), told: told.clone(), leave: Mutex::new(given) };
     let fold = move || Box::new(Telling { told: told.clone(), reads }) as Box<dyn Fold>;
     let settings = Settings { batch_bytes_max: usize::MAX, batch_records_max: 3, ..SETTINGS };
-    let handle = Projector::start("slow", log.journal, Arc::new(store), fold, settings).unwrap();
+    let handle = Projector::start("slow", "trial", log.journal, Arc::new(store), fold, settings).unwrap();
     (handle, seen, leave)
 }
 

@@ -17,7 +17,7 @@ use crate::configuration::Configuration;
 use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Engine, Sealing, Services};
 use crate::routed::Routed;
-use crate::{logging, nats_submissions, reach, tls};
+use crate::{logging, nats_submissions, reach, telemetry, tls};
 
 /// How often it is looked whether another process has opened a trial, and whether the clock is that of the servers.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -25,9 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Longest seed file read.
 const SEED_BYTES_MAX: usize = 1024;
 
-/// Runs the services in this process, until it is told to stop.
-pub(super) async fn run(services: Services, options: &ProcessOptions) -> Result<u8> {
-    let configuration = start(options)?;
+/// Runs the services in this process, as what `service` is called, until it is told to stop.
+pub(super) async fn run(services: Services, service: &str, options: &ProcessOptions) -> Result<u8> {
+    let configuration = start(options, service)?;
     let (data, lock) = own_directory(&configuration)?;
     let listening = listening(&configuration)?;
     let engine = engine(configuration.texts("nats.servers").to_vec(), &configuration).await?;
@@ -68,7 +68,7 @@ pub(super) async fn run(services: Services, options: &ProcessOptions) -> Result<
 
 /// Runs the pages, and the API, over the processes that answer.
 pub(super) async fn console(options: &ProcessOptions) -> Result<u8> {
-    let configuration = start(options)?;
+    let configuration = start(options, "trialbook-console")?;
     let (data, lock) = own_directory(&configuration)?;
     let listening = listening(&configuration)?;
     let ask = |key: &str| client(configuration.required(key)?, &configuration);
@@ -102,24 +102,21 @@ pub(super) fn show(options: &ProcessOptions, json: bool) -> Result<u8> {
 }
 
 /// Reads the configuration and begins to log by it.
-fn start(options: &ProcessOptions) -> Result<Configuration> {
+fn start(options: &ProcessOptions, service: &str) -> Result<Configuration> {
     let configuration = options.load()?;
-    start_logging(&configuration)?;
+    start_logging(&configuration, service)?;
     Ok(configuration)
 }
 
-/// Begins to log as the configuration says.
-pub(super) fn start_logging(configuration: &Configuration) -> Result<()> {
+/// Begins to log as the configuration says, and to send spans as those of `service`.
+pub(super) fn start_logging(configuration: &Configuration, service: &str) -> Result<()> {
     let json = match configuration.text("log.format") {
         Some("json") => true,
         Some("text") | None => false,
         Some(other) => bail!("log.format is text or json, not {other}"),
     };
-    logging::start(json, configuration.text("log.filter"))?;
-    if configuration.text("telemetry.otlp").is_some() {
-        bail!("telemetry.otlp needs a build with the feature `otlp`");
-    }
-    Ok(())
+    let spans = configuration.text("telemetry.otlp").map(|url| telemetry::start(url, service)).transpose()?;
+    logging::start(json, configuration.text("log.filter"), spans)
 }
 
 fn own_directory(configuration: &Configuration) -> Result<(Data, Lock)> {

@@ -12,13 +12,14 @@ use api::{Gate, Problem, Registry, TokenHash};
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use chain::policy::Policy;
 
 use super::{print, read_bytes};
 use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Sealing};
+use crate::spans;
 use crate::tls::{self, TlsListener};
 use crate::tokens::{self, Doorkeeper};
 
@@ -122,6 +123,7 @@ pub(crate) async fn serve(
             routes.merge(console::login(gate.clone(), tls.is_some())).merge(console::router(gate, settings));
     }
     let routes = routes.layer(from_fn_with_state(Arc::new(hosts), for_this_host));
+    let routes = routes.layer(from_fn(spans::of_http));
 
     let (stopping, stop) = tokio::sync::watch::channel(false);
     let stopped = |mut stop: tokio::sync::watch::Receiver<bool>| async move {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use axum::middleware::from_fn;
 use axum::routing::get;
 use chain::SecretKey;
 use chain::checkpoint::Cosigner;
@@ -16,6 +17,7 @@ use super::serve::{Listening, stop_asked};
 use super::{print, process, read_bytes};
 use crate::configuration::Configuration;
 use crate::data::write_secret;
+use crate::spans;
 use crate::tls::{self, TlsListener};
 
 /// What a witness's key file begins with.
@@ -96,7 +98,7 @@ fn health() -> axum::Router {
 /// Serves as a configuration file says.
 pub(super) async fn run_configured(config: &Path) -> Result<u8> {
     let configuration = Configuration::load(Some(config), &crate::world::variable, &[])?;
-    process::start_logging(&configuration)?;
+    process::start_logging(&configuration, "trialbook-witness")?;
     let key = PathBuf::from(configuration.required("witness.key")?);
     let state = PathBuf::from(configuration.required("witness.state")?);
     let logs = configuration.texts("witness.logs").iter();
@@ -133,7 +135,7 @@ pub(super) async fn run(
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     print(&format!("witnessing as {verifier_key} at {scheme}://{address} (Ctrl-C stops)"))?;
-    let routes = witness::router(Arc::new(witness)).merge(health());
+    let routes = witness::router(Arc::new(witness)).merge(health()).layer(from_fn(spans::of_http));
     let served = match tls {
         Some(tls) => {
             let listener = TlsListener::new(listener, tls)?;

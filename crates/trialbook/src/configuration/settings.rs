@@ -193,6 +193,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
     of(
         "telemetry.otlp",
         Form::Text,
-        "Where traces are sent, OTLP over HTTP; needs a build with the feature `otlp`.",
+        "The OpenTelemetry collector that spans are sent to, OTLP over HTTP, such as `http://127.0.0.1:4318`; to none, if not set.",
     ),
 ];

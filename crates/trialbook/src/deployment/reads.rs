@@ -18,9 +18,11 @@ use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
 use registrar::index;
 use serde_json::value::RawValue;
+use tracing::Instrument as _;
 
 use super::running::Running;
 use super::{Deployment, Inner, evidence, submit};
+use crate::spans;
 
 /// How long a follower waits for a record before it is answered with none.
 const FOLLOW_WAIT: Duration = Duration::from_secs(1);
@@ -244,7 +246,10 @@ impl Registry for Deployment {
         if running.public().opening.is_none() {
             return Err(Problem::not_found(format!("trial {trial} is not open")));
         }
-        submit(&running, submissions).await
+        let span = spans::of_submission(trial, submissions.len());
+        let answers = submit(&running, submissions).instrument(span.clone()).await;
+        spans::answered(&span, &answers);
+        answers
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {
@@ -335,7 +340,16 @@ impl Registry for Deployment {
         asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         let (deployment, running) = (self.clone(), self.running(trial)?);
-        blocking(move || deployment.report_asked(&running, kind, asked)).await
+        let span = spans::of_report(trial, kind);
+        blocking(move || {
+            let made = span.in_scope(|| deployment.report_asked(&running, kind, asked));
+            match &made {
+                Ok(report) => span.record("records", report.covers.records),
+                Err(problem) => span.record("code", &*problem.code),
+            };
+            made
+        })
+        .await
     }
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {

@@ -149,7 +149,8 @@ impl Running {
         let log = open_log(TreeSize(floor))?;
         let journal = log.journal();
         let start = |name: &str, store: SledStore, make: Box<dyn Fn() -> Box<dyn projector::Fold> + Send>| {
-            Projector::start(name, Arc::clone(&journal), Arc::new(store), make, Settings::default())
+            let (journal, store) = (Arc::clone(&journal), Arc::new(store));
+            Projector::start(name, trial.as_str(), journal, store, make, Settings::default())
                 .context("cannot start a projector")
         };
         let shared = Arc::new(Events::default());

@@ -18,6 +18,7 @@ mod import;
 mod refusals;
 mod rotation;
 mod statements;
+mod telemetry;
 mod texts;
 mod tls;
 mod verify;
