@@ -230,7 +230,7 @@ impl Runner {
             sealing.sealed_at = Some(Instant::now());
             let span = self.span(sealing.sealer.size());
             let sealed = span.in_scope(|| self.seal_and_publish(sealing, target, head));
-            span.record("size", sealing.sealer.size().0);
+            span.record("size", i64::try_from(sealing.sealer.size().0).ok());
             let outcome = match &sealed {
                 Ok(()) => "sealed",
                 Err(Fault::Failed(_)) => "failed",
@@ -253,7 +253,7 @@ impl Runner {
     /// What one sealing is shown as. An origin ends with the trial's id.
     fn span(&self, from: TreeSize) -> Span {
         let trial = self.keys.origin().rsplit('/').next().unwrap_or_default();
-        info_span!(parent: None, "notary.seal", trial, first = from.0, size = Empty, outcome = Empty)
+        info_span!(parent: None, "notary.seal", trial, first = i64::try_from(from.0).ok(), size = Empty, outcome = Empty)
     }
 
     fn seal_and_publish(&self, sealing: &mut Sealing, target: TreeSize, head: TreeSize) -> Result<(), Fault> {

@@ -12,7 +12,9 @@ use tracing::{Span, info_span};
 
 /// Commits `changes` with `mark`, in a span of its own.
 pub(crate) fn commit(store: &dyn Store, changes: Vec<Change>, mark: Mark) -> Result<(), StoreError> {
-    let span = info_span!("projector.commit", changes = changes.len(), size = mark.size, outcome = Empty);
+    // Collectors know signed numbers alone.
+    let (count, size) = (i64::try_from(changes.len()).ok(), i64::try_from(mark.size).ok());
+    let span = info_span!("projector.commit", changes = count, size, outcome = Empty);
     let ended = span.in_scope(|| store.commit(changes, mark));
     span.record("outcome", if ended.is_ok() { "committed" } else { "failed" });
     ended

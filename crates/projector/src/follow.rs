@@ -130,12 +130,12 @@ impl Shared {
             "projector.batch",
             trial = self.trial,
             projector = self.name,
-            first = from.0,
+            first = i64::try_from(from.0).ok(),
             records = Empty,
             outcome = Empty
         );
         let step = span.in_scope(|| step(journal, line));
-        span.record("records", line.folded().0.saturating_sub(from.0));
+        span.record("records", i64::try_from(line.folded().0.saturating_sub(from.0)).ok());
         let outcome = match (&step, &line.halt) {
             (_, Some(_)) => "stopped",
             (Step::Unread(_), None) => "unread",

@@ -517,7 +517,7 @@ async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec
     let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB);
     let _room =
         running.room.acquire_many(kib).await.map_err(|_| Problem::unavailable("the trial is closing"))?;
-    let preparing = tracing::info_span!("submission.prepare", bytes);
+    let preparing = tracing::info_span!("submission.prepare", bytes = i64::try_from(bytes).ok());
     let results = if submissions.len() == 1 {
         // One signature takes 40 µs: handing it to another thread would cost a fifth of that and win nothing.
         let prepared = preparing.in_scope(|| prepare(running, &submissions));

@@ -61,11 +61,13 @@ fn main() -> ExitCode {
             return ExitCode::from(status::ENVIRONMENT);
         }
     };
-    if let Err(error) = runtime.block_on(async { start_logging(&cli.command) }) {
+    if let Err(error) = start_logging(&cli.command) {
         eprintln!("error: {error:#}");
         return ExitCode::from(status::ENVIRONMENT);
     }
     let ended = runtime.block_on(commands::run(cli.command));
+    // What it still does has spans, too.
+    drop(runtime);
     telemetry::stop();
     match ended {
         Ok(status) => ExitCode::from(status),

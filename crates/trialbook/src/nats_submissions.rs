@@ -98,7 +98,7 @@ async fn answer(client: &Client, deployment: &Deployment, request: Message) {
         Ok(answer) => (answer.status(), serde_json::to_vec(&answer)),
         Err(problem) => (problem.status, serde_json::to_vec(&problem)),
     };
-    tracing::Span::current().record("status", status);
+    tracing::Span::current().record("status", i64::from(status));
     let mut headers = HeaderMap::new();
     headers.insert(STATUS, status.to_string());
     let body = body.unwrap_or_default();

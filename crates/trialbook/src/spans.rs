@@ -1,5 +1,6 @@
 //! The spans of requests: what came, by which way, and what became of it. They hold ids of trials, positions, counts and
-//! codes; never what was submitted, nor a path as it was asked for, nor who asked.
+//! codes; never what was submitted, nor a path as it was asked for, nor who asked. Numbers are signed: collectors know no
+//! others.
 
 use api::{Answer, Problem, ReportKind};
 use axum::extract::rejection::RawPathParamsRejection;
@@ -50,7 +51,7 @@ pub(crate) async fn of_http(
     continue_trace(&span, parent);
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record("otel.status_code", "error");
     }
@@ -106,7 +107,7 @@ pub(crate) fn of_submission(trial: &TrialId, events: usize) -> Span {
     info_span!(
         "submission",
         trial = trial.as_str(),
-        events,
+        events = i64::try_from(events).ok(),
         recorded = Empty,
         repeated = Empty,
         refused = Empty,
@@ -128,8 +129,8 @@ pub(crate) fn answered(span: &Span, answers: &Result<Vec<Answer>, Problem>) {
             return;
         }
     };
-    let (mut recorded, mut repeated, mut refused) = (0_u64, 0_u64, 0_u64);
-    let mut positions: Option<(u64, u64)> = None;
+    let (mut recorded, mut repeated, mut refused) = (0_i64, 0_i64, 0_i64);
+    let mut positions = None;
     let mut code = None;
     for answer in answers {
         match answer {
@@ -149,8 +150,8 @@ pub(crate) fn answered(span: &Span, answers: &Result<Vec<Answer>, Problem>) {
     span.record("repeated", repeated);
     span.record("refused", refused);
     if let Some((first, last)) = positions {
-        span.record("first", first);
-        span.record("last", last);
+        span.record("first", i64::try_from(first).ok());
+        span.record("last", i64::try_from(last).ok());
     }
     if let Some(code) = code {
         span.record("code", code);

@@ -20,7 +20,7 @@ use opentelemetry_sdk::trace::{
     SpanProcessor,
 };
 use reqwest::Url;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{logging, reach, world};
 
@@ -46,7 +46,6 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// Begins to send spans to the collector at `url`, as the service `service`; whoever is given the tracer makes them.
-/// Called on a thread of a runtime, which then carries them.
 ///
 /// # Errors
 /// `url` is no address of a collector; the system knows no certificate authorities.
@@ -55,7 +54,7 @@ pub(crate) fn start(url: &str, service: &str) -> Result<SdkTracer> {
     let client = reach::collector(&endpoint)?.timeout(ANSWER_WAIT).build().context("cannot send spans")?;
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
-        .with_http_client(Collector { client, runtime: Handle::try_current()? })
+        .with_http_client(Collector { client, runtime: OnceLock::new() })
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(endpoint.as_str())
         .with_timeout(ANSWER_WAIT)
@@ -88,7 +87,7 @@ pub(crate) fn start(url: &str, service: &str) -> Result<SdkTracer> {
     Ok(tracer)
 }
 
-/// Sends what waits, for some seconds at most. The runtime has to be there still.
+/// Sends what waits, for some seconds at most.
 pub(crate) fn stop() {
     if let Some(provider) = PROVIDER.get() {
         // What could not be sent is counted and said where it was lost.
@@ -186,23 +185,31 @@ impl SpanExporter for Counted {
     }
 }
 
-/// Posts to the collector. Batches are made on a thread that has no runtime.
+/// Posts to the collector, from the thread that makes batches.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,
-    runtime: Handle,
+    /// Its own, made by that thread: spans end after the process's runtime, too.
+    runtime: OnceLock<Runtime>,
 }
 
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
-        let client = self.client.clone();
-        self.runtime.spawn(send(client, request)).await?
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let made = Builder::new_current_thread().enable_all().build()?;
+                self.runtime.get_or_init(|| made)
+            }
+        };
+        // Nothing else is done on this thread.
+        runtime.block_on(send(&self.client, request))
     }
 }
 
-async fn send(client: reqwest::Client, request: reqwest::Request) -> Result<Response<Bytes>, HttpError> {
+async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result<Response<Bytes>, HttpError> {
     let mut sent = client.execute(request).await?;
     let mut answer = Response::builder().status(sent.status());
     if let Some(headers) = answer.headers_mut() {

@@ -52,15 +52,17 @@ pub(super) fn append<'t>(
     bytes: usize,
     trails: impl ExactSizeIterator<Item = &'t Trail>,
 ) -> Span {
-    let first = records.first().map(|record| record.seq.0);
+    let first = records.first().and_then(|record| i64::try_from(record.seq.0).ok());
+    // Collectors know signed numbers alone.
+    let number = |count: usize| i64::try_from(count).ok();
     let span = info_span!(
         parent: None,
         "append",
         trial = log,
         first,
-        records = records.len(),
-        bytes,
-        submissions = trails.len(),
+        records = number(records.len()),
+        bytes = number(bytes),
+        submissions = number(trails.len()),
         outcome = Empty
     );
     if !span.is_disabled() {

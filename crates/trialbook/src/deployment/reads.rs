@@ -344,7 +344,7 @@ impl Registry for Deployment {
         blocking(move || {
             let made = span.in_scope(|| deployment.report_asked(&running, kind, asked));
             match &made {
-                Ok(report) => span.record("records", report.covers.records),
+                Ok(report) => span.record("records", i64::try_from(report.covers.records).ok()),
                 Err(problem) => span.record("code", &*problem.code),
             };
             made

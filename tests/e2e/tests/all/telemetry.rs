@@ -238,6 +238,12 @@ fn a_submission_is_shown_from_its_bytes_to_its_answer_and_nothing_of_what_it_say
     assert_eq!(named(&spans, "GET /trials/{trial}").len(), 1);
     assert!(!names(&spans).iter().any(|name| name.contains("metrics")), "{:?}", names(&spans));
 
+    for attribute in spans.iter().flat_map(|(_, span)| &span.attributes) {
+        let text = matches!(attribute.value.as_ref().unwrap().value, Some(Value::StringValue(_)));
+        let words = ["trial", "projector", "report", "outcome", "code", "http.route", "http.request.method"];
+        assert_eq!(text, words.contains(&&*attribute.key), "{attribute:?}");
+    }
+
     let sender = texts(&spans[0].0);
     assert_eq!(sender["service.name"], "trialbook");
     assert!(!sender["service.version"].is_empty());
