@@ -268,7 +268,9 @@ impl<D: Decide> Worker<D> {
     fn decide_again(&mut self, flight: Vec<Decided<D>>) {
         let dropped = flight.into_iter().chain(self.open.decided.drain(..));
         let mut again: VecDeque<_> = dropped.map(|(submission, _)| submission).collect();
-        again.iter_mut().for_each(|submission| submission.trail.waits());
+        for submission in &mut again {
+            submission.trail.waits();
+        }
         again.append(&mut self.waiting);
         self.waiting = again;
         self.open.records.clear();
