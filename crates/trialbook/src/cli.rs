@@ -95,7 +95,7 @@ pub(crate) enum Command {
         /// Write logs as JSON.
         #[arg(long)]
         log_json: bool,
-        /// Send spans to this OpenTelemetry collector, OTLP over HTTP, such as http://127.0.0.1:4318.
+        /// Send spans to this OpenTelemetry collector, OTLP over HTTP, such as <http://127.0.0.1:4318>.
         #[arg(long, value_name = "URL", env = "TRIALBOOK_TELEMETRY_OTLP")]
         otlp: Option<String>,
     },

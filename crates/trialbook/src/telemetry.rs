@@ -197,12 +197,11 @@ struct Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
-        let runtime = match self.runtime.get() {
-            Some(runtime) => runtime,
-            None => {
-                let made = Builder::new_current_thread().enable_all().build()?;
-                self.runtime.get_or_init(|| made)
-            }
+        let runtime = if let Some(runtime) = self.runtime.get() {
+            runtime
+        } else {
+            let made = Builder::new_current_thread().enable_all().build()?;
+            self.runtime.get_or_init(|| made)
         };
         // Nothing else is done on this thread.
         runtime.block_on(send(&self.client, request))

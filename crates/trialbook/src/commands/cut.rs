@@ -55,7 +55,7 @@ async fn create(
         root: claim.root,
     };
     let answer = submit(&access, &trial, &key, &statement(EventKind::DataCut, &cut)).await?;
-    let Some(receipt) = answer.receipt() else { return refused(&answer) };
+    let Some(receipt) = answer.receipt() else { return Ok(refused(&answer)) };
     print(&format!(
         "recorded at position {}: cut {} of the first {} records, counting up to {cutoff_date}\nroot {}\nhead {head}",
         receipt.seq, cut.name, cut.records, cut.root
@@ -77,10 +77,10 @@ pub(super) async fn submit(
 }
 
 /// The status of a statement that was not recorded, said aloud.
-pub(super) fn refused(answer: &Answer) -> Result<u8> {
-    let Answer::Refused { problem } = answer else { return Ok(0) };
+pub(super) fn refused(answer: &Answer) -> u8 {
+    let Answer::Refused { problem } = answer else { return 0 };
     eprintln!("refused: {problem}");
-    Ok(status_of(problem).max(status::REJECTED))
+    status_of(problem).max(status::REJECTED)
 }
 
 async fn list(json: bool, which: &WhichTrial, place: &Place) -> Result<u8> {

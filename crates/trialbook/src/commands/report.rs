@@ -102,7 +102,7 @@ async fn publish(options: PublishReport) -> Result<u8> {
     };
     let answer =
         cut::submit(&access, &trial, &key, &statement(EventKind::ReportPublished, &published)).await?;
-    let Some(receipt) = answer.receipt() else { return cut::refused(&answer) };
+    let Some(receipt) = answer.receipt() else { return Ok(cut::refused(&answer)) };
     print(&format!(
         "wrote {}: the {} report of cut {}\nrecorded at position {} · SHA-256 {}",
         out.display(),
