@@ -141,7 +141,7 @@ fn names(spans: &[(Vec<KeyValue>, Span)]) -> Vec<&str> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn serve(trial: &SmallTrial, collector: &Collector) -> (Server, PathBuf) {
