@@ -264,6 +264,7 @@ GRAMMARS = {
     "site": r"[A-Z0-9][A-Z0-9-]{0,31}",
     "subject": r"[A-Z0-9][A-Z0-9-]{0,31}",
     "actor": r"[a-z0-9][a-z0-9.-]{0,63}",
+    "cut": r"[a-z][a-z0-9-]{0,62}",
     "zone": r"[A-Za-z][A-Za-z0-9/_+-]{0,63}",
     "definition": r"(?=.{3,64}$)[a-z0-9]+(-[a-z0-9]+)*-[1-9][0-9]{0,3}",
     "event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
@@ -661,20 +662,21 @@ class Report:
 
 # Events (section 4) and what the kinds about the trial say (section 7) ----------------------------------------------
 
-SUBJECT_KINDS = {"enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"}
-TRIAL_KINDS = {"trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted",
-               "log_key_changed"}
-RESERVED = set(
-    "screening consent product_lot ae_assessment safety_report_sent adjudication allocation unblinding "
-    "protocol_deviation protocol_amended data_cut report_published signature query verification lock unlock "
-    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed".split())
+SUBJECT_KINDS = set(
+    "enrollment infusion visit adverse_event disposition contact screening consent ae_assessment safety_report_sent "
+    "adjudication allocation unblinding protocol_deviation subject_transferred".split())
+TRIAL_KINDS = set(
+    "trial_opened site_activated key_granted key_revoked product_lot protocol_amended data_cut report_published "
+    "subjects_linked service_key_granted log_key_changed".split())
+RESERVED = set("signature query verification lock unlock audit_review text_key_destroyed site_closed".split())
 ROLES = set("sponsor principal_investigator investigator coordinator cell_lab monitor data_manager sponsor_safety "
             "committee statistician inspector auditor".split())
 SITE_ROLES = {"principal_investigator", "investigator", "coordinator"}
 
 # Section 8: what a role may sign, and where.
 _SEEN = "screening consent enrollment infusion visit adverse_event disposition contact".split()
-_TREATED = _SEEN + "protocol_deviation subject_transferred signature".split()
+_TREATED = _SEEN + "protocol_deviation subject_transferred unblinding signature".split()
+_IMPORTED = "screening enrollment infusion visit adverse_event disposition contact".split()
 ROLE_TABLE = {
     "sponsor": {"trial": "trial_opened site_activated site_closed protocol_amended log_key_changed "
                          "service_key_granted key_granted key_revoked".split()},
@@ -683,8 +685,8 @@ ROLE_TABLE = {
     "coordinator": {"own_sites": _SEEN},
     "cell_lab": {"trial": ["product_lot"]},
     "monitor": {"trial": ["query", "verification"]},
-    "data_manager": {"trial": "query lock unlock data_cut subjects_linked".split(), "imports": sorted(SUBJECT_KINDS)},
-    "sponsor_safety": {"trial": ["ae_assessment", "safety_report_sent"]},
+    "data_manager": {"trial": "query lock unlock data_cut subjects_linked allocation".split(), "imports": _IMPORTED},
+    "sponsor_safety": {"trial": ["ae_assessment", "safety_report_sent", "unblinding"]},
     "committee": {"trial": ["adjudication"]},
     "statistician": {"trial": ["data_cut", "report_published"]},
     "inspector": {},
@@ -915,28 +917,46 @@ def own_definitions(own):
         need(shipped in (None, (definition["of"], said)), "a shipped id with other contents")
 
 
+def stated(check):
+    """A value, or why there is none."""
+    def check_stated(value):
+        if isinstance(value, dict) and set(value) == {"missing"}:
+            one_of("not_done", "unknown", "refused", "not_applicable", "not_available")(value["missing"])
+        else:
+            check(value)
+    return check_stated
+
+
+def definitions(value):
+    members(value, "evaluable imputation related relapse remission".split(),
+            "flare landmarks own populations severity sledai stopping windows".split())
+    own_definitions(value.get("own", []))
+    for name, definition in value.items():
+        if name != "own":
+            text(definition)
+
+
+def profile(value):
+    members(value, ["mandatory"])
+    need(isinstance(value["mandatory"], dict), "no object where one is due")
+    for kind, pointers in value["mandatory"].items():
+        need(kind in SUBJECT_KINDS | TRIAL_KINDS | RESERVED, "no kind")
+        list_of(text)(pointers)
+
+
+planned_visit = shape({
+    "day": lambda value: integer(value, -2**31, 2**31 - 1), "name": text, "window_after": u32, "window_before": u32})
+
+
 def opening_data(data):
     members(data, "definitions log_key profile rule_set schedule sponsor_keys synthetic title zone".split())
-    members(data["definitions"], "evaluable imputation related relapse remission".split(),
-            "flare landmarks own populations severity sledai stopping windows".split())
-    own_definitions(data["definitions"].get("own", []))
-    ids = [value for name, value in data["definitions"].items() if name != "own"]
-    for value in ids + [data["log_key"], data["title"]]:
-        text(value)
-    members(data["profile"], ["mandatory"])
-    need(isinstance(data["profile"]["mandatory"], dict), "no object where one is due")
-    for pointers in data["profile"]["mandatory"].values():
-        need(isinstance(pointers, list), "no list where one is due")
-        for pointer in pointers:
-            text(pointer)
+    definitions(data["definitions"])
+    text(data["log_key"])
+    text(data["title"])
+    profile(data["profile"])
     integer(data["rule_set"], 0, 2**32 - 1)
-    need(isinstance(data["schedule"], list) and isinstance(data["sponsor_keys"], list), "no list where one is due")
-    for visit in data["schedule"]:
-        members(visit, ("day", "name", "window_after", "window_before"))
-        integer(visit["day"], -2**31, 2**31 - 1)
-        text(visit["name"])
-        integer(visit["window_after"], 0, 2**32 - 1)
-        integer(visit["window_before"], 0, 2**32 - 1)
+    list_of(planned_visit)(data["schedule"])
+    need(isinstance(data["sponsor_keys"], list), "no list where one is due")
     for key in data["sponsor_keys"]:
         members(key, ("holder", "organisation", "public_key"))
         identifier("actor", key["holder"])
@@ -946,10 +966,41 @@ def opening_data(data):
     identifier("zone", data["zone"])
 
 
+def of_form(grammar):
+    return lambda value: identifier(grammar, value)
+
+
+def day(value):
+    first, last = partial_date(value)
+    need(first == last == value, "no day")
+
+
+LATER_TRIAL_DATA = {
+    "product_lot": shape({
+        "donors": list_of(text), "expires_on?": stated(partial_date), "lot": text,
+        "manufactured_on?": stated(partial_date), "manufacturer?": text, "passage?": stated(u16),
+        "release": one_of("released", "exceptional", "not_released"),
+        "source": one_of("bone_marrow", "umbilical_cord", "adipose", "other"), "viability_method?": stated(text),
+        "viability_percent?": stated(decimal)}),
+    "protocol_amended": shape({
+        "definitions?": definitions, "effective_on": partial_date, "profile?": profile,
+        "schedule?": list_of(planned_visit), "summary": text, "version": text}),
+    "data_cut": shape({
+        "cutoff_date": day, "head": of_form("hash"), "name": of_form("cut"), "previous?": of_form("cut"),
+        "records": integer, "root": of_form("hash")}),
+    "report_published": shape({
+        "access": one_of("open", "closed"), "bytes": integer, "cut": of_form("cut"), "engine": text, "report": text,
+        "sha256": of_form("hash")}),
+    "subjects_linked": shape({"duplicate": of_form("subject"), "kept": of_form("subject")}),
+}
+
+
 def trial_data(kind, data):
     """The contents of the kinds about the trial: all authority follows from them."""
     if kind == "trial_opened":
         opening_data(data)
+    elif kind in LATER_TRIAL_DATA:
+        LATER_TRIAL_DATA[kind](data)
     elif kind == "site_activated":
         members(data, ("country", "name", "zone"))
         text(data["country"])
@@ -983,6 +1034,18 @@ def trial_data(kind, data):
         members(data, ("possession", "verifier_key"))
         text(data["possession"])
         text(data["verifier_key"])
+
+
+def about_subject(kind, data):
+    """Of the contents of a kind about a subject, those from which its admission follows."""
+    if kind in ("ae_assessment", "safety_report_sent"):
+        need("adverse_event" in data, "no adverse event")
+        members(data["adverse_event"], ("hash", "seq"))
+        identifier("hash", data["adverse_event"]["hash"])
+        integer(data["adverse_event"]["seq"])
+    elif kind == "subject_transferred":
+        members(data, ["to"])
+        identifier("site", data["to"])
 
 
 class BeyondThisVersion(Refused):
@@ -1042,6 +1105,8 @@ def check_event(event, size):
         need(event["data"] == {}, "contents in an event that voids")
     elif kind in TRIAL_KINDS:
         trial_data(kind, event["data"])
+    else:
+        about_subject(kind, event["data"])
 
 
 def voids(event):
@@ -1068,6 +1133,7 @@ FINDING_OF = {
 UNDECIDED_WITH_GAPS = {
     "key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled",
     "revoked-unknown", "revokes-last-log-key", "amended-unknown", "stale-amendment", "already-void",
+    "reference-unknown", "link-impossible", "cut-unknown", "cut-differs",
 }
 
 
@@ -1090,6 +1156,28 @@ def possession_message(genesis, holder, public):
     return ("trialbook key v1\n%s\n%s\n%s" % (genesis, holder, in_base64(public))).encode()
 
 
+class Subject:
+    """Where a subject is, and its moves: each the first record of its thing and the site left by it."""
+
+    def __init__(self, site):
+        self.site, self.moves = site, []
+
+    def move(self, root, to):
+        self.moves.append([root, self.site])
+        self.site = to
+
+    def take_back(self, root):
+        """A move that was amended: who did not leave a site is where the move after it began, or there still."""
+        for place, (moved, left) in enumerate(self.moves):
+            if moved == root:
+                del self.moves[place]
+                if place < len(self.moves):
+                    self.moves[place][1] = left
+                else:
+                    self.site = left
+                return
+
+
 class LogKey:
     """A key of the log's own, in force at the sizes behind the record that names it, up to the one that revokes it."""
 
@@ -1110,6 +1198,8 @@ class Trial:
         data = event["data"]
         self.trial, self.genesis = event["trial"], genesis
         self.keys, self.services, self.sites, self.subjects, self.records = {}, {}, set(), {}, {}
+        # Hashes of the records before, none where it is not known; data cuts by name; given up pseudonyms.
+        self.hashes, self.cuts, self.links = [], {}, {}
         try:
             self.log_key = VerifierKey(data["log_key"], LOG)
             self.log_keys = {self.log_key.public.id: LogKey(self.log_key, 0)}
@@ -1155,8 +1245,16 @@ class Trial:
             self.judge_registry_key(data, self.log_key.name)
         elif kind == "key_revoked":
             self.judge_revocation(event["key"], grant, data["key"])
+        elif kind == "subjects_linked":
+            self.judge_link(data["duplicate"], data["kept"])
+        elif kind == "data_cut":
+            self.judge_cut(data)
+        elif kind == "report_published":
+            insist(data["cut"] in self.cuts, "cut-unknown")
         elif kind in SUBJECT_KINDS:
             self.judge_subject(event, where)
+            if not voids(event):
+                self.judge_about(event)
 
     def granted_before(self, key_id):
         return key_id in self.keys or key_id in self.services
@@ -1216,10 +1314,13 @@ class Trial:
 
     def judge_subject(self, event, where):
         known = self.subjects.get(event["subject"])
-        makes = event["kind"] == "enrollment" or (
-            event["kind"] == "disposition" and event["data"].get("reason") == "screen_failure")
-        insist(known is not None or (makes and "amends" not in event), "subject-unknown")
-        insist(known in (None, event["site"]), "subject-of-another-site")
+        has_moved = known is not None and bool(known.moves)
+        makes = not voids(event) and (event["kind"] in ("enrollment", "screening", "consent") or (
+            event["kind"] == "disposition" and event["data"].get("reason") == "screen_failure"))
+        insist(known is not None or makes, "subject-unknown")
+        # What a site stated is amended there, also when the subject has moved on.
+        insist(known is None or known.site == event["site"] or (has_moved and "amends" in event),
+               "subject-of-another-site")
         named = event.get("amends") or event.get("follows")
         if not named:
             return
@@ -1228,13 +1329,42 @@ class Trial:
             "followed-unknown", "followed-differs")
         target = self.records.get(named["seq"])
         insist(target, unknown)
-        insist(all(target[member] == event.get(member) for member in ("kind", "site", "subject"))
+        # Where a subject has moved, one site carries on from what the other stated.
+        shared = ("kind", "subject") if has_moved and "follows" in event else ("kind", "site", "subject")
+        insist(all(target[member] == event.get(member) for member in shared)
                and target["hash"] == named["hash"], differs)
         if "amends" in event:
             insist(where != "imports" or target["imported"], "import-unmarked")
             insist(target["organisation"] == event["actor"]["organisation"], "other-organisation")
             insist(target["amended_by"] is None, "stale-amendment")
             insist(not (voids(event) and target["voids"]), "already-void")
+
+    def judge_about(self, event):
+        """What an event about a subject says of another record, or of another site."""
+        data = event["data"]
+        if event["kind"] in ("ae_assessment", "safety_report_sent"):
+            named = data["adverse_event"]
+            target = self.records.get(named["seq"])
+            insist(target, "reference-unknown")
+            insist((target["hash"], target["kind"], target["subject"])
+                   == (named["hash"], "adverse_event", event["subject"]), "reference-differs")
+        elif event["kind"] == "subject_transferred":
+            insist(data["to"] in self.sites, "site-unknown")
+            insist(data["to"] != event["site"], "transfer-impossible")
+
+    def judge_link(self, duplicate, kept):
+        insist(duplicate in self.subjects and kept in self.subjects, "subject-unknown")
+        insist(duplicate != kept and duplicate not in self.links, "link-impossible")
+        insist(kept not in self.links and duplicate not in self.links.values(), "link-impossible")
+
+    def judge_cut(self, data):
+        insist(data["name"] not in self.cuts, "cut-name-repeated")
+        latest = list(self.cuts)[-1] if self.cuts else None
+        insist(data.get("previous") == latest, "cut-unknown")
+        insist(latest is None or data["records"] >= self.cuts[latest], "cut-differs")
+        insist(1 <= data["records"] <= len(self.hashes), "cut-differs")
+        head = self.hashes[data["records"] - 1]
+        insist(head is not None and head.hex() == data["head"], "cut-differs")
 
     def take(self, event, seq, digest, at, entitled):
         """The state goes on. What was refused about keys and sites, or badly signed, has no effect."""
@@ -1244,14 +1374,19 @@ class Trial:
         self.records[seq] = {
             "kind": kind, "site": event.get("site"), "subject": event.get("subject"), "hash": digest,
             "organisation": event["actor"]["organisation"], "amended_by": None, "voids": voids(event),
-            "imported": "import" in data or (voids(event) and role == "data_manager"),
+            "imported": "import" in data or (voids(event) and role == "data_manager"), "root": seq,
         }
-        if kind in SUBJECT_KINDS:
-            self.subjects.setdefault(event["subject"], event["site"])
+        if kind in SUBJECT_KINDS and (entitled or ("amends" not in event and kind != "subject_transferred")):
+            subject = self.subjects.setdefault(event["subject"], Subject(event["site"]))
+            if "amends" in event:
+                amended = self.records[event["amends"]["seq"]]
+                amended["amended_by"] = seq
+                self.records[seq]["root"] = amended["root"]
+                subject.take_back(amended["root"])
+            if kind == "subject_transferred" and not voids(event):
+                subject.move(self.records[seq]["root"], data["to"])
         if not entitled:
             return
-        if "amends" in event and event["amends"]["seq"] in self.records:
-            self.records[event["amends"]["seq"]]["amended_by"] = seq
         if kind == "site_activated":
             self.sites.add(event["site"])
         elif kind == "key_granted":
@@ -1267,6 +1402,10 @@ class Trial:
         elif kind == "key_revoked":
             granted = self.keys.get(data["key"]) or self.services.get(data["key"]) or self.log_keys[data["key"]]
             granted.revoked_at = seq
+        elif kind == "data_cut":
+            self.cuts[data["name"]] = data["records"]
+        elif kind == "subjects_linked":
+            self.links[data["duplicate"]] = data["kept"]
 
 
 # The records (sections 13 and 15) -----------------------------------------------------------------------------------
@@ -1277,7 +1416,7 @@ class Records:
     def __init__(self, report, genesis=None, log_key=None, known_hashes=(), part=None):
         self.report, self.genesis, self.log_key, self.part = report, genesis, log_key, part
         self.known, self.due, self.head, self.last_at = dict(known_hashes), 0, bytes(32), None
-        self.trial, self.first, self.gaps, self.ids, self.times = None, None, False, {}, []
+        self.trial, self.first, self.gaps, self.ids, self.times, self.hashes = None, None, False, {}, [], []
 
     def missing(self, tree_hash, left_out, told):
         if left_out:
@@ -1285,6 +1424,7 @@ class Records:
         elif not told:
             self.report.find("records-missing", self.due)
         self.gaps, self.head, self.due = True, tree_hash, self.due + 1
+        self.hashes.append(tree_hash)
         self.times.append(None)
 
     def take(self, data):
@@ -1319,6 +1459,7 @@ class Records:
             self.event(record, event_bytes, signature, seq, digest.hex())
         elif seq == 0:
             self.report.find("authority-underivable", seq)
+        self.hashes.append(digest)
 
     def form(self, data):
         need(len(data) <= RECORD_BYTES_MAX, "a record too long")
@@ -1356,6 +1497,7 @@ class Records:
             if seq == 0:
                 insist(event["kind"] == "trial_opened", "trial-not-open")
                 self.trial = Trial(event, digest)
+                self.trial.hashes = self.hashes
             elif self.trial:
                 self.trial.judge(event, at)
         except Refusal as refusal:
@@ -1369,10 +1511,22 @@ class Records:
             if not any(code == "authority-underivable" for code, _, _ in self.report.findings):
                 self.report.find("authority-underivable", seq, "and of every record behind it")
             return
-        if not self.signed(event, event_bytes, signature, seq):
+        # Who is entitled to what must not rest on a signature that does not hold.
+        if not self.signed(event, event_bytes, signature, seq) and event["kind"] in TRIAL_KINDS:
             entitled = False
+        if event["kind"] == "data_cut" and entitled:
+            self.cut(event["data"], seq)
         if seq > 0 and event["kind"] != "trial_opened":
             self.trial.take(event, seq, digest, at, entitled)
+
+    def cut(self, data, seq):
+        """Holds the root that a data cut states against the hashes of the records that it covers."""
+        covered = self.hashes[:data["records"]]
+        if None in covered:
+            return
+        self.report.count("data cuts held")
+        if tree_root(covered).hex() != data["root"]:
+            self.report.find("cut-root-differs", seq, "of the tree over %d records" % data["records"])
 
     def signed(self, event, event_bytes, signature, seq):
         """Whether the key that the event names has signed it, if the records so far know that key (section 15)."""

@@ -325,6 +325,12 @@ def record_join(given):
             "submission": '{"event":%s,"signature":"%s"}' % (given["event"], signature)}
 
 
+def allocation(given):
+    parts = ("trialbook allocation v1", given["trial"], given["subject"], given["arm"], given["key_hex"])
+    message = "\n".join(parts).encode()
+    return {"commitment": hashlib.sha256(message).hexdigest(), "message_hex": message.hex()}
+
+
 def role_table(given):
     return c.ENTITLED[given["role"]]
 
@@ -531,7 +537,7 @@ def witness_request(given):
 
 
 FAMILIES = {
-    "canonical-check": canonical_check, "canonical-write": canonical_write, "checkpoint": checkpoint,
+    "allocation": allocation, "canonical-check": canonical_check, "canonical-write": canonical_write, "checkpoint": checkpoint,
     "checkpoint-text": checkpoint_text, "clinical-time": clinical_time, "decimal": decimal,
     "definitions": definitions,
     "entry-bundle": entry_bundle, "event-signature": event_signature, "identifier": identifier, "instant": instant,

@@ -152,6 +152,11 @@ impl Referenced {
 pub trait References {
     /// The record at `seq`; `None` if there is none.
     fn record(&self, seq: Position) -> Option<Referenced>;
+
+    /// The hash of the record at `seq`, be it readable as an event or not; `None` if it is not known.
+    fn hash(&self, seq: Position) -> Option<RecordHash> {
+        self.record(seq).map(|record| record.hash)
+    }
 }
 
 /// The public key that must have signed `event`, as far as the log so far knows it. For the first record it stands in

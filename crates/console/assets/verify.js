@@ -170,6 +170,7 @@ globalThis.trialbook = (() => {
   const isTrial = matches(/^[a-z0-9][a-z0-9-]{0,62}$/);
   const isSite = matches(/^[A-Z0-9][A-Z0-9-]{0,31}$/);
   const isSubject = isSite;
+  const isCut = matches(/^[a-z][a-z0-9-]{0,62}$/);
   const isActor = matches(/^[a-z0-9][a-z0-9.-]{0,63}$/);
   const isZone = matches(/^[A-Za-z][A-Za-z0-9/_+-]{0,63}$/);
   const isEventId = matches(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -505,20 +506,28 @@ globalThis.trialbook = (() => {
     return level[0];
   }
 
+  /** Puts a complete subtree of so many leaves, a power of two, behind those of a `stack`, each `[leaves, hash]`. */
+  async function grow(stack, leaves, hash) {
+    while (stack.length > 0 && stack.at(-1)[0] === leaves) {
+      hash = await nodeHash(stack.pop()[1], hash);
+      leaves *= 2;
+    }
+    stack.push([leaves, hash]);
+  }
+
+  /** The root over the subtrees of a `stack`. */
+  async function rootOf(stack) {
+    if (stack.length === 0) return sha256(new Uint8Array());
+    let root = stack.at(-1)[1];
+    for (const [, hash] of stack.slice(0, -1).reverse()) root = await nodeHash(hash, root);
+    return root;
+  }
+
   /** The root over complete subtrees from left to right, each `[leaves, hash]` with a power of two of leaves. */
   async function rootOver(subtrees) {
     const stack = [];
-    for (let [leaves, hash] of subtrees) {
-      while (stack.length > 0 && stack.at(-1)[0] === leaves) {
-        hash = await nodeHash(stack.pop()[1], hash);
-        leaves *= 2;
-      }
-      stack.push([leaves, hash]);
-    }
-    if (stack.length === 0) return sha256(new Uint8Array());
-    let [, root] = stack.pop();
-    while (stack.length > 0) root = await nodeHash(stack.pop()[1], root);
-    return root;
+    for (const [leaves, hash] of subtrees) await grow(stack, leaves, hash);
+    return rootOf(stack);
   }
 
   /** The root at `size`; `levels[L]` holds the hashes of level L one after another, at least as many as are due. */
@@ -625,6 +634,7 @@ globalThis.trialbook = (() => {
 
   const [TEXT, BOOLEAN, DECIMAL, DATE, TIME] = [is(isText), is(isBoolean), is(isDecimal), is(isDate), is(isTime)];
   const [ACTOR, HASH, INSTANT, SITE, ZONE] = [is(isActor), is(isHash), is(isInstant), is(isSite), is(isZone)];
+  const [SUBJECT, CUT] = [is(isSubject), is(isCut)];
   const whole = (least, most) => is(isInteger(least, most));
   const [U16, U32, COUNT, SCHEMA] = [whole(0, 65535), whole(0, 4294967295), is(isCount), is(Number.isInteger)];
 
@@ -663,14 +673,15 @@ globalThis.trialbook = (() => {
     "leukopenia"
   ).split(" ");
 
-  const ABOUT_SUBJECTS = ["enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"];
-  const RESERVED = (
-    "screening consent product_lot ae_assessment safety_report_sent adjudication allocation unblinding " +
-    "protocol_deviation protocol_amended data_cut report_published signature query verification lock unlock " +
-    "audit_review text_key_destroyed subject_transferred subjects_linked site_closed"
-  ).split(" ");
+  const ABOUT_SUBJECTS = [
+    ...["enrollment", "infusion", "visit", "adverse_event", "disposition", "contact", "screening", "consent"],
+    ...["ae_assessment", "safety_report_sent", "adjudication", "allocation", "unblinding", "protocol_deviation"],
+    "subject_transferred",
+  ];
+  const RESERVED = "signature query verification lock unlock audit_review text_key_destroyed site_closed".split(" ");
   const ABOUT_THE_TRIAL = [
     ...["trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted", "log_key_changed"],
+    ...["product_lot", "protocol_amended", "data_cut", "report_published", "subjects_linked"],
   ];
   const KINDS = [...ABOUT_THE_TRIAL, ...ABOUT_SUBJECTS, ...RESERVED];
 
@@ -685,6 +696,12 @@ globalThis.trialbook = (() => {
   );
   const ITEMS = listOf(oneOf(...DESCRIPTORS));
   const END = oneOf("earliest", "latest");
+  const SERIOUSNESS = listOf(
+    oneOf(
+      ...["death", "life_threatening", "hospitalisation", "disability", "congenital_anomaly"],
+      "medically_important",
+    ),
+  );
   const PARAMETERS = {
     change: members({ "within!": U16 }),
     evaluable: members({
@@ -731,14 +748,7 @@ globalThis.trialbook = (() => {
       "no_new_items!": BOOLEAN,
       "taken_as_absent!": listOf(TEXT),
     }),
-    serious: members({
-      "any_of!": listOf(
-        oneOf(
-          ...["death", "life_threatening", "hospitalisation", "disability", "congenital_anomaly"],
-          "medically_important",
-        ),
-      ),
-    }),
+    serious: members({ "any_of!": SERIOUSNESS }),
     severity: members({ "bands!": listOf(members({ "from!": U16, "name!": TEXT })) }),
     sledai: members({
       "arthritis_joints_min!": U16,
@@ -928,34 +938,56 @@ globalThis.trialbook = (() => {
     return null;
   }
 
+  const DEFINITIONS = members({
+    "evaluable!": TEXT,
+    flare: TEXT,
+    "imputation!": TEXT,
+    landmarks: TEXT,
+    own: ownDefinitions,
+    populations: TEXT,
+    "related!": TEXT,
+    "relapse!": TEXT,
+    "remission!": TEXT,
+    severity: TEXT,
+    sledai: TEXT,
+    stopping: TEXT,
+    windows: TEXT,
+  });
+  const PROFILE = members({ "mandatory!": mapOf(KINDS, listOf(TEXT)) });
+  const SCHEDULE = listOf(
+    members({
+      "day!": whole(-2147483648, 2147483647),
+      "name!": TEXT,
+      "window_after!": U32,
+      "window_before!": U32,
+    }),
+  );
+  const AGE = members({ "unit!": oneOf("years", "months"), "value!": U16 });
+  const CONSENT = members({ "document_version!": TEXT, "language!": TEXT, "signed_on!": DATE });
+  const CRITERIA = listOf(members({ "id!": TEXT, "result!": oneOf("met", "not_met", "not_done") }));
+  const SEX = oneOf("female", "male", "undifferentiated");
+  const SOURCE = oneOf("bone_marrow", "umbilical_cord", "adipose", "other");
+  const RELEASE = oneOf("released", "exceptional", "not_released");
+  const RELAPSE = members({ "definition!": TEXT, "relapsed!": BOOLEAN });
+  const RESPONSE = members({
+    "definition!": TEXT,
+    "status!": oneOf("complete", "partial", "none", "not_determinable"),
+  });
+  const REFERENCE = members({ "hash!": HASH, "seq!": COUNT });
+  const ADJUDICATION = members({
+    comment: SEALED,
+    landmark_years: whole(0, 255),
+    relapse: RELAPSE,
+    response: RESPONSE,
+  });
+
   const CONTENTS = {
     trial_opened: members({
-      "definitions!": members({
-        "evaluable!": TEXT,
-        flare: TEXT,
-        "imputation!": TEXT,
-        landmarks: TEXT,
-        own: ownDefinitions,
-        populations: TEXT,
-        "related!": TEXT,
-        "relapse!": TEXT,
-        "remission!": TEXT,
-        severity: TEXT,
-        sledai: TEXT,
-        stopping: TEXT,
-        windows: TEXT,
-      }),
+      "definitions!": DEFINITIONS,
       "log_key!": TEXT,
-      "profile!": members({ "mandatory!": mapOf(KINDS, listOf(TEXT)) }),
+      "profile!": PROFILE,
       "rule_set!": U32,
-      "schedule!": listOf(
-        members({
-          "day!": whole(-2147483648, 2147483647),
-          "name!": TEXT,
-          "window_after!": U32,
-          "window_before!": U32,
-        }),
-      ),
+      "schedule!": SCHEDULE,
       "sponsor_keys!": listOf(members({ "holder!": ACTOR, "organisation!": TEXT, "public_key!": TEXT })),
       "synthetic!": BOOLEAN,
       "title!": TEXT,
@@ -980,15 +1012,15 @@ globalThis.trialbook = (() => {
     service_key_granted: members({ "possession!": TEXT, "service!": oneOf("receipts"), "verifier_key!": TEXT }),
     log_key_changed: members({ "possession!": TEXT, "verifier_key!": TEXT }),
     enrollment: members({
-      "age~": members({ "unit!": oneOf("years", "months"), "value!": U16 }),
+      "age~": AGE,
       "birth_year~": U16,
-      "consent~": members({ "document_version!": TEXT, "language!": TEXT, "signed_on!": DATE }),
-      criteria: listOf(members({ "id!": TEXT, "result!": oneOf("met", "not_met", "not_done") })),
+      "consent~": CONSENT,
+      criteria: CRITERIA,
       "diagnosed_on~": DATE,
       import: IMPORT,
       "planned_infusions~": U16,
       prior_therapies: listOf(members({ "from~": DATE, "name!": TEXT, "until~": DATE })),
-      "sex~": oneOf("female", "male", "undifferentiated"),
+      "sex~": SEX,
       text_key: HASH,
     }),
     infusion: members({
@@ -1002,8 +1034,8 @@ globalThis.trialbook = (() => {
         "passage~": U16,
         "planned_per_kg!~": COUNT,
         "preparation~": oneOf("fresh", "thawed"),
-        "release~": oneOf("released", "exceptional", "not_released"),
-        "source!": oneOf("bone_marrow", "umbilical_cord", "adipose", "other"),
+        "release~": RELEASE,
+        "source!": SOURCE,
         "total~": COUNT,
         "viability_method~": TEXT,
         "viability_percent~": DECIMAL,
@@ -1049,11 +1081,8 @@ globalThis.trialbook = (() => {
       "pga~": DECIMAL,
       planned: TEXT,
       "prednisone_mg_per_day~": DECIMAL,
-      relapse: members({ "definition!": TEXT, "relapsed!": BOOLEAN }),
-      response: members({
-        "definition!": TEXT,
-        "status!": oneOf("complete", "partial", "none", "not_determinable"),
-      }),
+      relapse: RELAPSE,
+      response: RESPONSE,
       sledai: mapOf(DESCRIPTORS, oneOf("present", "absent", "not_done")),
       "status!": oneOf("done", "partial", "missed"),
     }),
@@ -1078,12 +1107,7 @@ globalThis.trialbook = (() => {
         ...["recovered", "recovered_with_sequelae", "recovering", "not_recovered", "fatal", "unknown"],
       ),
       "serious_reported~": BOOLEAN,
-      seriousness: listOf(
-        oneOf(
-          ...["death", "life_threatening", "hospitalisation", "disability", "congenital_anomaly"],
-          "medically_important",
-        ),
-      ),
+      seriousness: SERIOUSNESS,
       "severity~": oneOf("mild", "moderate", "severe"),
       term: SEALED,
     }),
@@ -1103,6 +1127,93 @@ globalThis.trialbook = (() => {
       "means!": oneOf("phone", "letter", "registry", "third_party", "other"),
       "vital_status!": oneOf("alive", "dead", "unknown"),
     }),
+    screening: members({
+      "age~": AGE,
+      "birth_year~": U16,
+      "consent~": CONSENT,
+      criteria: CRITERIA,
+      import: IMPORT,
+      "result!": oneOf("passed", "failed", "withdrawn"),
+      "sex~": SEX,
+      text_key: HASH,
+    }),
+    consent: members({
+      "document_version!": TEXT,
+      "language!": TEXT,
+      "occasion!": oneOf("initial", "new_version", "new_circumstances"),
+      "signed_by~": oneOf("subject", "representative", "both"),
+      text_key: HASH,
+    }),
+    product_lot: members({
+      "donors!": listOf(TEXT),
+      "expires_on~": DATE,
+      "lot!": TEXT,
+      "manufactured_on~": DATE,
+      manufacturer: TEXT,
+      "passage~": U16,
+      "release!": RELEASE,
+      "source!": SOURCE,
+      "viability_method~": TEXT,
+      "viability_percent~": DECIMAL,
+    }),
+    ae_assessment: members({
+      "adverse_event!": REFERENCE,
+      "aware_at~": INSTANT,
+      causality: CAUSALITY,
+      comment: SEALED,
+      "expectedness!~": oneOf("expected", "unexpected"),
+      "reference_information~": TEXT,
+      seriousness: SERIOUSNESS,
+    }),
+    safety_report_sent: members({
+      "adverse_event!": REFERENCE,
+      "jurisdiction!": TEXT,
+      "recipient!": TEXT,
+      reference: TEXT,
+      "report!": oneOf("initial", "completion", "follow_up"),
+      "sent_at!": INSTANT,
+    }),
+    adjudication: (value) => ADJUDICATION(value) ?? (value.response || value.relapse ? null : ""),
+    allocation: members({ "commitment!": HASH, number: U32 }),
+    unblinding: members({
+      comment: SEALED,
+      "informed!": listOf(ROLE),
+      "reason!": oneOf("emergency", "safety_report", "analysis", "accidental", "other"),
+    }),
+    protocol_deviation: members({
+      "category!": oneOf(
+        ...["eligibility", "consent", "treatment", "visit", "procedure", "medication", "safety_reporting"],
+        ...["blinding", "other"],
+      ),
+      description: SEALED,
+      "severity!": oneOf("minor", "important"),
+    }),
+    protocol_amended: members({
+      definitions: DEFINITIONS,
+      "effective_on!": DATE,
+      profile: PROFILE,
+      schedule: SCHEDULE,
+      "summary!": TEXT,
+      "version!": TEXT,
+    }),
+    data_cut: members({
+      "cutoff_date!": is((value) => isDate(value) && value.length === 10),
+      "head!": HASH,
+      "name!": CUT,
+      previous: CUT,
+      "records!": COUNT,
+      "root!": HASH,
+    }),
+    report_published: members({
+      "access!": oneOf("open", "closed"),
+      "bytes!": COUNT,
+      "cut!": CUT,
+      "engine!": TEXT,
+      "report!": TEXT,
+      "sha256!": HASH,
+    }),
+    subject_transferred: members({ "to!": SITE }),
+    subjects_linked: members({ "duplicate!": SUBJECT, "kept!": SUBJECT }),
   };
 
   const AMENDS = members({
@@ -1129,8 +1240,7 @@ globalThis.trialbook = (() => {
     };
     if (kind === "site_activated") common["site!"] = SITE;
     if (ABOUT_SUBJECTS.includes(kind)) {
-      Object.assign(common, { "site!": SITE, "subject!": is(isSubject), amends: AMENDS });
-      common.follows = members({ "hash!": HASH, "seq!": COUNT });
+      Object.assign(common, { "site!": SITE, "subject!": SUBJECT, amends: AMENDS, follows: REFERENCE });
       common[kind === "adverse_event" ? "occurred_on" : "occurred_on!"] = DATE;
     }
     return members(common);
@@ -1153,8 +1263,12 @@ globalThis.trialbook = (() => {
 
   // ---- Authority and corrections (sections 8 and 9) -------------------------------------------------------------
 
-  const SUBJECT_KINDS_OF_SITES = ["screening", "consent", ...ABOUT_SUBJECTS];
-  const INVESTIGATORS = [...SUBJECT_KINDS_OF_SITES, "protocol_deviation", "subject_transferred", "signature"];
+  const IMPORTED = ["screening", "enrollment", "infusion", "visit", "adverse_event", "disposition", "contact"];
+  const SUBJECT_KINDS_OF_SITES = ["consent", ...IMPORTED];
+  const INVESTIGATORS = [
+    ...SUBJECT_KINDS_OF_SITES,
+    ...["protocol_deviation", "subject_transferred", "unblinding", "signature"],
+  ];
   const NO_KINDS = { trial: [], sites: [], imports: [] };
   const ROLES = {
     sponsor: {
@@ -1168,8 +1282,11 @@ globalThis.trialbook = (() => {
     coordinator: { sites: SUBJECT_KINDS_OF_SITES },
     cell_lab: { trial: ["product_lot"] },
     monitor: { trial: ["query", "verification"] },
-    data_manager: { trial: ["query", "lock", "unlock", "data_cut", "subjects_linked"], imports: ABOUT_SUBJECTS },
-    sponsor_safety: { trial: ["ae_assessment", "safety_report_sent"] },
+    data_manager: {
+      trial: ["query", "lock", "unlock", "data_cut", "subjects_linked", "allocation"],
+      imports: IMPORTED,
+    },
+    sponsor_safety: { trial: ["ae_assessment", "safety_report_sent", "unblinding"] },
     committee: { trial: ["adjudication"] },
     statistician: { trial: ["data_cut", "report_published"] },
     inspector: {},
@@ -1210,12 +1327,19 @@ globalThis.trialbook = (() => {
     "revokes-itself": "signer-not-entitled",
     "revokes-last-log-key": "admission-contradicted",
     "opening-malformed": "admission-contradicted",
+    "reference-unknown": "admission-contradicted",
+    "reference-differs": "admission-contradicted",
+    "transfer-impossible": "admission-contradicted",
+    "link-impossible": "admission-contradicted",
+    "cut-name-repeated": "admission-contradicted",
+    "cut-unknown": "admission-contradicted",
+    "cut-differs": "admission-contradicted",
   };
   // Refusals that an earlier record, were it there, might take away (section 21).
   const MAY_REST_ON_ABSENT = [
     ...["key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled"],
     ...["revoked-unknown", "revokes-last-log-key", "amended-unknown", "followed-unknown", "stale-amendment"],
-    "already-void",
+    ...["already-void", "reference-unknown", "link-impossible", "cut-unknown", "cut-differs"],
   ];
 
   const keyId = async (publicKey) => hex(await sha256(publicKey));
@@ -1237,7 +1361,14 @@ globalThis.trialbook = (() => {
     /** The log's own keys by their ids, in the order of the records that name them. */
     logKeys = new Map();
     sites = new Set();
+    /** Of each subject the site it is at, and its moves: the first record of each one's thing and the site left by it. */
     subjects = new Map();
+    /** How many records each data cut covers, by its name, in the order of recording. */
+    cuts = new Map();
+    /** Pseudonyms given up, each with the one that stays. */
+    links = new Map();
+    /** The hash of each record before, null where nobody knows it. */
+    hashes = [];
     /** Of each record what corrections ask for: null where it cannot be read, undefined where it is not there. */
     records = [];
 
@@ -1305,11 +1436,45 @@ globalThis.trialbook = (() => {
       if (event.kind === "service_key_granted") return this.judgeRegistryKey(event, `${this.origin}/receipts`);
       if (event.kind === "log_key_changed") return this.judgeRegistryKey(event, this.origin);
       if (event.kind === "key_revoked") return this.judgeRevocation(event, grant);
+      if (event.kind === "subjects_linked") return this.judgeLink(event.data);
+      if (event.kind === "data_cut") return this.judgeCut(event.data);
+      if (event.kind === "report_published") return this.cuts.has(event.data.cut) ? null : "cut-unknown";
       if (event.subject === undefined) return null;
-      const home = this.subjects.get(event.subject);
-      if (home === undefined && !makesKnown(event)) return "subject-unknown";
-      if (home !== undefined && home !== event.site) return "subject-of-another-site";
-      return this.judgeCorrection(event, onlyImports);
+      const subject = this.subjects.get(event.subject);
+      if (subject === undefined && !makesKnown(event)) return "subject-unknown";
+      const hasMoved = (subject?.moves.length ?? 0) > 0;
+      // What a site stated is amended there, also when the subject has moved on.
+      const isAmendedThere = hasMoved && event.amends !== undefined;
+      if (subject && subject.site !== event.site && !isAmendedThere) return "subject-of-another-site";
+      return this.judgeCorrection(event, onlyImports, hasMoved) ?? this.judgeAbout(event);
+    }
+
+    /** What an event about a subject says of another record, or of another site. */
+    judgeAbout({ kind, data, site, subject, amends }) {
+      if (amends?.effect === "void") return null;
+      if (kind === "subject_transferred") {
+        if (!this.sites.has(data.to)) return "site-unknown";
+        return data.to === site ? "transfer-impossible" : null;
+      }
+      if (kind !== "ae_assessment" && kind !== "safety_report_sent") return null;
+      const { seq, hash } = data.adverse_event;
+      const named = this.records[seq];
+      if (!named) return "reference-unknown";
+      const same = named.hash === hash && named.kind === "adverse_event" && named.subject === subject;
+      return same ? null : "reference-differs";
+    }
+
+    judgeLink({ duplicate, kept }) {
+      if (!this.subjects.has(duplicate) || !this.subjects.has(kept)) return "subject-unknown";
+      const stays = duplicate !== kept && !this.links.has(duplicate) && !this.links.has(kept);
+      return stays && ![...this.links.values()].includes(duplicate) ? null : "link-impossible";
+    }
+
+    judgeCut({ name, previous, records, head }) {
+      if (this.cuts.has(name)) return "cut-name-repeated";
+      const [latest, covered] = [...this.cuts].at(-1) ?? [undefined, 1];
+      if (previous !== latest) return "cut-unknown";
+      return records >= covered && this.hashes[records - 1] === head ? null : "cut-differs";
     }
 
     async judgeGrant({ actor, data }, signer, recordedAt) {
@@ -1371,14 +1536,16 @@ globalThis.trialbook = (() => {
     }
 
     /** Section 9, for `amends` and for `follows`. */
-    judgeCorrection(event, onlyImports) {
+    judgeCorrection(event, onlyImports, hasMoved) {
       const { amends, follows } = event;
       const named = amends ?? follows;
       if (!named) return null;
       const word = amends ? "amended" : "followed";
       const earlier = this.records[named.seq];
       if (earlier === undefined) return `${word}-unknown`;
-      const same = earlier?.kind === event.kind && earlier.site === event.site && earlier.subject === event.subject;
+      // Where a subject has moved, one site carries on from what the other stated.
+      const isThere = (hasMoved && !amends) || earlier?.site === event.site;
+      const same = earlier?.kind === event.kind && isThere && earlier.subject === event.subject;
       if (!same || earlier.hash !== named.hash) return `${word}-differs`;
       if (follows) return null;
       if (onlyImports && !earlier.imported && !earlier.voidedImport) return "import-unmarked";
@@ -1392,6 +1559,29 @@ globalThis.trialbook = (() => {
       return !ABOUT_SUBJECTS.includes(event.kind);
     }
 
+    /** Where the subject of an event is behind it. */
+    followSubject({ kind, data, amends, site, subject: id }, position) {
+      if (!this.subjects.has(id)) this.subjects.set(id, { site, moves: [] });
+      const subject = this.subjects.get(id);
+      const own = this.records[position];
+      if (amends) {
+        const amended = this.records[amends.seq];
+        amended.amended = true;
+        own.root = amended.root;
+        // Who did not leave a site is where the move after it began, or there still.
+        const place = subject.moves.findIndex(({ root }) => root === own.root);
+        if (place >= 0) {
+          const [{ from }] = subject.moves.splice(place, 1);
+          if (place < subject.moves.length) subject.moves[place].from = from;
+          else subject.site = from;
+        }
+      }
+      if (kind === "subject_transferred" && !own.voids) {
+        subject.moves.push({ root: own.root, from: subject.site });
+        subject.site = data.to;
+      }
+    }
+
     /** The state behind an event; `holds` says whether nothing was found against it. */
     async follow(event, position, hash, holds) {
       const { kind, data, amends } = event;
@@ -1401,13 +1591,14 @@ globalThis.trialbook = (() => {
         ...{ hash, kind, site: event.site, subject: event.subject, organisation, voids, amended: false },
         imported: data.import !== undefined,
         voidedImport: voids && role === "data_manager",
+        root: position,
       };
       // Also by an event that was refused for it, or each later one about this subject would be found too.
-      if (event.subject !== undefined && !this.subjects.has(event.subject)) {
-        this.subjects.set(event.subject, event.site);
-      }
+      const states = !amends && kind !== "subject_transferred";
+      if (event.subject !== undefined && (holds || states)) this.followSubject(event, position);
       if (!holds) return;
-      if (amends) this.records[amends.seq].amended = true;
+      if (kind === "data_cut") this.cuts.set(data.name, data.records);
+      if (kind === "subjects_linked") this.links.set(data.duplicate, data.kept);
       if (kind === "site_activated") this.sites.add(event.site);
       if (kind === "key_revoked") (this.grants.get(data.key) ?? this.logKeys.get(data.key)).revokedAt = position;
       if (kind === "key_granted") {
@@ -1427,8 +1618,10 @@ globalThis.trialbook = (() => {
     }
   }
 
-  const makesKnown = ({ kind, data }) =>
-    kind === "enrollment" || (kind === "disposition" && data.reason === "screen_failure");
+  const makesKnown = ({ kind, data, amends }) =>
+    amends?.effect !== "void" &&
+    (["enrollment", "screening", "consent"].includes(kind) ||
+      (kind === "disposition" && data.reason === "screen_failure"));
 
   // ---- Findings (section 12) ------------------------------------------------------------------------------------
 
@@ -1447,6 +1640,7 @@ globalThis.trialbook = (() => {
     "checkpoint-signature-missing": "A log key that was in force at the checkpoint's size did not sign it.",
     "copy-not-following":
       "The certified copy says something of itself that does not follow from its records.",
+    "cut-root-differs": "The data cut's root is not that of the tree over the records it covers.",
     "entry-bundle-malformed": "A file of records is not the run of records that its path says.",
     "event-malformed": "The event is not of the form of its kind.",
     "event-of-another-log": "The event was signed for another log or another trial.",
@@ -1494,7 +1688,7 @@ globalThis.trialbook = (() => {
   const CHECKS = [
     ...["zip", "files", "manifest", "checkpoint signatures", "tiles and bundles", "records in the tree", "root"],
     ...["known checkpoints", "cosignatures", ...OF_A_COPY, "record form", "positions", "links", "times"],
-    ...["event form", "event ids", "authority", "signatures", "genesis", "log key", "known heads and receipts"],
+    ...["event form", "event ids", "authority", "signatures", "data cuts", "genesis", "log key", "known heads and receipts"],
   ];
 
   /** What is found and how much was looked at, as a verification goes along. */
@@ -2130,6 +2324,7 @@ globalThis.trialbook = (() => {
     open = false;
     underivable = false;
     ids = new Map();
+    treeAtCut = { size: 0, stack: [] };
     authority = new Authority();
     pending = [];
 
@@ -2148,6 +2343,7 @@ globalThis.trialbook = (() => {
         if (bytes) await this.record(bytes, hash, start + at);
         this.absent ||= !bytes;
         this.head = hash;
+        this.authority.hashes.push(hash);
       }
       await Promise.all(this.pending);
       this.pending = [];
@@ -2248,7 +2444,21 @@ globalThis.trialbook = (() => {
       return holds;
     }
 
-    /** Steps 7 to 11: authority, signature, log key, effect. */
+    /** Step 9: holds the root that a data cut states against the hashes of the records that it covers, if all are known. */
+    async cut({ records, root }, found) {
+      // A cut covers no fewer records than the one before: the tree at that one grows to this one's.
+      while (this.treeAtCut.size < records) {
+        const hash = this.authority.hashes[this.treeAtCut.size];
+        if (!hash) return;
+        await grow(this.treeAtCut.stack, 1, unhex(hash));
+        this.treeAtCut.size += 1;
+      }
+      this.tally.looked("data cuts");
+      const made = hex(await rootOf(this.treeAtCut.stack));
+      if (made !== root) found("data cuts", "cut-root-differs", " /event/data/root", `it is ${made} over ${records}`);
+    }
+
+    /** Steps 7 to 11: authority, signature, cut, effect. */
     async event(event, bytes, signature, recordedAt, hash, position, found) {
       const { authority } = this;
       let refused;
@@ -2278,6 +2488,7 @@ globalThis.trialbook = (() => {
         return;
       }
       const holds = key ? await checked() : false;
+      if (event.kind === "data_cut" && holds && !refused) await this.cut(event.data, found);
       if (position > 0 || this.open) await authority.follow(event, position, hash, holds && !refused);
     }
 

@@ -25,7 +25,7 @@ macro_rules! pages {
     };
 }
 
-const FINDINGS: [(&str, &str); 88] = pages![
+const FINDINGS: [(&str, &str); 89] = pages![
     "actor-not-holder",
     "admission-contradicted",
     "after-death",
@@ -51,6 +51,7 @@ const FINDINGS: [(&str, &str); 88] = pages![
     "consent-after-enrollment",
     "consent-missing",
     "copy-not-following",
+    "cut-root-differs",
     "criterion-not-done",
     "criterion-not-met",
     "date-in-future",

@@ -56,6 +56,7 @@ codes! {
         CheckpointOfAnotherLog = "checkpoint-of-another-log", "The checkpoint bears the name of another log.";
         CheckpointSignatureMissing = "checkpoint-signature-missing", "A log key that was in force at the checkpoint's size did not sign it.";
         CopyNotFollowing = "copy-not-following", "The certified copy says something of itself that does not follow from its records.";
+        CutRootDiffers = "cut-root-differs", "The data cut's root is not that of the tree over the records it covers.";
         EntryBundleMalformed = "entry-bundle-malformed", "A file of records is not the run of records that its path says.";
         EventMalformed = "event-malformed", "The event is not of the form of its kind.";
         EventOfAnotherLog = "event-of-another-log", "The event was signed for another log or another trial.";

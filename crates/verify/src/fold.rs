@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use chain::note::VerifierKey;
+use chain::tree::Frontier;
 use chain::{Instant, Position, PublicKey, RecordError, RecordHash, TreeSize, receipt};
+use clinical::data::DataCut;
 use clinical::decide::{assess, authorize, signing_key};
 use clinical::kind::Scope;
 use clinical::{
@@ -49,6 +51,9 @@ pub(crate) struct Fold<'a> {
     last_read: RecordHash,
     recorded_at: Option<Instant>,
     pub trial: Option<Trial>,
+    /// The tree at the last data cut; none from a record on whose hash is not known. A cut covers no fewer records than the
+    /// one before, so that all cuts together take one more pass over the hashes.
+    at_cut: Option<Frontier>,
     underivable: u64,
 }
 
@@ -123,6 +128,7 @@ impl<'a> Fold<'a> {
             last_read: RecordHash::ZERO,
             recorded_at: None,
             trial: None,
+            at_cut: Some(Frontier::default()),
             underivable: 0,
         }
     }
@@ -419,9 +425,34 @@ impl<'a> Fold<'a> {
         if self.trial.is_none() {
             self.open(event, parsed.hash);
         } else {
+            if let Data::DataCut(cut) = &event.data
+                && refusal.is_none()
+                && authentic
+            {
+                self.hold_cut(at, cut, source)?;
+            }
             self.take_effect(at, event, event_bytes, form.recorded_at, refusal.is_none() && authentic);
         }
         Ok(due)
+    }
+
+    /// Holds the root that an admitted cut states against the records before it, as far as their hashes are known.
+    fn hold_cut<S: Source>(&mut self, at: At, cut: &DataCut, source: &S) -> Result<(), SourceError> {
+        let Some(mut tree) = self.at_cut.take() else { return Ok(()) };
+        while tree.size().0 < cut.records {
+            let Some(hash) = source.hash(Position(tree.size().0))? else { return Ok(()) };
+            tree.append(hash);
+        }
+        let (root, stated) = (tree.root(), cut.root);
+        self.at_cut = Some(tree);
+        let holds = root.0 == stated.0;
+        self.tallies.cuts.add(holds);
+        if !holds {
+            self.found(Evidence::CutRootDiffers, at, "/event/data/root", || {
+                format!("states root {stated} for {} records; they hash to {root}", cut.records)
+            });
+        }
+        Ok(())
     }
 
     /// The signature of an event that a later version reads: whatever it says, it is signed by the key that it names, if the
@@ -483,7 +514,8 @@ impl<'a> Fold<'a> {
         event: &Event,
         source: &S,
     ) -> Result<(Option<Refusal>, bool), SourceError> {
-        let earlier = Earlier { source, ids: &self.ids, below: at.seq, problem: RefCell::new(None) };
+        let earlier =
+            Earlier { source, ids: &self.ids, below: at.seq, gaps: self.gaps, problem: RefCell::new(None) };
         let refusal = authorize(self.trial.as_ref(), event, form.recorded_at, &earlier).err();
         let pointer = match &event.data {
             Data::DataCut(_) => "/event/data/records",
@@ -532,7 +564,9 @@ impl<'a> Fold<'a> {
                 self.findings.add(Code::Conduct(finding.code), at.ordinal, place, || detail(&finding));
             }
         }
-        if admitted || (event.kind.scope() == Scope::Subject && event.amends.is_none()) {
+        // A refused move of a subject would make strangers of all who go on stating facts where it is.
+        let states = event.amends.is_none() && event.kind != EventKind::SubjectTransferred;
+        if admitted || (event.kind.scope() == Scope::Subject && states) {
             trial.apply(event, at.seq, recorded_at);
         }
     }
@@ -683,32 +717,52 @@ struct Earlier<'a, S> {
     source: &'a S,
     ids: &'a Ids,
     below: Position,
+    /// Whether records are missing: one of those cannot be read, which has been said.
+    gaps: bool,
     problem: RefCell<Option<Problem>>,
 }
 
 impl<S: Source> Earlier<'_, S> {
     fn read(&self, seq: Position) -> Result<Option<Referenced>, Problem> {
         let Some(bytes) = self.source.record(seq).map_err(Problem::Source)? else {
-            return Err(Problem::Unavailable(seq));
+            return if self.gaps { Ok(None) } else { Err(Problem::Unavailable(seq)) };
         };
-        let hash = RecordHash::of(&bytes);
-        if self.ids.had_hash(seq, hash) == Some(false) {
-            return Err(Problem::Contradicts(seq));
-        }
+        let hash = self.same(seq, RecordHash::of(&bytes))?;
         // A malformed record has its own finding; nothing can be the latest version of it.
         let event = chain::Record::parse(&bytes).ok().and_then(|record| Event::decode(record.event).ok());
         Ok(event.map(|event| Referenced::of(&event, hash)))
+    }
+
+    fn read_hash(&self, seq: Position) -> Result<Option<RecordHash>, Problem> {
+        match self.source.hash(seq).map_err(Problem::Source)? {
+            Some(hash) => self.same(seq, hash).map(Some),
+            None if self.gaps => Ok(None),
+            None => Err(Problem::Unavailable(seq)),
+        }
+    }
+
+    /// The hash, if it is that of the record read first.
+    fn same(&self, seq: Position, hash: RecordHash) -> Result<RecordHash, Problem> {
+        if self.ids.had_hash(seq, hash) == Some(false) { Err(Problem::Contradicts(seq)) } else { Ok(hash) }
+    }
+
+    fn known<T>(&self, seq: Position, read: impl FnOnce() -> Result<Option<T>, Problem>) -> Option<T> {
+        if seq >= self.below {
+            return None;
+        }
+        read().unwrap_or_else(|problem| {
+            self.problem.replace(Some(problem));
+            None
+        })
     }
 }
 
 impl<S: Source> References for Earlier<'_, S> {
     fn record(&self, seq: Position) -> Option<Referenced> {
-        if seq >= self.below {
-            return None;
-        }
-        self.read(seq).unwrap_or_else(|problem| {
-            self.problem.replace(Some(problem));
-            None
-        })
+        self.known(seq, || self.read(seq))
+    }
+
+    fn hash(&self, seq: Position) -> Option<RecordHash> {
+        self.known(seq, || self.read_hash(seq))
     }
 }

@@ -25,6 +25,15 @@ pub trait Source {
     /// # Errors
     /// The record cannot be read.
     fn record(&self, seq: Position) -> Result<Option<Bytes>, SourceError>;
+
+    /// The hash of the record at `seq`; `None` if nobody knows it. A source that knows the hashes of records it has not
+    /// answers them too.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    fn hash(&self, seq: Position) -> Result<Option<RecordHash>, SourceError> {
+        Ok(self.record(seq)?.map(|bytes| RecordHash::of(&bytes)))
+    }
 }
 
 /// What follows the records just handed out.

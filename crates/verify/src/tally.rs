@@ -36,6 +36,7 @@ pub(crate) struct Tallies {
     pub log_key: Tally,
     pub known: Tally,
     pub conduct: Tally,
+    pub cuts: Tally,
 }
 
 impl Tallies {
@@ -55,7 +56,8 @@ impl Tallies {
             self.conduct.check("conduct"),
         ]
         .into_iter()
-        // Only where there is a cosignature to hold records against.
+        // Only where there is a data cut, or a cosignature to hold records against.
+        .chain(Some(self.cuts.check("data cuts")).filter(|check| check.count > 0))
         .chain(Some(self.cosigned_times.check("times against cosignatures")).filter(|check| check.count > 0))
         .collect()
     }

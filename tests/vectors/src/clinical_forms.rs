@@ -5,14 +5,16 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clinical::authority::{Entitlement, entitlement};
+use clinical::data::allocation_message;
 use clinical::definitions::{Definitions, shipped};
 use clinical::sledai::{Descriptor, Presence, score};
 use clinical::{
     ActorId, ClinicalTime, Decimal, EventId, EventKind, PartialDate, Role, SiteId, SubjectId, TrialId, Zone,
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::{Family, Input, accepted_or_refused};
+use crate::{Family, Input, accepted_or_refused, bytes_member};
 
 fn texts(texts: &[&str]) -> Vec<(String, Value)> {
     texts.iter().map(|text| (format!("`{text}`"), json!({"text": text}))).collect()
@@ -35,6 +37,37 @@ pub(crate) const ROLE_TABLE: Family = Family {
             Some((kind.as_str(), condition))
         });
         Ok(json!(cells.collect::<BTreeMap<_, _>>()))
+    },
+};
+
+pub(crate) const ALLOCATION: Family = Family {
+    name: "allocation",
+    about: "What an allocation commits to: the message with the subject's arm and key, and its SHA-256.",
+    cases: || {
+        let case = |name: &str, subject: &str, arm: &str, key: &str| {
+            let input =
+                json!({"arm": arm, "key_hex": key.repeat(32), "subject": subject, "trial": "lupus-msct"});
+            (name.to_owned(), input)
+        };
+        vec![
+            case("an arm", "S0001", "cells", "07"),
+            case("another arm", "S0001", "placebo", "07"),
+            case("another key", "S0001", "cells", "08"),
+            case("another subject", "S0002", "cells", "07"),
+            case(
+                "an arm of two words, in letters beyond ASCII",
+                "S0001",
+                "Arm B \u{2013} pl\u{e1}cebo",
+                "07",
+            ),
+        ]
+    },
+    compute: |input| {
+        let (trial, subject, arm) = (input.text("trial")?, input.text("subject")?, input.text("arm")?);
+        let message = allocation_message(trial, subject, arm, &input.array("key_hex")?);
+        let mut output = bytes_member("message", &message);
+        output["commitment"] = json!(chain::hash::to_hex(&Sha256::digest(&message)));
+        Ok(output)
     },
 };
 

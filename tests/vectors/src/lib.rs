@@ -38,6 +38,7 @@ pub const FAMILIES: &[Family] = &[
     keys::VERIFIER_KEY,
     keys::SEALED_TEXT,
     clinical_forms::ROLE_TABLE,
+    clinical_forms::ALLOCATION,
     clinical_forms::PARTIAL_DATE,
     clinical_forms::CLINICAL_TIME,
     clinical_forms::DECIMAL,

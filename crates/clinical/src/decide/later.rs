@@ -67,10 +67,10 @@ pub(super) fn check_cut(trial: &Trial, data: &DataCut, references: &dyn Referenc
     if latest.is_some_and(|cut| data.records < cut.records) {
         return refuse(RefusalCode::CutDiffers, "/data/records");
     }
-    let last = data.records.checked_sub(1).and_then(|last| references.record(Position(last)));
+    let last = data.records.checked_sub(1).and_then(|last| references.hash(Position(last)));
     match last {
         None => refuse(RefusalCode::CutDiffers, "/data/records"),
-        Some(last) if last.hash != data.head => refuse(RefusalCode::CutDiffers, "/data/head"),
+        Some(last) if last != data.head => refuse(RefusalCode::CutDiffers, "/data/head"),
         Some(_) => Ok(()),
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct ArchiveSource<'f> {
     is_part: bool,
     /// The bundle read last by position. Amendments mostly name records near each other.
     cache: RefCell<Option<(TilePath, Bytes)>>,
+    /// The tile of hashes read last by position: for records that are left out.
+    hashes: RefCell<Option<(TilePath, Vec<NodeHash>)>>,
 }
 
 enum Piece {
@@ -79,8 +81,8 @@ impl<'f> ArchiveSource<'f> {
     /// The first `size` records; `tree` hears of their leaves.
     pub(crate) fn new(store: &'f Store<'f>, size: TreeSize, tree: Sender<Leaves>, is_part: bool) -> Self {
         let tiles = size.0.div_ceil(256);
-        let (pieces, cache) = (VecDeque::new(), RefCell::new(None));
-        Self { store, size, next: 0, tiles, pieces, tree, is_part, cache }
+        let (pieces, cache, hashes) = (VecDeque::new(), RefCell::new(None), RefCell::new(None));
+        Self { store, size, next: 0, tiles, pieces, tree, is_part, cache, hashes }
     }
 
     /// Reads the next tile's leaves and records.
@@ -253,6 +255,24 @@ impl Source for ArchiveSource<'_> {
         let place = usize::try_from(seq.0 % 256).ok();
         let entry = place.and_then(|place| bundle::entries(bytes, path.width()).nth(place));
         Ok(entry.and_then(Result::ok).filter(|entry| !entry.is_empty()).map(|entry| bytes.slice_ref(entry)))
+    }
+
+    fn hash(&self, seq: Position) -> Result<Option<RecordHash>, SourceError> {
+        if let Some(bytes) = self.record(seq)? {
+            return Ok(Some(RecordHash::of(&bytes)));
+        }
+        let Some(due) = hashes_at(0, seq.0 / 256, self.size) else { return Ok(None) };
+        let Some(path) = self.store.holding(due) else { return Ok(None) };
+        let mut cache = self.hashes.borrow_mut();
+        if cache.as_ref().is_none_or(|(cached, _)| *cached != path) {
+            *cache = match self.store.hashes(path)? {
+                Read::Whole(hashes) => Some((path, hashes)),
+                Read::Gone | Read::Malformed(_) => None,
+            };
+        }
+        let place = usize::try_from(seq.0 % 256).ok();
+        let hash = cache.as_ref().and_then(|(_, hashes)| hashes.get(place?));
+        Ok(hash.map(|hash| RecordHash(hash.0)))
     }
 }
 

@@ -74,6 +74,18 @@ fn amendment(log: &Log, seq: usize, day: &str) -> serde_json::Value {
     amendment
 }
 
+/// A data cut of the first `records`, with the root of the first `hashed`.
+fn cut(log: &Log, name: &str, previous: Option<&str>, records: usize, hashed: usize) -> serde_json::Value {
+    let hashes: Vec<RecordHash> = (0..hashed).map(|seq| log.hash(seq)).collect();
+    let root = RecordHash(chain::tree::root_of(&hashes).0);
+    let mut data = json!({"cutoff_date": "2008-04-01", "head": log.hash(records - 1), "name": name,
+                          "records": records, "root": root});
+    if let Some(previous) = previous {
+        data["previous"] = json!(previous);
+    }
+    json!({"kind": "data_cut", "data": data})
+}
+
 fn form_cases() -> Vec<Case> {
     let with_byte = |bytes: &[u8], byte: u8| -> Arc<[u8]> { [bytes, &[byte]].concat().into() };
     vec![
@@ -238,6 +250,21 @@ fn authority_cases() -> Vec<Case> {
                 log.say(&log.investigator.clone(), visit("S2", day));
             },
         ),
+        {
+            // The cut states another root than that of the first five records; and that of three, then five.
+            let report = |cuts: &[(&str, Option<&str>, usize, usize)]| {
+                let mut log = Log::running(1);
+                let statistician = person("stat.one", "Sponsor", clinical::Role::Statistician, 40);
+                log.grant(&log.sponsor.clone(), &statistician, &[]);
+                for (name, previous, records, hashed) in cuts {
+                    let statement = cut(&log, name, *previous, *records, *hashed);
+                    log.say(&statistician, statement);
+                }
+                check(&log.records, &log.anchors())
+            };
+            let holds = [("first", None, 3, 3), ("second", Some("first"), 5, 5)];
+            case(Evidence::CutRootDiffers, 8, report(&[("first", None, 5, 4)]), report(&holds))
+        },
         {
             let log = Log::running(1);
             case(

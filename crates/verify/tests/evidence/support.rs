@@ -108,7 +108,7 @@ impl Log {
         log
     }
 
-    /// A log of 17 records in which each kind stands that is open to people, with a correction, a void, a
+    /// A log of 17 records in which each of the first kinds stands that people sign, with a correction, a void, a
     /// continuation, an import and a revocation.
     pub(crate) fn of_every_kind(seed: u8) -> Self {
         let mut log = Self::running(seed);

@@ -218,6 +218,10 @@ const cosignersOf = (texts) => known(texts, t.WITNESS);
 
 // For each file: what the page makes of an input, in the words of the output, or of that part of it that a checker has.
 const runs = {
+  allocation: async ({ arm, key_hex: key, subject, trial }) => {
+    const message = t.encode(["trialbook allocation v1", trial, subject, arm, key].join("\n"));
+    return { commitment: t.hex(await t.sha256(message)), message_hex: t.hex(message) };
+  },
   "canonical-check": async (input) => ({ canonical: refused(() => t.canonical(bytesOf(input))) !== null }),
   "checkpoint-text": async ({ text }) => {
     const read = t.checkpointText(text);
