@@ -123,6 +123,7 @@ fn fact(kind: &str, site: &str, subject: &str, data: &Value) -> Value {
     json!({"kind": kind, "site": site, "subject": subject, "occurred_on": "2020-01-01", "data": data})
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with may be none")]
 fn refusal(code: R, pointer: &str) -> Option<(R, String)> {
     Some((code, pointer.to_owned()))
 }

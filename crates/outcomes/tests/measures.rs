@@ -14,12 +14,12 @@ fn value(loinc: &str, unit: &str, value: &str) -> Value {
     json!({"loinc": loinc, "reported": {"unit": unit, "value": value}, "ucum": {"unit": unit, "value": value}})
 }
 
-fn measure(log: &mut Log, subject: &str, on: &str, observations: Value) -> u64 {
+fn measure(log: &mut Log, subject: &str, on: &str, observations: &Value) -> u64 {
     log.fact(subject, "visit", on, json!({"observations": observations, "status": "done"}))
 }
 
 fn albumin(log: &mut Log, subject: &str, on: &str, grams: &str) -> u64 {
-    measure(log, subject, on, json!([value("1751-7", "g/L", grams)]))
+    measure(log, subject, on, &json!([value("1751-7", "g/L", grams)]))
 }
 
 fn table<'a>(report: &'a Report, measure: &str) -> &'a MeasureTable {
@@ -98,8 +98,8 @@ fn change_is_tested_on_exact_differences() {
     for (index, (before, after)) in pairs.iter().enumerate() {
         let subject = format!("S{index}");
         log.treat(&subject, "2009-03-01");
-        measure(&mut log, &subject, "2009-02-27", json!([value("2889-4", "g/(24.h)", before)]));
-        measure(&mut log, &subject, "2009-06-01", json!([value("2889-4", "g/(24.h)", after)]));
+        measure(&mut log, &subject, "2009-02-27", &json!([value("2889-4", "g/(24.h)", before)]));
+        measure(&mut log, &subject, "2009-06-01", &json!([value("2889-4", "g/(24.h)", after)]));
     }
     let report = log.report(CUTOFF);
     let change = table(&report, "loinc:2889-4").rows[1].change.clone().unwrap();
@@ -117,20 +117,20 @@ fn units_are_not_mixed_and_methods_stand_apart() {
     log.treat("S2", "2009-03-01");
     albumin(&mut log, "S1", "2009-02-27", "30");
     albumin(&mut log, "S2", "2009-02-27", "40");
-    measure(&mut log, "S2", "2009-02-28", json!([value("1751-7", "g/dL", "3.1")]));
+    measure(&mut log, "S2", "2009-02-28", &json!([value("1751-7", "g/dL", "3.1")]));
     let dna = |method: &str, number: &str| {
         let mut dna = value("47299-3", "%", number);
         dna["method"] = json!(method);
         dna
     };
-    measure(&mut log, "S1", "2009-02-27", json!([dna("Farr", "40"), dna("ELISA", "200")]));
+    measure(&mut log, "S1", "2009-02-27", &json!([dna("Farr", "40"), dna("ELISA", "200")]));
     let local = json!({
         "local": {"code": "ACTOT", "system": "sdtm.qstestcd"},
         "reported": {"value": "17"}, "ucum": {"unit": "1", "value": "17"}
     });
     let word = json!({"loinc": "42254-3", "reported": {"value": "NEGATIVE"}});
     let missing = json!({"loinc": "42254-3", "reported": {"missing": "not_done"}});
-    measure(&mut log, "S1", "2009-02-27", json!([local, word, missing]));
+    measure(&mut log, "S1", "2009-02-27", &json!([local, word, missing]));
     let report = log.report(CUTOFF);
     let names: Vec<_> = report
         .measures
@@ -197,7 +197,7 @@ fn what_was_measured_on_another_day_than_the_visits_counts_on_that_day() {
     vague["on"] = json!("2009-02");
     let mut late = value("1751-7", "g/L", "32");
     late["on"] = json!("2013-02-01");
-    measure(&mut log, "S1", "2009-03-05", json!([early, vague, late]));
+    measure(&mut log, "S1", "2009-03-05", &json!([early, vague, late]));
     let report = log.report(CUTOFF);
     assert_eq!((median(&report, 0), table(&report, "loinc:1751-7").digits), (Some("30.50"), 1));
     assert_eq!((report.excluded.measurements_without_day, report.excluded.after_cutoff), (1, 1));

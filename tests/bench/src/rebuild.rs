@@ -61,7 +61,8 @@ pub(crate) fn follow(
 ) -> Result<ProjectorHandle> {
     let source = Arc::clone(journal);
     let make = move || model.fold(Arc::clone(&source));
-    let projector = Projector::start(model.name(), "bench", Arc::clone(journal), store, make, Settings::default())?;
+    let projector =
+        Projector::start(model.name(), "bench", Arc::clone(journal), store, make, Settings::default())?;
     let done = projector.wait_for(journal.head().size, PATIENCE);
     ensure!(done, "the read model did not come to the end of the log: {:?}", projector.status());
     Ok(projector)

@@ -86,6 +86,22 @@ fn cut(log: &Log, name: &str, previous: Option<&str>, records: usize, hashed: us
     json!({"kind": "data_cut", "data": data})
 }
 
+/// The cut states another root than that of the first five records; and that of three, then five.
+fn cut_case() -> Case {
+    let report = |cuts: &[(&str, Option<&str>, usize, usize)]| {
+        let mut log = Log::running(1);
+        let statistician = person("stat.one", "Sponsor", clinical::Role::Statistician, 40);
+        log.grant(&log.sponsor.clone(), &statistician, &[]);
+        for (name, previous, records, hashed) in cuts {
+            let statement = cut(&log, name, *previous, *records, *hashed);
+            log.say(&statistician, statement);
+        }
+        check(&log.records, &log.anchors())
+    };
+    let holds = [("first", None, 3, 3), ("second", Some("first"), 5, 5)];
+    case(Evidence::CutRootDiffers, 8, report(&[("first", None, 5, 4)]), report(&holds))
+}
+
 fn form_cases() -> Vec<Case> {
     let with_byte = |bytes: &[u8], byte: u8| -> Arc<[u8]> { [bytes, &[byte]].concat().into() };
     vec![
@@ -250,21 +266,7 @@ fn authority_cases() -> Vec<Case> {
                 log.say(&log.investigator.clone(), visit("S2", day));
             },
         ),
-        {
-            // The cut states another root than that of the first five records; and that of three, then five.
-            let report = |cuts: &[(&str, Option<&str>, usize, usize)]| {
-                let mut log = Log::running(1);
-                let statistician = person("stat.one", "Sponsor", clinical::Role::Statistician, 40);
-                log.grant(&log.sponsor.clone(), &statistician, &[]);
-                for (name, previous, records, hashed) in cuts {
-                    let statement = cut(&log, name, *previous, *records, *hashed);
-                    log.say(&statistician, statement);
-                }
-                check(&log.records, &log.anchors())
-            };
-            let holds = [("first", None, 3, 3), ("second", Some("first"), 5, 5)];
-            case(Evidence::CutRootDiffers, 8, report(&[("first", None, 5, 4)]), report(&holds))
-        },
+        cut_case(),
         {
             let log = Log::running(1);
             case(
