@@ -2895,7 +2895,7 @@ globalThis.trialbook = (() => {
     ...{ canonical, interval, instant, clinicalTime, isDecimal, isTrial, isSite, isSubject, isActor, isZone, isEventId },
     ...{ signatureHolds, browserVerifies, eventMessage, possessionMessage, keyId, verifierKey, note, signers, policy },
     ...{ checkpointText, receiptText, proof, keysInForce, leafHash, nodeHash, fullTileHash, rootAt, included, tilePath, pathOfTile, entries },
-    ...{ kindsOf, descriptors: DESCRIPTORS, sealed: SEALED, record: RECORD, meanings: { ...EVIDENCE, ...ABSENCE } },
+    ...{ kindsOf, ownDefinitions, descriptors: DESCRIPTORS, sealed: SEALED, record: RECORD, meanings: { ...EVIDENCE, ...ABSENCE } },
     ...{ manifest, readAnchors, verify },
     ...{ hex, unhex, base64, unbase64, encode, sha256, LOG, WITNESS },
   };

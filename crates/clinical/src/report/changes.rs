@@ -19,8 +19,22 @@ pub struct Change {
     pub path: String,
 }
 
-/// What items of a list are about, the first that they all have: two reports may list them at other places.
-const KEYS: [&str; 8] = ["id", "subject", "name", "visit", "class", "years", "day", "key"];
+/// What items of a list are about, as JSON pointers, the first that they all have: two reports may list them at other
+/// places.
+const KEYS: [&str; 12] = [
+    "/id",
+    "/figure/id",
+    "/subject",
+    "/name",
+    "/measure",
+    "/by",
+    "/level",
+    "/visit",
+    "/class",
+    "/method",
+    "/years",
+    "/day",
+];
 
 /// What differs between two reports, in the order of the later one's members; what only the earlier has comes last in
 /// its object. What a report covers and its cutoff differ always and are left out.
@@ -68,7 +82,7 @@ fn differ(before: Option<&Value>, after: Option<&Value>, place: &Place, found: &
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
             let key = KEYS.into_iter().find(|key| is_key(key, before) && is_key(key, after));
-            let name = |at: usize, item: &Value| match key.and_then(|key| item.get(key)) {
+            let name = |at: usize, item: &Value| match key.and_then(|key| item.pointer(key)) {
                 Some(Value::String(text)) => text.clone(),
                 Some(other) => other.to_string(),
                 None => at.to_string(),
@@ -99,7 +113,7 @@ fn differ(before: Option<&Value>, after: Option<&Value>, place: &Place, found: &
 /// Whether each item has the member, no two the same.
 fn is_key(key: &str, items: &[Value]) -> bool {
     let mut seen = std::collections::BTreeSet::new();
-    items.iter().all(|item| item.get(key).is_some_and(|value| seen.insert(value.to_string())))
+    items.iter().all(|item| item.pointer(key).is_some_and(|value| seen.insert(value.to_string())))
 }
 
 #[cfg(test)]

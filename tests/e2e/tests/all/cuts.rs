@@ -52,7 +52,7 @@ fn a_report_of_a_cut_is_what_it_was_and_says_what_has_changed_since() {
 
     let since = ["--since", "interim-1", "--cutoff", "2022-06-30"];
     let since: Value = serde_json::from_str(&report(&trial, &since)).unwrap();
-    let figure = "/remission/figures/remission.year_1/numerator";
+    let figure = "/remission/figures/remission.year_1/figure/numerator";
     let changes = since["changes"].as_array().unwrap();
     let found = changes.iter().find(|change| change["path"] == figure);
     let found = found.unwrap_or_else(|| panic!("no {figure} in {since}"));

@@ -243,6 +243,7 @@ const runs = {
   },
   "clinical-time": async ({ text }) => accepted(t.clinicalTime(text)),
   decimal: async ({ text }) => accepted(t.isDecimal(text) ? text : null),
+  definitions: async ({ own }) => accepted(t.ownDefinitions(own) === null ? own.map(({ id }) => id) : null),
   "entry-bundle": async (input, output) => {
     const count = input.count ?? input.records.length;
     const { records, whole } = t.entries(bytesOf(input.records ? output : input), count);
