@@ -76,7 +76,7 @@ fn bytes_that_are_no_event_are_refused_with_the_place() {
     let unknown_member = desk.changed(&call, |event| event["data"]["mood"] = "good".into());
     desk.refuses(unknown_member, 400, "event-malformed", "/data/mood");
     desk.refuses(change("/schema", 2.into()), 422, "schema-unknown", "/schema");
-    desk.refuses(change("/kind", "adjudication".into()), 422, "kind-reserved", "/kind");
+    desk.refuses(change("/kind", "query".into()), 422, "kind-reserved", "/kind");
 }
 
 #[test]
