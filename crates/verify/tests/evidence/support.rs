@@ -152,6 +152,52 @@ impl Log {
         log
     }
 
+    /// Adds to [`Log::of_every_kind`] 19 records: one of each kind that came later, another site, and who signs them.
+    pub(crate) fn say_later_kinds(&mut self) {
+        let (sponsor, investigator) = (self.sponsor.clone(), self.investigator.clone());
+        let manager = person("data.manager", "Sponsor", Role::DataManager, 6);
+        let lab = person("cell.lab", "Sponsor", Role::CellLab, 40);
+        let safety = person("safety.one", "Sponsor", Role::SponsorSafety, 41);
+        let committee = person("judge.one", "Board", Role::Committee, 42);
+        let statistician = person("stat.one", "Sponsor", Role::Statistician, 43);
+        for person in [&lab, &safety, &committee, &statistician] {
+            self.grant(&sponsor, person, &[]);
+        }
+        let site = json!({"country": "CN", "name": "Second site", "zone": "Asia/Shanghai"});
+        self.say(&sponsor, json!({"kind": "site_activated", "site": "CN-BJ", "data": site}));
+        let about = |kind: &str, subject: &str, data: Value| json!({"kind": kind, "site": "CN-NJ", "subject": subject, "occurred_on": "2008-03-15", "data": data});
+        let consent = json!({"document_version": "2", "language": "zh", "occasion": "initial"});
+        self.say(&investigator, about("consent", "S2", consent));
+        self.say(&investigator, about("screening", "S2", json!({"result": "failed"})));
+        let lot = json!({"donors": ["D1"], "lot": "L1", "release": "released", "source": "umbilical_cord"});
+        self.say(&lab, json!({"kind": "product_lot", "data": lot}));
+        let event = json!({"hash": self.hash(8), "seq": 8});
+        let judged = json!({"adverse_event": event, "expectedness": "unexpected"});
+        self.say(&safety, about("ae_assessment", "S1", judged));
+        let sent = json!({"adverse_event": event, "jurisdiction": "CN", "recipient": "Authority",
+                          "report": "initial", "sent_at": "2008-03-16T00:00:00.000000Z"});
+        self.say(&safety, about("safety_report_sent", "S1", sent));
+        let relapse = json!({"relapse": {"definition": "relapse-1", "relapsed": false}});
+        self.say(&committee, about("adjudication", "S1", relapse));
+        self.say(&manager, about("allocation", "S1", json!({"commitment": self.hash(0)})));
+        let unblinding = json!({"informed": ["investigator"], "reason": "emergency"});
+        self.say(&investigator, about("unblinding", "S1", unblinding));
+        let deviation = json!({"category": "visit", "severity": "minor"});
+        self.say(&investigator, about("protocol_deviation", "S1", deviation));
+        let amended = json!({"effective_on": "2008-03-15", "summary": "Nothing.", "version": "2"});
+        self.say(&sponsor, json!({"kind": "protocol_amended", "data": amended}));
+        let hashes: Vec<RecordHash> = (0..9).map(|seq| self.hash(seq)).collect();
+        let root = RecordHash(chain::tree::root_of(&hashes).0);
+        let cut = json!({"cutoff_date": "2008-04-01", "head": self.hash(8), "name": "first", "records": 9, "root": root});
+        self.say(&statistician, json!({"kind": "data_cut", "data": cut}));
+        let published = json!({"access": "open", "bytes": 1, "cut": "first", "engine": "0", "report": "outcomes",
+                               "sha256": self.hash(0)});
+        self.say(&statistician, json!({"kind": "report_published", "data": published}));
+        let linked = json!({"duplicate": "S2", "kept": "S1"});
+        self.say(&manager, json!({"kind": "subjects_linked", "data": linked}));
+        self.say(&investigator, about("subject_transferred", "S1", json!({"to": "CN-BJ"})));
+    }
+
     /// The hash of the record at `seq`.
     pub(crate) fn hash(&self, seq: usize) -> RecordHash {
         RecordHash::of(&self.records[seq])
