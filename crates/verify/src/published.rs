@@ -83,7 +83,7 @@ impl<F> Folded<F> {
 }
 
 impl Reports {
-    /// Reads the reports of a bundle.
+    /// Reads the reports of a bundle. They are judged once [`Reports::bring`] has added those from elsewhere.
     pub(crate) fn of(files: &dyn Files, listed: &[Listed]) -> Result<Self, SourceError> {
         let mut reports = Self::default();
         let is_report = |file: &&Listed| {
@@ -99,31 +99,26 @@ impl Reports {
                     .push((file.path.clone(), format!("has more than {REPORT_BYTES_MAX} bytes")));
                 continue;
             }
-            match serde_json::from_slice(&bytes) {
-                Ok(stated) => reports.published.push(Published { path: file.path.clone(), bytes, stated }),
-                // What exactly is wrong may quote the report.
-                Err(_) => reports.malformed.push((file.path.clone(), "is no report".to_owned())),
-            }
+            reports.add(&file.path, bytes);
         }
-        reports.prepare();
         Ok(reports)
     }
 
-    /// Adds reports that were brought from elsewhere, each under the name it is spoken of by.
-    pub(crate) fn bring(&mut self, reports: &[(String, Vec<u8>)]) {
-        for (name, bytes) in reports {
-            match serde_json::from_slice(bytes) {
-                Ok(stated) => {
-                    self.published.push(Published { path: name.clone(), bytes: bytes.clone(), stated });
-                }
-                Err(_) => self.malformed.push((name.clone(), "is no report".to_owned())),
-            }
+    fn add(&mut self, path: &str, bytes: Vec<u8>) {
+        let path = path.to_owned();
+        match serde_json::from_slice(&bytes) {
+            Ok(stated) => self.published.push(Published { path, bytes, stated }),
+            // What exactly is wrong may quote the report.
+            Err(_) => self.malformed.push((path, "is no report".to_owned())),
         }
-        self.prepare();
     }
 
-    /// Folds what the reports need that are to be judged.
-    fn prepare(&mut self) {
+    /// Adds reports that were brought from elsewhere, each under the name it is spoken of by, and begins what those need
+    /// that are to be judged.
+    pub(crate) fn bring(&mut self, reports: &[(String, Vec<u8>)]) {
+        for (name, bytes) in reports {
+            self.add(name, bytes.clone());
+        }
         let due = |name: &str| self.published.iter().any(|published| published.is_judged_as(name));
         let (outcomes, safety) = (due(OUTCOMES), due(SAFETY));
         self.outcomes = outcomes.then(Folded::default);
