@@ -1,8 +1,5 @@
 //! `report`: a report in tables or as its canonical JSON, published, or made anew from a log.
 
-use std::io::Write as _;
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
 use api::{AsOf, Covers, ReportAsked, ReportKind, Since};
 use clinical::EventKind;
@@ -13,7 +10,7 @@ use verify::{Depth, FileDigest};
 
 use super::keys::statement;
 use super::report_text as text;
-use super::{cut, print, verify as verifying};
+use super::{cut, print, verify as verifying, write_new};
 use crate::access::Access;
 use crate::cli::{MakeReport, PublishReport, ReportCommand, ReportName, ReproduceReport};
 use crate::keyfile::KeyFile;
@@ -112,13 +109,6 @@ async fn publish(options: PublishReport) -> Result<u8> {
         published.sha256
     ))?;
     Ok(0)
-}
-
-/// Writes a file that was not there, to the disk.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let mut file = std::fs::File::create_new(path).with_context(cannot)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(cannot)
 }
 
 async fn reproduce(options: ReproduceReport) -> Result<u8> {
