@@ -82,6 +82,7 @@ pub(crate) struct Rate {
     pub(crate) time: String,
     pub(crate) population: String,
     pub(crate) definition: String,
+    pub(crate) denominator_rule: String,
     pub(crate) imputed: u64,
 }
 

@@ -1,5 +1,7 @@
 //! The safety report: categories of adverse events, classes and terms, deaths, and what is not known.
 
+mod attended;
+mod over_time;
 mod reporting;
 mod surveillance;
 
@@ -31,6 +33,12 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Categories of adverse events" } (overviews(&report)) }
         section { h2 { "By class and term" } (tables(&report)) }
         section { h2 { "When they began" } (timing(&report)) }
+        section { h2 { "Infusion reactions" } (attended::reactions(&report, links)) }
+        section { h2 { "Graft-versus-host disease" } (attended::gvhd(&report, links)) }
+        section { h2 { "Infections and malignancies" } (attended::interest(&report, links)) }
+        section { h2 { "Incidence by exposure" } (over_time::incidence(&report)) }
+        section { h2 { "Time to the first event" } (over_time::first_events(&report)) }
+        section { h2 { "Laboratory shift" } (over_time::laboratory(&report)) }
         section { h2 { "Related, by agent and assessor" } (reporting::related(&report, links)) }
         section { h2 { "Expedited reports" } (reporting::expedited(&report, links)) }
         section { h2 { "Serious events" } (reporting::serious(&report, links)) }

@@ -358,6 +358,27 @@ async fn safety_has_categories_bounds_classes_and_deaths() {
 }
 
 #[tokio::test]
+async fn safety_has_reactions_disease_of_the_graft_incidence_and_shift() {
+    holds(
+        "/trials/lupus-msct/safety",
+        &[
+            "1 event, 1 of them within a day, time unknown (†)",
+            "<td class=\"number\">†</td><td>Pyrexia</td><td>mild grade 1</td><td>no</td><td>unrelated</td><td>not judged</td>",
+            "9 examinations after first infusion; stated to be not done: 2.",
+            "<th scope=\"row\">Upper gi</th><td class=\"number\">4</td>",
+            "<td>III</td>",
+            "Infections: rates",
+            "<tr class=\"term\"><th scope=\"row\">Herpes zoster</th><td class=\"number\">2</td><td class=\"number\">6.5708</td><td class=\"number\">30.438</td><td class=\"number\">3.686–109.95</td><td class=\"number\">3</td>",
+            "<td class=\"number\">0.178885</td><td class=\"number\">0.008362–0.581906</td>",
+            "No event: the incidence is 0 throughout, without limits; crude one-sided 95% bound 45.072%.",
+            "1751-7: 5 subjects",
+            "3 values without a reference range",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_trail_says_who_when_what_and_why() {
     holds(
         "/trials/lupus-msct/subjects/S0001",

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinical::PartialDate;
 use clinical::data::{
     Agent, Causality, Expectedness, Outcome, SafetyReportKind, Seriousness, SeverityOfEvent,
 };
+use clinical::date::days_between;
+use clinical::{Date, PartialDate};
 
 use crate::rows::{Adverse, Assessed, Judgements, Relation, Sent};
 use crate::subject::Infusion;
@@ -275,6 +276,13 @@ impl Case {
             let known = self.causality.entry(agent).or_insert(causality);
             *known = (*known).max(causality);
         }
+    }
+
+    /// Days from day 0 to the day from which it counts as treatment-emergent. A partial date counts from the first day it
+    /// can mean that is not before day 0 (`impute-1`).
+    pub(crate) fn day_of(&self, day_0: Date) -> u32 {
+        let days = self.emerged.map_or(0, |on| days_between(day_0, on.earliest()).max(0));
+        days.unsigned_abs()
     }
 
     /// The sponsor's latest judgement.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chain::{Instant, Position};
 use clinical::data::{
     AdverseEvent, AeAssessment, Agent, Causality, Disposition, DispositionReason, Expectedness, GvhdStages,
-    Infusion, Observation, Outcome, SafetyReportSent, Seriousness, Visit, VisitStatus, VitalStatus,
+    Infusion, Observation, Outcome, Range, SafetyReportSent, Seriousness, Visit, VisitStatus, VitalStatus,
     WithdrawalScope,
 };
 use clinical::kind::EventKind;
@@ -194,15 +194,23 @@ fn visited(on: PartialDate, data: &Visit) -> What<'_> {
         None => Gvhd::NotDone,
     });
     let labs: Vec<_> = data.observations.iter().filter_map(lab).collect();
-    if gvhd.is_none() && labs.is_empty() {
+    let unranged =
+        data.observations.iter().filter(|one| range(one).is_none() && one.reported.value().is_some());
+    let unranged = unranged.count() as u64;
+    if gvhd.is_none() && labs.is_empty() && unranged == 0 {
         return What::Alive { on };
     }
-    What::Visited(Box::new(Visited { on, gvhd, labs }))
+    What::Visited(Box::new(Visited { on, gvhd, labs, unranged }))
+}
+
+/// The reference range, if it has an end.
+fn range(data: &Observation) -> Option<&Range> {
+    data.range.as_ref().filter(|range| range.low.is_some() || range.high.is_some())
 }
 
 /// Where a value lies to its range, both as reported; `None` without range, value or code.
 fn lab(data: &Observation) -> Option<Lab<'_>> {
-    let range = data.range.as_ref().filter(|range| range.low.is_some() || range.high.is_some())?;
+    let range = range(data)?;
     let reported = data.reported.value()?;
     let analyte = match (&data.loinc, &data.local) {
         (Some(loinc), _) => Cow::Borrowed(loinc.as_str()),

@@ -1,9 +1,85 @@
-//! Each serious adverse event, with what both assessors made of it.
+//! Events, one a line: each serious one with what both assessors made of it, and those that a section lists.
 
-use clinical::data::{Expectedness, Outcome, Seriousness, SeverityOfEvent};
+use clinical::data::{Agent, Expectedness, Outcome, Seriousness, SeverityOfEvent};
+use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 
+use crate::case::Case;
+use crate::rows::Relation;
 use crate::subject::Subject;
+
+/// One event, as sections list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLine {
+    /// The subject.
+    pub subject: String,
+    /// Its site.
+    pub site: String,
+    /// System organ class, as coded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soc: Option<String>,
+    /// Preferred term, as coded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pt: Option<String>,
+    /// Onset; empty if unknown.
+    pub onset: String,
+    /// Days from first infusion to onset; absent if either is not known to the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<i64>,
+    /// Severity, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<SeverityOfEvent>,
+    /// CTCAE grade, the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<u8>,
+    /// Whether any criterion of seriousness holds, by either assessor.
+    pub serious: bool,
+    /// Relation to the product by either assessor: `related`, `unrelated` or `not_judged`.
+    pub product: String,
+    /// Relation to the procedure, likewise.
+    pub procedure: String,
+    /// Outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Position of the record that first stated it.
+    pub first_seq: u64,
+    /// Position of the latest version of its last record.
+    pub latest_seq: u64,
+}
+
+impl EventLine {
+    pub(crate) fn new(subject: &Subject, case: &Case) -> Self {
+        let (soc, pt) = case.coding.clone().unzip();
+        let onset = case.on.and_then(clinical::PartialDate::day);
+        let day_0 = subject.followed.map(|(day_0, _)| day_0);
+        let to = |agent| case.relation_to(agent).unwrap_or(Relation::NotJudged).name().to_owned();
+        Self {
+            subject: subject.id.clone(),
+            site: subject.site.clone(),
+            soc,
+            pt,
+            onset: case.on.map(|on| on.to_string()).unwrap_or_default(),
+            day: day_0.zip(onset).map(|(day_0, onset)| i64::from(days_between(day_0, onset))),
+            severity: case.severity,
+            grade: case.grade,
+            serious: case.is_serious(),
+            product: to(Agent::Product),
+            procedure: to(Agent::Procedure),
+            outcome: case.outcome,
+            first_seq: case.root,
+            latest_seq: case.latest,
+        }
+    }
+
+    /// Where it stands in a list: independent records may arrive in any order, and a list does not depend on it.
+    pub(crate) fn place(&self) -> impl Ord + '_ {
+        let of = (&self.subject, &self.onset, &self.soc, &self.pt, &self.site);
+        let how = (self.severity, self.grade, self.serious, &self.product, &self.procedure);
+        // What an outcome's place is does not matter, only that it is the same in every order of arrival.
+        (of, how, self.outcome.map(|outcome| outcome as u8))
+    }
+}
 
 /// One serious event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! The overview of adverse events: who had any, serious, severe, fatal or related ones, and how often.
 
 use clinical::data::{Agent, Seriousness};
-use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, FigureError, Meaning, Rate};
 
 use crate::case::{Case, Emergence};
+use crate::incidence::{FOLLOWED, TO_FIRST};
 use crate::report::ReportError;
 use crate::rows::Relation;
 use crate::subject::Subject;
@@ -192,14 +192,12 @@ fn overview(
                 if with_rates { imputed } else { 0 },
             )?,
             rate: with_rates
-                .then(|| first_event_rate(subjects, meaning(format!("{id}.rate"), AT_RISK), is, imputed))
+                .then(|| first_event_rate(subjects, meaning(format!("{id}.rate"), TO_FIRST), is, imputed))
                 .transpose()?,
         });
     }
     Ok(Overview { id: frame.id.to_owned(), label: frame.label.to_owned(), categories })
 }
-
-const AT_RISK: &str = "days from first infusion to the first event, death, last contact or cutoff";
 
 /// First events in the time to them, of the safety set with a certain day 0.
 fn first_event_rate(
@@ -211,18 +209,11 @@ fn first_event_rate(
     let (mut events, mut days) = (0, 0);
     for subject in subjects {
         let Some((day_0, followed)) = subject.followed else { continue };
-        let first = subject
-            .cases
-            .iter()
-            .filter(&is)
-            // A partial date counts from the first day it can mean that is not before day 0 (`impute-1`).
-            .map(|case| case.emerged.map_or(0, |on| days_between(day_0, on.earliest()).max(0)))
-            .min()
-            .and_then(|days| u32::try_from(days).ok());
+        let first = subject.cases.iter().filter(&is).map(|case| case.day_of(day_0)).min();
         events += u64::from(first.is_some());
         days += u64::from(first.map_or(followed, |first| first.min(followed)));
     }
-    let meaning = Meaning { population: "Safety set, day of first infusion certain", ..meaning };
+    let meaning = Meaning { population: FOLLOWED, ..meaning };
     Rate::new(meaning, "to_first_event", events, days, imputed)
 }
 

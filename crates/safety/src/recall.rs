@@ -6,8 +6,9 @@ use clinical::PartialDate;
 use clinical::data::ReleaseStatus;
 use serde::{Deserialize, Serialize};
 
+use crate::case::{Case, Emergence};
 use crate::rows::Lot;
-use crate::subject::Subject;
+use crate::subject::{Infusion, Subject};
 
 /// Donors, lots and subjects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,12 @@ pub struct RecallInfusion {
     pub subject: String,
     /// Its site.
     pub site: String,
+    /// The subject's adverse events that began or worsened since, or may have.
+    pub events: u64,
+    /// Those serious by any criterion.
+    pub serious_events: u64,
+    /// Positions of the latest versions of the last records of these events.
+    pub event_seqs: Vec<u64>,
     /// Position of the latest version of its record.
     pub latest_seq: u64,
 }
@@ -88,10 +95,16 @@ pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> Re
             };
             let given = lots.entry(lot).or_default();
             given.donors.extend(infusion.donor.clone());
+            let since: Vec<&Case> = subject.cases.iter().filter(|case| is_since(case, infusion)).collect();
+            let mut event_seqs: Vec<u64> = since.iter().map(|case| case.latest).collect();
+            event_seqs.sort_unstable();
             let listed = RecallInfusion {
                 on: infusion.on.to_string(),
                 subject: subject.id.clone(),
                 site: subject.site.clone(),
+                events: since.len() as u64,
+                serious_events: since.iter().filter(|case| case.is_serious()).count() as u64,
+                event_seqs,
                 latest_seq: infusion.latest,
             };
             given.infusions.push((infusion.on, listed));
@@ -100,6 +113,14 @@ pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> Re
     let lots: Vec<RecallLot> =
         lots.into_iter().map(|(name, given)| lot(name, given, stated.get(name))).collect();
     RecallSection { infusions, infusions_without_lot: without, donors: donors(&lots), lots }
+}
+
+/// Unless it certainly began before: on the same day by the times.
+fn is_since(case: &Case, infusion: &Infusion) -> bool {
+    match (case.at, infusion.at) {
+        (Some(at), Some(start)) if case.emergence != Emergence::Worsened => at >= start,
+        _ => case.emerged.is_none_or(|on| !on.certainly_before(infusion.on)),
+    }
 }
 
 fn lot(name: &str, mut given: Given, stated: Option<&Lot>) -> RecallLot {

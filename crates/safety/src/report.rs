@@ -15,18 +15,24 @@ use stats::figure::LEVEL_TEXT;
 
 use crate::death::{self, DeathSection};
 use crate::expedited::{self, ExpeditedSection};
+use crate::first::{self, FirstEvent};
+use crate::gvhd::{self, GvhdSection};
+use crate::incidence::{self, IncidenceSection};
+use crate::interest::{self, InterestSection};
 use crate::listing::{self, SeriousEvent};
 use crate::overview::{self, Disagreement, Emergences, Overview, RELATED, Unknowns};
+use crate::reactions::{self, ReactionSection};
 use crate::recall::{self, RecallSection};
 use crate::related::{self, RelatedSection};
 use crate::rows::{Beside, Fact};
+use crate::shift::{self, ShiftSection};
 use crate::stopping::{self, StoppingSection};
 use crate::subject::{Facts, Subject};
 use crate::table::{self, EventTable, Frame};
 use crate::timing::{self, Timing};
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The one way of completing partial dates this version knows.
 const IMPUTATION: &str = "impute-1";
@@ -48,6 +54,9 @@ pub enum ReportError {
     /// Counts or times that make no figure.
     #[error(transparent)]
     Figure(#[from] stats::figure::FigureError),
+    /// Times that make no incidence.
+    #[error(transparent)]
+    Competing(#[from] stats::competing::CompetingError),
     /// A definition that makes no stopping rule.
     #[error(transparent)]
     Stopping(#[from] stats::stopping::StoppingError),
@@ -87,6 +96,18 @@ pub struct Report {
     pub timing: Vec<Timing>,
     /// By class and term: all events over all subjects, and the treatment-emergent over the safety set.
     pub tables: Vec<EventTable>,
+    /// Reactions to infusions.
+    pub infusion_reactions: ReactionSection,
+    /// Graft-versus-host disease.
+    pub gvhd: GvhdSection,
+    /// Infections, and malignancies.
+    pub of_interest: Vec<InterestSection>,
+    /// Incidence rates of treatment-emergent events by class and term.
+    pub incidence: IncidenceSection,
+    /// Time to the first treatment-emergent event: any, serious, severe, related.
+    pub first_events: Vec<FirstEvent>,
+    /// Laboratory values against their ranges, before and after first infusion.
+    pub laboratory: ShiftSection,
     /// Each serious event.
     pub serious_events: Vec<SeriousEvent>,
     /// Relation per agent and assessor.
@@ -132,6 +153,8 @@ pub struct Populations {
 pub struct Exclusions {
     /// Infusions, adverse events, their assessments and deaths certainly dated after the cutoff.
     pub after_cutoff: u64,
+    /// Visits certainly after the cutoff that examined for graft-versus-host disease or brought values.
+    pub examinations_after_cutoff: u64,
     /// Subjects of whom nothing had happened by the cutoff; their facts are in no other count.
     pub subjects_after_cutoff: u64,
     /// Facts dated after a withdrawal from all contact.
@@ -274,6 +297,12 @@ fn make(
             table::table(subjects, &all, |_| true)?,
             table::table(subjects, &emergent, |case| case.emergence.is_emergent())?,
         ],
+        infusion_reactions: reactions::reactions(subjects)?,
+        gvhd: gvhd::gvhd(subjects)?,
+        of_interest: interest::interest(subjects, &emergent)?,
+        incidence: incidence::incidence(subjects)?,
+        first_events: first::first_events(subjects)?,
+        laboratory: shift::shift(subjects),
         serious_events: listing::serious(subjects),
         related: related::related(subjects, &emergent)?,
         expedited: expedited::expedited(

@@ -108,6 +108,14 @@ pub(crate) struct Visited<'a> {
     /// Values that came with a reference range.
     #[serde(borrow, rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) labs: Vec<Lab<'a>>,
+    /// How many values came without one.
+    #[serde(rename = "u", default, skip_serializing_if = "none_unranged")]
+    pub(crate) unranged: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn none_unranged(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Graft-versus-host disease at a visit.

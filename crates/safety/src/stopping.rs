@@ -210,9 +210,11 @@ fn has_event(subject: &Subject, day_0: Date, event: StoppingEvent, window_days: 
     if event == StoppingEvent::Death {
         return subject.death.as_ref().is_some_and(|death| within(death.on));
     }
-    // A partial date counts from the first day it can mean that is not before day 0 (`impute-1`).
-    let emerged = |case: &Case| case.emerged.map_or(day_0, |on| on.earliest().max(day_0));
-    subject.cases.iter().filter(is).any(|case| case.emergence.is_emergent() && within(emerged(case)))
+    subject
+        .cases
+        .iter()
+        .filter(is)
+        .any(|case| case.emergence.is_emergent() && case.day_of(day_0) <= window_days)
 }
 
 fn name(event: StoppingEvent) -> &'static str {

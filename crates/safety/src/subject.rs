@@ -7,7 +7,7 @@ use clinical::{Date, PartialDate};
 
 use crate::case::{Case, Judgement, Recorded, Report as CaseReport, SentReport, cases};
 use crate::report::Exclusions;
-use crate::rows::{Fact, Judgements, What};
+use crate::rows::{Fact, Gvhd, Judgements, Level, Visited, What};
 
 /// An infusion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,29 @@ pub(crate) struct Death {
     pub(crate) latest: u64,
 }
 
+/// What was examined at a visit that safety asks about.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) on: PartialDate,
+    pub(crate) gvhd: Option<Gvhd>,
+    /// Values that came with a reference range: analyte, where it lies, and when.
+    pub(crate) labs: Vec<(String, Level, PartialDate)>,
+    /// Values without one.
+    pub(crate) unranged: u64,
+    pub(crate) root: u64,
+    /// Position of its latest version.
+    pub(crate) latest: u64,
+}
+
+impl Examined {
+    fn new(visited: Visited<'_>, root: u64, latest: u64) -> Self {
+        let Visited { on, gvhd, labs, unranged } = visited;
+        let labs =
+            labs.into_iter().map(|lab| (lab.analyte.into_owned(), lab.level, lab.on.unwrap_or(on))).collect();
+        Self { on, gvhd, labs, unranged, root, latest }
+    }
+}
+
 /// Facts of one subject, as read from the rows.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -39,6 +62,7 @@ pub(crate) struct Facts {
     withdrawals: Vec<PartialDate>,
     deaths: Vec<(PartialDate, Judgements, u64, u64)>,
     recorded: Recorded,
+    examined: Vec<Examined>,
     site: String,
     first_root: Option<u64>,
     /// The first day on which anything of the subject may have happened; an event without a date is of any day.
@@ -54,6 +78,8 @@ pub(crate) struct Subject {
     pub(crate) infusions: Vec<Infusion>,
     pub(crate) death: Option<Death>,
     pub(crate) cases: Vec<Case>,
+    /// Visits that examined for what safety asks about, by date.
+    pub(crate) examined: Vec<Examined>,
     /// Day 0 and days of follow-up from it, if day 0 is certain.
     pub(crate) followed: Option<(Date, u32)>,
 }
@@ -84,7 +110,10 @@ impl Facts {
                 self.infusions.push((Infusion { on, at, lot, donor, latest: fact.latest }, until));
             }
             What::Alive { on } => self.alive.push(on),
-            What::Visited(visited) => self.alive.push(visited.on),
+            What::Visited(visited) => {
+                self.alive.push(visited.on);
+                self.examined.push(Examined::new(*visited, root, fact.latest));
+            }
             What::Known { .. } => {}
             What::Withdrew { on } => {
                 self.alive.push(on);
@@ -137,10 +166,15 @@ impl Facts {
         self.recorded.reports.retain(|report| by_then(report.on));
         self.recorded.judgements.retain(|judgement| by_then(Some(judgement.on)));
         infusions.sort_by_key(|one| (one.on.earliest(), one.on.day().is_none(), one.at));
+        let visits = self.examined.len();
+        self.examined.retain(|visit| visit.on.earliest() <= cutoff);
+        excluded.examinations_after_cutoff += (visits - self.examined.len()) as u64;
+        self.examined.sort_by_key(|visit| (visit.on.earliest(), visit.on.latest(), visit.root));
         let followed = self.followed(infusions.first(), death.as_ref(), cutoff);
         let (cases, without) = cases(self.recorded, infusions.first());
         excluded.without_event += without;
-        Some(Subject { id, site: self.site, infusions, death, cases, followed })
+        let examined = self.examined;
+        Some(Subject { id, site: self.site, infusions, death, cases, examined, followed })
     }
 
     /// Sets aside what was recorded after a withdrawal from all contact that had happened by the cutoff.
@@ -162,6 +196,8 @@ impl Facts {
         self.alive.retain(|on| within(*on));
         self.deaths.retain(|(on, ..)| within(*on));
         self.recorded.reports.retain(|report| report.on.is_none_or(&mut within));
+        // Each is among the days on which the subject was alive, and counted there.
+        self.examined.retain(|visit| !visit.on.certainly_after(end));
     }
 
     /// The earliest death stated; of a partial date the first day on which the subject may have died, having been

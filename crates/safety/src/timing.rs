@@ -1,5 +1,6 @@
 //! How long after an infusion treatment-emergent events began.
 
+use clinical::Date;
 use clinical::date::days_between;
 use serde::{Deserialize, Serialize};
 
@@ -79,24 +80,31 @@ fn class_of(case: &Case, infusions: &[Infusion]) -> TimingClass {
     if case.emergence == Emergence::Worsened {
         return TimingClass::Worsened;
     }
-    let Some(onset) = case.on.and_then(clinical::PartialDate::day) else { return TimingClass::Undetermined };
-    let before = |infusion: &&Infusion| {
-        let Some(start) = infusion.on.day() else { return false };
-        match (case.at, infusion.at) {
-            (Some(at), Some(start)) => start <= at,
-            _ => start <= onset,
-        }
+    let onset = case.on.and_then(clinical::PartialDate::day);
+    onset
+        .and_then(|onset| since_infusion(onset, case.at, infusions))
+        .map_or(TimingClass::Undetermined, |(class, _)| class)
+}
+
+/// The class of an onset on that day, in seconds of UTC where the time is known, and the infusion it counts from by its
+/// place; `None` if none certainly started before.
+pub(crate) fn since_infusion(
+    onset: Date,
+    at: Option<i64>,
+    infusions: &[Infusion],
+) -> Option<(TimingClass, usize)> {
+    let before = |infusion: &Infusion, start: Date| match (at, infusion.at) {
+        (Some(at), Some(start)) => start <= at,
+        _ => start <= onset,
     };
-    let Some((latest, start)) = infusions
+    let (place, latest, start) = infusions
         .iter()
-        .filter(before)
-        .filter_map(|infusion| Some((infusion, infusion.on.day()?)))
-        .max_by_key(|(infusion, start)| (*start, infusion.at))
-    else {
-        return TimingClass::Undetermined;
-    };
-    match days_between(start, onset) {
-        ..=1 => match (case.at, latest.at) {
+        .enumerate()
+        .filter_map(|(place, infusion)| Some((place, infusion, infusion.on.day()?)))
+        .filter(|(_, infusion, start)| before(infusion, *start))
+        .max_by_key(|(_, infusion, start)| (*start, infusion.at))?;
+    let class = match days_between(start, onset) {
+        ..=1 => match (at, latest.at) {
             (Some(at), Some(start)) if at - start <= DAY_SECONDS => TimingClass::Within24Hours,
             (Some(_), Some(_)) => TimingClass::Days2To7,
             _ => TimingClass::OneDayTimeUnknown,
@@ -105,5 +113,6 @@ fn class_of(case: &Case, infusions: &[Infusion]) -> TimingClass {
         8..=30 => TimingClass::Days8To30,
         31..=100 => TimingClass::Days31To100,
         _ => TimingClass::DaysOver100,
-    }
+    };
+    Some((class, place))
 }

@@ -87,6 +87,25 @@ fn an_amended_infusion_is_recalled_by_its_latest_lot_and_a_void_one_by_none() {
     assert!(lots(&log).is_empty());
 }
 
+#[test]
+fn a_recalled_infusion_names_the_events_that_began_since() {
+    let mut log = Log::open();
+    log.enroll("S1", "2009-01-01");
+    infuse(&mut log, "S1", "2009-03-10", "L1", &unknown());
+    infuse(&mut log, "S1", "2009-06-10", "L2", &unknown());
+    log.adverse("S1", "2009-03-09", json!({}));
+    let serious = log.adverse("S1", "2009-03-10", json!({"seriousness": ["hospitalisation"]}));
+    let later = log.adverse("S1", "2009-06-11", json!({}));
+    let perhaps = log.adverse("S1", "2009-06", json!({}));
+    let lots = log.report(CUTOFF).recall.lots;
+    let of = |lot: usize| {
+        let infusion = &lots[lot].infusions[0];
+        (infusion.events, infusion.serious_events, infusion.event_seqs.clone())
+    };
+    assert_eq!(of(0), (3, 1, vec![serious, later, perhaps]));
+    assert_eq!(of(1), (2, 0, vec![later, perhaps]));
+}
+
 /// `number` subjects infused a day apart from 1 January 2009 on and followed for a year; those in `with` have a serious
 /// related event ten days later.
 fn trial(number: u32, with: &[u32]) -> Log {

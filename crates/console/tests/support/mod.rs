@@ -354,7 +354,92 @@ fn outcomes() -> Value {
     report
 }
 
+/// Sections of the safety report about events of one sort.
+fn safety_events() -> Value {
+    let event = json!({
+        "subject": "S0001", "site": "CN-NJ", "pt": "Pyrexia", "onset": "2008-03-11", "day": 0, "severity": "mild", "grade": 1,
+        "serious": false, "product": "unrelated", "procedure": "not_judged", "outcome": "recovered", "first_seq": 4,
+        "latest_seq": 5
+    });
+    let rate = |id: &str, events: u64, time: &str| {
+        json!({
+            "id": id, "label": "Any", "events": events, "days": 2400, "patient_years": "6.5708",
+            "per_100_patient_years": "30.438", "time": time, "population": "Safety set", "definition": "any-1",
+            "denominator_rule": format!("days {time}"), "imputed": 0,
+            "intervals": [{"method": "exact-poisson", "level": "0.95", "lower": "3.686", "upper": "109.95"}]
+        })
+    };
+    let row = |name: &str| json!({"name": name, "first": rate(name, 2, "to_first_event"), "all": rate(name, 3, "all")});
+    let mut none = figure("none", "Infections: fatal", 0, 5, "0.00", ("0.00", "52.18"));
+    none["no_events"] = json!({"one_sided_upper_percent": "45.072", "rule_of_three_percent": "60.000"});
+    let landmark = |months: u64, event: &str, intervals: Value| {
+        json!({
+            "months": months, "days": "30.44", "at_risk": 4, "event": event, "standard_error": "0.178885",
+            "intervals": intervals, "death_first": "0.000000", "event_free": "0.800000"
+        })
+    };
+    let limits = json!([{"method": "log-log", "level": "0.95", "lower": "0.008362", "upper": "0.581906"}]);
+    json!({
+        "infusion_reactions": {
+            "definition": "infusion-reaction-1", "rule": "so soon",
+            "subjects": figure("s", "Subjects with an infusion reaction", 1, 5, "20.00", ("0.51", "71.64")),
+            "infusions": figure("i", "Infusions with a reaction", 1, 6, "16.67", ("0.42", "64.12")),
+            "events": 1, "time_unknown": 1, "undetermined": 0,
+            "listing": [{
+                "event": event, "class": "one_day_time_unknown", "worsened": false, "infusion": 1,
+                "infused_on": "2008-03-11", "infusion_seq": 3
+            }]
+        },
+        "gvhd": {
+            "definition": "gvhd-magic-1", "rule": "by the organ that fares worst",
+            "assessed": figure("a", "Examined after first infusion", 4, 5, "80.00", ("28.36", "99.49")),
+            "assessments": 9, "not_done": 2,
+            "figures": [figure("any", "Any stage of 1 or more", 1, 4, "25.00", ("0.63", "80.59"))],
+            "stages": [{"organ": "upper_gi", "subjects": [4, 0, 0, 0, 0]}], "grades": [3, 0, 0, 1, 0],
+            "listing": [{
+                "subject": "S0001", "site": "CN-NJ", "on": "2008-04-10", "day": 30, "skin": 2, "liver": 2, "upper_gi": 0,
+                "lower_gi": 0, "grade": 3, "positive": 2, "first_seq": 5, "latest_seq": 6
+            }]
+        },
+        "of_interest": [{
+            "id": "infections", "label": "Infections", "soc": "Infections and infestations",
+            "categories": [{"id": "fatal", "events": 0, "subjects": none}],
+            "first": rate("f", 2, "to_first_event"), "all": rate("a", 3, "all"), "listing": [event]
+        }],
+        "incidence": {
+            "without_day": 0, "any": row("Any adverse event"),
+            "classes": [{"class": row("Infections and infestations"), "terms": [row("Herpes zoster")]}]
+        },
+        "first_events": [
+            {
+                "id": "any", "label": "First adverse event", "subjects": figure("any", "Any", 1, 5, "20.00", ("0.51", "71.64")),
+                "deaths_first": 0, "censored": 4, "landmarks": [landmark(1, "0.200000", limits)]
+            },
+            {
+                "id": "serious", "label": "First serious event", "subjects": none, "deaths_first": 1, "censored": 4,
+                "landmarks": [landmark(1, "0.000000", json!([]))]
+            }
+        ],
+        "laboratory": {
+            "definition": "lab-shift-1", "rule": "worst of all", "population": "Safety set", "subjects": 5,
+            "analytes": [{"analyte": "1751-7", "rows": [{
+                "baseline": "low", "subjects": 2, "low": 1, "normal": 0, "high": 2, "missing": 0, "low_and_high": 1
+            }]}],
+            "without_range": 3, "not_a_number": 1, "date_unknown": 0
+        }
+    })
+}
+
 fn safety() -> Value {
+    let mut report = safety_as_a_whole();
+    report
+        .as_object_mut()
+        .expect("an object")
+        .extend(safety_events().as_object().expect("an object").clone());
+    report
+}
+
+fn safety_as_a_whole() -> Value {
     let mut related = figure("related", "Related to product or procedure", 0, 5, "0.00", ("0.00", "52.18"));
     related["no_events"] = json!({"one_sided_upper_percent": "45.072", "rule_of_three_percent": "60.000"});
     let term = |name: &str, subjects: u64, events: u64| {

@@ -1,6 +1,7 @@
 //! Reports as tables for a terminal. Nothing is computed here: every number is the report's own text.
 
 mod safety;
+mod safety_events;
 
 use std::fmt::Write as _;
 

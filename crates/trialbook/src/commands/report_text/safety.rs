@@ -8,9 +8,10 @@ use super::super::Table;
 use super::{heading, words};
 
 /// Lines shown of a list; the report has them all.
-const SHOWN_MAX: usize = 50;
+pub(super) const SHOWN_MAX: usize = 50;
 
 pub(super) fn sections(text: &mut String, report: &Report) {
+    super::safety_events::sections(text, report);
     related(text, report);
     expedited(text, report);
     serious(text, report);
@@ -28,7 +29,7 @@ pub(super) fn sections(text: &mut String, report: &Report) {
 }
 
 /// That a list goes on.
-fn rest(text: &mut String, all: usize) {
+pub(super) fn rest(text: &mut String, all: usize) {
     if all > SHOWN_MAX {
         let _ = writeln!(text, "  and {} more: see --json", all - SHOWN_MAX);
     }
