@@ -36,10 +36,7 @@ pub(crate) fn survival(curve: &SurvivalCurve, id: &str, month_days: f64) -> Mark
         "Step curve from 100% at day 0 for {} with {}.{} The table beside it has the numbers.",
         counted(curve.subjects, "subject", "subjects"),
         counted(curve.deaths, "death", "deaths"),
-        at_end.map_or_else(String::new, |end| format!(
-            " At {} months survival is {}.",
-            end.months, end.survival
-        )),
+        at_end.map_or_else(String::new, |end| format!(" At {} survival is {}.", end.label, end.survival)),
     );
     let chart = StepChart {
         id,

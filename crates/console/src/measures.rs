@@ -25,8 +25,32 @@ struct Tabled {
     measure: String,
     method: Option<String>,
     unit: String,
+    score: Option<ScoreDefinitions>,
     other_units: Vec<OtherUnit>,
     rows: Vec<Row>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScoreDefinitions {
+    sledai: String,
+    severity: String,
+    change: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Band {
+    name: String,
+    subjects: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Changed {
+    better: u64,
+    unchanged: u64,
+    worse: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +67,9 @@ struct Row {
     day: Option<i64>,
     n: u64,
     missing: u64,
+    incomplete: Option<u64>,
+    bands: Vec<Band>,
+    changed: Option<Changed>,
     mean: Option<String>,
     sd: Option<String>,
     q1: Option<String>,
@@ -103,6 +130,60 @@ fn title(measure: &Tabled) -> String {
     format!("{name}{method} ({}){code}", measure.unit)
 }
 
+const COLUMNS: [&str; 9] =
+    ["Visit", "#Target day", "#n", "#Missing", "#Mean", "#SD", "#Median", "#Quartiles", "#Range"];
+
+/// Of a score, how many of the missing are incomplete.
+const SCORE_COLUMNS: [&str; 10] = [
+    "Visit",
+    "#Target day",
+    "#n",
+    "#Missing",
+    "#Incomplete",
+    "#Mean",
+    "#SD",
+    "#Median",
+    "#Quartiles",
+    "#Range",
+];
+
+/// Subjects by range of the score and by how it went from baseline.
+fn activity(measure: &Tabled, definitions: &ScoreDefinitions) -> Markup {
+    let Some(first) = measure.rows.iter().find(|row| !row.bands.is_empty()) else { return html! {} };
+    let went = |row: &Row, how: fn(&Changed) -> u64| {
+        row.changed.as_ref().map_or_else(|| "–".to_owned(), |it| count(how(it)))
+    };
+    html! {
+        (table(
+            &format!("Subjects by range and change from baseline: {}", title(measure)),
+            &html! {
+                tr {
+                    th scope="col" { "Visit" }
+                    @for band in &first.bands { th.number scope="col" { (heading(&band.name)) } }
+                    th.number scope="col" { "Better" }
+                    th.number scope="col" { "Unchanged" }
+                    th.number scope="col" { "Worse" }
+                }
+            },
+            &html! {
+                @for row in &measure.rows {
+                    tr {
+                        th scope="row" { (heading(&row.visit)) }
+                        @for band in &row.bands { td.number { (count(band.subjects)) } }
+                        td.number { (went(row, |it| it.better)) }
+                        td.number { (went(row, |it| it.unchanged)) }
+                        td.number { (went(row, |it| it.worse)) }
+                    }
+                }
+            },
+        ))
+        p.quiet {
+            "Score by " code { (definitions.sledai) } ", ranges by " code { (definitions.severity) } ", change by "
+            code { (definitions.change) } "."
+        }
+    }
+}
+
 fn one(measure: &Tabled) -> Markup {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
     let pair = |one: &Option<String>, other: &Option<String>| match (one, other) {
@@ -110,10 +191,11 @@ fn one(measure: &Tabled) -> Markup {
         _ => "–".to_owned(),
     };
     let rows = || measure.rows.iter();
+    let is_score = measure.score.is_some();
     html! {
         (table(
             &title(measure),
-            &columns(&["Visit", "#Target day", "#n", "#Missing", "#Mean", "#SD", "#Median", "#Quartiles", "#Range"]),
+            &columns(if is_score { &SCORE_COLUMNS } else { &COLUMNS }),
             &html! {
                 @for row in rows() {
                     tr {
@@ -121,6 +203,7 @@ fn one(measure: &Tabled) -> Markup {
                         td.number { @match row.day { Some(day) => (day), None => "–" } }
                         td.number { (count(row.n)) }
                         td.number { (count(row.missing)) }
+                        @if is_score { td.number { (row.incomplete.map_or_else(|| "–".to_owned(), count)) } }
                         td.number { (text(&row.mean)) }
                         td.number { (text(&row.sd)) }
                         td.number { (text(&row.median)) }
@@ -149,6 +232,7 @@ fn one(measure: &Tabled) -> Markup {
                 },
             ))
         }
+        @if let Some(definitions) = &measure.score { (activity(measure, definitions)) }
         @for other in &measure.other_units {
             p.note { (counted(other.values, "value", "values")) " in " (other.unit) " not in this table." }
         }

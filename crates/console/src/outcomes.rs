@@ -15,7 +15,7 @@ use crate::links::Links;
 use crate::measures;
 use crate::page::{self, Here};
 use crate::report::{
-    Figure, FollowUp, Incidence, Listed, NotAnalysable, Rate, Remission, Report, Sledai, SledaiRow,
+    Figure, FollowUp, Incidence, Listed, NotAnalysable, OwnMeasure, Rate, Remission, Report, Sensitivity,
     SurvivalCurve,
 };
 use crate::strata;
@@ -38,7 +38,6 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Relapse" } (relapse(&report, links)) }
         section { h2 { "Adjudication" } (conduct::adjudication(&report, links)) }
         section { h2 { "Rates" } (rates(&report)) }
-        section { h2 { "Disease activity" } (sledai(&report)) }
         section { h2 { "Measurements by visit" } (measures::measures(&report)) }
         section { h2 { "By site, source and planned course" } (strata::strata(&report)) }
         section { h2 { "Courses" } (strata::courses(&report, links)) }
@@ -104,6 +103,22 @@ fn survival(report: &Report, links: &Links) -> Markup {
             }
         }
         (listing("Deaths", &deaths, links))
+        @if let Some(sensitivity) = report.part::<Sensitivity>("/survival/sensitivity") {
+            (sensitivity_of_deaths(&sensitivity, month_days(report)))
+        }
+    }
+}
+
+/// Survival with partly dated deaths on other days.
+fn sensitivity_of_deaths(sensitivity: &Sensitivity, month_days: Option<f64>) -> Markup {
+    html! {
+        h3 { "Analysis of sensitivity: deaths with a partial date" }
+        p {
+            (counted(sensitivity.deaths, "death has", "deaths have")) " a partial date. Above, by " code { (sensitivity.definition) }
+            ", a death lies on the " (words(&sensitivity.main)) " day it can mean; here on the " (words(&sensitivity.other)) "."
+        }
+        (figure_table("Crude share, with such deaths on the other day", &[&sensitivity.crude]))
+        @if let Some(month_days) = month_days { (survival_curve(&sensitivity.from_infusion, "sensitivity", month_days)) }
     }
 }
 
@@ -123,7 +138,7 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
             "At the landmarks",
             &html! {
                 tr {
-                    th scope="col" { "Months" }
+                    th scope="col" { "At" }
                     th.number scope="col" { "Days" }
                     th.number scope="col" { "At risk" }
                     th.number scope="col" { "Survival" }
@@ -134,7 +149,7 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
             &html! {
                 @for landmark in &curve.landmarks {
                     tr {
-                        th scope="row" { (landmark.months) }
+                        th scope="row" { (landmark.label) }
                         td.number { (landmark.days) }
                         td.number { (count(landmark.at_risk)) }
                         td.number { (landmark.survival) }
@@ -174,18 +189,20 @@ fn remission(report: &Report) -> Markup {
     let figures: Vec<&Figure> = remission.figures.iter().map(|it| &it.figure).collect();
     html! {
         p {
-            "By definition " code { (remission.definition) } ", judged by the " (words(&remission.judged_by)) " at the visit nearest the anniversary, "
-            "at most " (counted(remission.window_days, "day", "days")) " off. Conditional on survival to the anniversary."
+            "By definition " code { (remission.definition) } ", judged by the " (words(&remission.judged_by)) " at the visit nearest the landmark ("
+            code { (remission.landmarks) } "), at most " (counted(remission.window_days, "day", "days")) " off."
         }
         (figure_table("Complete remission, of those evaluable", &figures))
         (table(
             "Of the denominator: those not counted as in remission for another reason than the judgement \"none\", and whose judgement it is",
-            &columns(&["At", "#No judged visit within the window", "#Status not determinable", "#Partial remission", "#Judged by the committee"]),
+            &columns(&["At", "#No judged visit within the window", "#Died by then", "#Not followed so long", "#Status not determinable", "#Partial remission", "#Judged by the committee"]),
             &html! {
                 @for it in &remission.figures {
                     tr {
-                        th scope="row" { (counted(it.years, "year", "years")) }
+                        th scope="row" { (it.label) }
                         td.number { (count(it.without_visit)) }
+                        td.number { (count(it.died)) }
+                        td.number { (count(it.not_followed)) }
                         td.number { (count(it.not_determinable)) }
                         td.number { (count(it.partial)) }
                         td.number { (count(it.adjudicated)) }
@@ -203,11 +220,13 @@ fn relapse(report: &Report, links: &Links) -> Markup {
         .iter()
         .filter_map(|pointer| report.part(pointer))
         .collect();
+    let own: Vec<OwnMeasure> = report.part("/relapse/own").unwrap_or_default();
     let first: Vec<Listed> = report.part("/relapse/listing").unwrap_or_default();
     html! {
         (figure_table("First relapse in each year, earlier relapsers kept in the denominator", &in_year.iter().collect::<Vec<_>>()))
         (figure_table("First relapse in each year, of those without one before", &at_risk.iter().collect::<Vec<_>>()))
         (figure_table("Relapse at any time", &whole.iter().collect::<Vec<_>>()))
+        @for measure in &own { (figure_table(&measure.title, &measure.figures.iter().collect::<Vec<_>>())) }
         @match report.part::<Incidence>("/relapse/cumulative_incidence").zip(month_days(report)) {
             Some((incidence, month_days)) => (cumulative(&incidence, month_days)),
             None => (absent("cumulative incidence")),
@@ -233,7 +252,7 @@ fn cumulative(incidence: &Incidence, month_days: f64) -> Markup {
             "At the landmarks",
             &html! {
                 tr {
-                    th scope="col" { "Months" }
+                    th scope="col" { "At" }
                     th.number scope="col" { "Days" }
                     th.number scope="col" { "At risk" }
                     th.number scope="col" { "Relapse" }
@@ -246,7 +265,7 @@ fn cumulative(incidence: &Incidence, month_days: f64) -> Markup {
             &html! {
                 @for landmark in &incidence.landmarks {
                     tr {
-                        th scope="row" { (landmark.months) }
+                        th scope="row" { (landmark.label) }
                         td.number { (landmark.days) }
                         td.number { (count(landmark.at_risk)) }
                         td.number { (landmark.relapse) }
@@ -311,38 +330,5 @@ fn rates(report: &Report) -> Markup {
     match report.part::<Vec<Rate>>("/rates") {
         Some(rates) => rate_table("Events in person-time", &rates),
         None => absent("rates"),
-    }
-}
-
-fn sledai(report: &Report) -> Markup {
-    let Some(sledai) = report.part::<Sledai>("/sledai") else { return absent("disease activity") };
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-    let score = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), count);
-    // Planned visits that nobody had yet say nothing.
-    let rows: Vec<&SledaiRow> = sledai.rows.iter().filter(|row| row.subjects + row.incomplete > 0).collect();
-    if rows.is_empty() {
-        return html! { p.nothing { "No score is recorded up to the cutoff." } };
-    }
-    html! {
-        p { "By " code { (sledai.definition) } ", population: " (sledai.population) ". " (counted(sledai.unscheduled, "score", "scores")) " of unscheduled visits stand in no row." }
-        (table(
-            "Disease activity by visit, complete scores only",
-            &columns(&["Visit", "#Target day", "#Subjects", "#Median", "#Mean", "#SD", "#Lowest", "#Highest", "#Incomplete"]),
-            &html! {
-                @for row in &rows {
-                    tr {
-                        th scope="row" { (heading(&row.visit)) }
-                        td.number { @match row.day { Some(day) => (day), None => "–" } }
-                        td.number { (count(row.subjects)) }
-                        td.number { (text(&row.median)) }
-                        td.number { (text(&row.mean)) }
-                        td.number { (text(&row.sd)) }
-                        td.number { (score(row.min)) }
-                        td.number { (score(row.max)) }
-                        td.number { (count(row.incomplete)) }
-                    }
-                }
-            },
-        ))
     }
 }

@@ -201,9 +201,9 @@ fn headlines(report: &Report, related: Option<Figure>) -> Markup {
 fn by_year(report: &Report) -> Markup {
     let remission: Option<Remission> = report.part("/remission");
     let in_year: Vec<Figure> = report.part("/relapse/in_year").unwrap_or_default();
-    let in_year = (1..).zip(in_year).map(|(year, figure): (u32, Figure)| Figure {
-        label: format!("First relapse in year {year}"),
-        ..figure
+    let in_year = in_year.into_iter().map(|figure| {
+        let landmark = figure.id.rsplit('.').next().unwrap_or_default();
+        Figure { label: format!("First relapse, {}", words(landmark)), ..figure }
     });
     let figures: Vec<Figure> = remission
         .into_iter()
@@ -260,12 +260,16 @@ fn flow(report: &Report) -> Markup {
                     }
                 }
             }
-            @for stage in &waterfall.stages {
+            @for (index, stage) in waterfall.stages.iter().enumerate() {
+                @let before = index.checked_sub(1).and_then(|before| waterfall.stages.get(before));
+                @let other = stage.of.as_ref().filter(|of| before.is_none_or(|before| before.id != **of));
                 li {
                     span.stage { strong { (count(stage.subjects)) } " " (stage.label) }
                     @if !stage.losses.is_empty() {
                         span.losses {
-                            "out: "
+                            "out"
+                            @if let Some(of) = other { " of " (words(of)) }
+                            ": "
                             @for (index, loss) in stage.losses.iter().enumerate() {
                                 @if index > 0 { ", " }
                                 (count(loss.subjects)) " " (words(&loss.reason))

@@ -40,6 +40,7 @@ pub(crate) struct Cutoff {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Figure {
+    pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) numerator: u64,
     pub(crate) denominator: u64,
@@ -98,7 +99,9 @@ pub(crate) struct Waterfall {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stage {
+    pub(crate) id: String,
     pub(crate) label: String,
+    pub(crate) of: Option<String>,
     pub(crate) subjects: u64,
     pub(crate) losses: Vec<Loss>,
 }
@@ -155,7 +158,7 @@ pub(crate) struct SurvivalStep {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SurvivalLandmark {
-    pub(crate) months: u64,
+    pub(crate) label: String,
     pub(crate) days: String,
     pub(crate) at_risk: u64,
     pub(crate) survival: String,
@@ -195,7 +198,7 @@ pub(crate) struct IncidenceStep {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IncidenceLandmark {
-    pub(crate) months: u64,
+    pub(crate) label: String,
     pub(crate) days: String,
     pub(crate) at_risk: u64,
     pub(crate) relapse: String,
@@ -205,29 +208,24 @@ pub(crate) struct IncidenceLandmark {
     pub(crate) event_free: String,
 }
 
-/// Disease activity by visit.
+/// A measure of relapse of the trial's own.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Sledai {
-    pub(crate) definition: String,
-    pub(crate) population: String,
-    pub(crate) rows: Vec<SledaiRow>,
-    pub(crate) unscheduled: u64,
+pub(crate) struct OwnMeasure {
+    pub(crate) title: String,
+    pub(crate) figures: Vec<Figure>,
 }
 
-/// One visit's scores.
+/// Survival with partly dated deaths on other days.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct SledaiRow {
-    pub(crate) visit: String,
-    pub(crate) day: Option<i64>,
-    pub(crate) subjects: u64,
-    pub(crate) mean: Option<String>,
-    pub(crate) sd: Option<String>,
-    pub(crate) median: Option<String>,
-    pub(crate) min: Option<u64>,
-    pub(crate) max: Option<u64>,
-    pub(crate) incomplete: u64,
+pub(crate) struct Sensitivity {
+    pub(crate) definition: String,
+    pub(crate) main: String,
+    pub(crate) other: String,
+    pub(crate) deaths: u64,
+    pub(crate) crude: Figure,
+    pub(crate) from_infusion: SurvivalCurve,
 }
 
 /// How the remission figures count those who were not judged.
@@ -235,18 +233,21 @@ pub(crate) struct SledaiRow {
 #[serde(default)]
 pub(crate) struct Remission {
     pub(crate) definition: String,
+    pub(crate) landmarks: String,
     pub(crate) window_days: u64,
     pub(crate) judged_by: String,
     pub(crate) figures: Vec<RemissionFigure>,
 }
 
-/// Remission at one anniversary.
+/// Remission at one landmark.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct RemissionFigure {
-    pub(crate) years: u64,
+    pub(crate) label: String,
     pub(crate) figure: Figure,
     pub(crate) without_visit: u64,
+    pub(crate) died: u64,
+    pub(crate) not_followed: u64,
     pub(crate) not_determinable: u64,
     pub(crate) partial: u64,
     pub(crate) adjudicated: u64,

@@ -66,9 +66,14 @@ pub(crate) fn strata(report: &Report) -> Markup {
 }
 
 fn levels(strata: &Stratification) -> Markup {
-    let years =
-        |figures: &dyn Fn(&Stratum) -> usize| strata.levels.iter().map(figures).max().unwrap_or_default();
-    let (remissions, relapses) = (years(&|level| level.remission.len()), years(&|level| level.relapse.len()));
+    // Every level has the same landmarks.
+    let labels = |figures: &dyn Fn(&Stratum) -> &[Figure]| -> Vec<String> {
+        let first = strata.levels.first();
+        first
+            .map(|level| figures(level).iter().map(|figure| figure.label.clone()).collect())
+            .unwrap_or_default()
+    };
+    let (remissions, relapses) = (labels(&|level| &level.remission), labels(&|level| &level.relapse));
     let cell = |figure: Option<&Figure>| {
         figure.map_or_else(|| "–".to_owned(), |figure| format!("{}, {}", ratio(figure), share(figure)))
     };
@@ -79,8 +84,7 @@ fn levels(strata: &Stratification) -> Markup {
                 th scope="col" { "Level" }
                 th.number scope="col" { "Infused" }
                 th.number scope="col" { "Alive (crude)" }
-                @for year in 1..=remissions { th.number scope="col" { "Remission at " (year) "y" } }
-                @for year in 1..=relapses { th.number scope="col" { "First relapse in year " (year) } }
+                @for label in remissions.iter().chain(&relapses) { th.number scope="col" { (label) } }
             }
         },
         &html! {
@@ -89,8 +93,8 @@ fn levels(strata: &Stratification) -> Markup {
                     th scope="row" { (words(&level.level)) }
                     td.number { (count(level.subjects)) }
                     td.number { (cell(Some(&level.survival))) }
-                    @for year in 0..remissions { td.number { (cell(level.remission.get(year))) } }
-                    @for year in 0..relapses { td.number { (cell(level.relapse.get(year))) } }
+                    @for index in 0..remissions.len() { td.number { (cell(level.remission.get(index))) } }
+                    @for index in 0..relapses.len() { td.number { (cell(level.relapse.get(index))) } }
                 }
             }
         },

@@ -1,11 +1,13 @@
 //! A subject's course: from when to when followed, and what happened on which day.
 
+use std::collections::BTreeMap;
+
 use clinical::data::{
     CellSource, DeviationCategory, DeviationSeverity, DispositionReason, DispositionScope, RemissionStatus,
     ScreeningResult, VisitStatus, VitalStatus, WithdrawalScope,
 };
-use clinical::date::{anniversary, days_between};
-use clinical::definitions::activity::Items;
+use clinical::date::days_between;
+use clinical::definitions::rule::{End, EvaluableRule, Judge};
 use clinical::{Date, PartialDate};
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +16,9 @@ use crate::count;
 use crate::facts::{Dated, Disposed, Facts};
 use crate::followup::Exclusions;
 use crate::judgement::{self, RelapseVerdict, Responses};
-use crate::measures::{self, Measured, OwnTerms};
+use crate::rules::{At, Rules};
 use crate::screening::{Consents, Screened};
+use crate::values::{self, Measured, OwnTerms};
 
 /// A day on which something happened; `imputed` if a partial date was completed to it (`impute-1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,8 @@ pub(crate) struct Course {
     /// Day 0 and all that is counted from it; `Err` for the infused whose day 0 is not certain.
     pub(crate) followed: Option<Result<Followed, Unanalysable>>,
     pub(crate) death: Option<Happened>,
+    /// Where a death is partly dated: what the analysis of sensitivity makes of it.
+    pub(crate) otherwise: Option<Otherwise>,
     /// Last contact or death, not beyond the cutoff.
     pub(crate) end: Date,
     pub(crate) standing: Standing,
@@ -91,6 +96,14 @@ pub(crate) struct Course {
     pub(crate) missed_since: bool,
     /// Registered dead by a contact, without a disposition that says so.
     pub(crate) death_unrecorded: bool,
+}
+
+/// The end of follow-up in the analysis of sensitivity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Otherwise {
+    pub(crate) end: Date,
+    /// A death; else it may have been after the cutoff.
+    pub(crate) died: bool,
 }
 
 /// What is counted from day 0.
@@ -112,24 +125,10 @@ pub(crate) struct Followed {
     pub(crate) verdicts: Vec<RelapseVerdict>,
     /// Values of visits that took place, by full dates.
     pub(crate) measured: Vec<Measured>,
-    /// SLEDAI-2K scores: day, planned visit, total, descriptors not examined.
-    pub(crate) scores: Vec<Score>,
-}
-
-/// A SLEDAI-2K score of a visit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Score {
-    pub(crate) on: Date,
-    pub(crate) planned: Option<String>,
-    pub(crate) total: u16,
-    pub(crate) not_done: u16,
-}
-
-impl Followed {
-    /// The k-th anniversary of day 0. Beyond the year 9999 there is none, and nobody has reached it.
-    pub(crate) fn anniversary(&self, years: u8) -> Date {
-        anniversary(self.day_0, i16::from(years)).unwrap_or(Date::MAX)
-    }
+    /// Days of visits that took place.
+    pub(crate) visits: Vec<Date>,
+    /// By the name of a planned visit: when its first one took place. Later ones of the name repeat it.
+    pub(crate) planned: BTreeMap<usize, PartialDate>,
 }
 
 impl Course {
@@ -137,15 +136,27 @@ impl Course {
     pub(crate) fn new(
         subject: String,
         mut facts: Facts,
-        cutoff: Date,
+        rules: &Rules,
         own: OwnTerms,
         excluded: &mut Exclusions,
     ) -> Self {
+        let cutoff = rules.cutoff;
         facts.quarantine(cutoff, excluded);
         let alive = facts.alive();
-        let death = death(&facts, &alive);
+        let death_at = |end| death(&facts, &alive, end, rules.last_record);
+        let (death, other) = (death_at(rules.imputation.death), death_at(rules.imputation.death_sensitivity));
         facts.cut(cutoff, excluded);
         let death = death.filter(|death| death.on <= cutoff);
+        let other = other.filter(|death| death.on <= cutoff);
+        let is_partial = [death, other].into_iter().flatten().any(|death| death.imputed);
+        let otherwise = is_partial.then(|| {
+            let alive_at = || {
+                // Counted once already.
+                let (last, _) = last_contact(&alive, None, None, &mut Exclusions::default());
+                last.unwrap_or(cutoff).min(cutoff)
+            };
+            Otherwise { end: other.map_or_else(alive_at, |death| death.on), died: other.is_some() }
+        });
         let first = first_infusion(&facts);
         let (last_contact, end_imputed) = last_contact(&alive, death, first.and_then(Result::ok), excluded);
         let enrolled_on = facts.enrollments.iter().map(|one| one.on.earliest()).min();
@@ -159,7 +170,7 @@ impl Course {
                 end,
                 end_imputed && death.is_none() && last_contact <= cutoff,
                 death,
-                (cutoff, own),
+                (rules, own),
                 excluded,
             )
         });
@@ -190,6 +201,7 @@ impl Course {
             deviations: facts.deviations.iter().map(|one| one.what).collect(),
             followed,
             death,
+            otherwise,
             end,
             standing: standing(&facts, death, &alive),
             missed_since,
@@ -212,12 +224,26 @@ impl Course {
         self.followed.as_ref().and_then(|followed| followed.as_ref().ok())
     }
 
-    /// `Evaluable(k)`: alive on the k-th anniversary of day 0 and last contact on or after it (`evaluable-1`). A
-    /// death on the anniversary is a death by then, as on the survival curve.
-    pub(crate) fn evaluable(&self, years: u8) -> bool {
+    /// `Evaluable(k)` by the trial's rule. A death on the day is a death by then, as on the survival curve.
+    pub(crate) fn evaluable(&self, at: At, rules: &Rules) -> bool {
+        let rule = rules.evaluable.rule;
+        if rule == EvaluableRule::AllInfused {
+            return self.infused;
+        }
         self.analysable().is_some_and(|followed| {
-            let due = followed.anniversary(years);
-            self.end >= due && self.death.is_none_or(|death| death.on > due)
+            let due = at.due(followed.day_0);
+            let window = rules.completer_days();
+            match rule {
+                EvaluableRule::Anniversary => {
+                    self.end >= due && self.death.is_none_or(|death| death.on > due)
+                }
+                EvaluableRule::PotentialFollowUp => due <= rules.cutoff,
+                EvaluableRule::VisitCompleter => followed
+                    .visits
+                    .iter()
+                    .any(|on| *on >= followed.day_0 && days_between(due, *on).abs() <= window),
+                EvaluableRule::AllInfused => true,
+            }
         })
     }
 }
@@ -235,30 +261,31 @@ fn screen_failure(facts: &Facts, screening: Option<&Screened>) -> bool {
     by_disposition || screening.is_some_and(|last| last.result != ScreeningResult::Passed)
 }
 
-/// The death: the earliest of the days stated; of a partial date the first day on which the subject may have died,
-/// having been alive as far as is known.
-fn death(facts: &Facts, alive: &[(PartialDate, bool)]) -> Option<Happened> {
+/// The death: the earliest of the days stated; of a partial date the first or the last day on which the subject may have
+/// died, having been alive as far as is known. None is recorded before it happened.
+fn death(facts: &Facts, alive: &[(PartialDate, bool)], end: End, last_record: Date) -> Option<Happened> {
     let deaths = facts.dispositions.iter().filter(|one| one.what.reason == DispositionReason::Death);
     deaths
         .map(|one| {
-            let last_alive =
-                alive.iter().map(|(on, _)| on.earliest()).filter(|day| *day <= one.on.latest()).max();
+            let day = || {
+                let last_alive =
+                    alive.iter().map(|(on, _)| on.earliest()).filter(|day| *day <= one.on.latest()).max();
+                let first = last_alive.map_or(one.on.earliest(), |day| day.max(one.on.earliest()));
+                match end {
+                    End::Earliest => first,
+                    End::Latest => one.on.latest().min(last_record).max(first),
+                }
+            };
             Happened {
-                on: last_alive.map_or(one.on.earliest(), |day| day.max(one.on.earliest())),
+                // A full date is the day it says, whatever contact is recorded after it.
+                on: one.on.day().unwrap_or_else(day),
                 imputed: one.on.day().is_none(),
                 adjudicated: false,
                 root: one.root,
                 latest: one.latest,
             }
         })
-        .map(|happened| exact(happened, facts))
         .min_by_key(|death| (death.on, death.imputed, death.root))
-}
-
-/// A full date is the day it says, whatever contact is recorded after it.
-fn exact(happened: Happened, facts: &Facts) -> Happened {
-    let stated = facts.dispositions.iter().find(|one| one.root == happened.root).and_then(|one| one.on.day());
-    Happened { on: stated.unwrap_or(happened.on), ..happened }
 }
 
 /// The first infusion, if it is certain which one it was and on which day.
@@ -293,30 +320,15 @@ fn followed(
     end: Date,
     end_imputed: bool,
     death: Option<Happened>,
-    (cutoff, own): (Date, OwnTerms),
+    (rules, own): (&Rules, OwnTerms),
     excluded: &mut Exclusions,
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
-    let mut relapses = Vec::new();
-    let verdicts = judgement::relapses(facts);
-    for verdict in verdicts.iter().filter(|verdict| verdict.relapsed) {
-        match relapse(verdict.on, day_0) {
-            // Not one after treatment: the reason for it, rather.
-            None => excluded.relapses_before_infusion += 1,
-            Some(on) if death.is_some_and(|death| on > death.on) => excluded.relapses_after_death += 1,
-            Some(on) => relapses.push(Happened {
-                on,
-                imputed: verdict.on.day().is_none(),
-                adjudicated: verdict.adjudicated,
-                root: verdict.root,
-                latest: verdict.latest,
-            }),
-        }
-    }
+    let mut relapses = relapses(facts, day_0, end, death, rules, excluded);
     let mut responses = Responses { investigator: Vec::new(), committee: Responses::committee(facts, day_0) };
     excluded.judgements_without_day +=
         count(&responses.committee, |one| one.on.day().is_none() && one.years.is_none());
-    let mut scores = Vec::new();
+    let (mut visits, mut planned) = (Vec::new(), BTreeMap::new());
     let mut measured = Vec::new();
     for visit in &facts.visits {
         if visit.what.status == VisitStatus::Missed {
@@ -329,29 +341,33 @@ fn followed(
             excluded.judgements_of_missed_visits += u64::from(judged);
             continue;
         }
-        measured.extend(measures::values(visit, cutoff, own, excluded));
+        if let Some(name) = visit.what.planned {
+            let first = planned.entry(name).or_insert(visit.on);
+            if (visit.on.earliest(), visit.on.latest()) < (first.earliest(), first.latest()) {
+                *first = visit.on;
+            }
+        }
+        measured.extend(values::values(visit, rules.cutoff, own, excluded));
         let Some(day) = visit.on.day() else {
             // Neither an anniversary nor a planned day can be compared with a month.
             excluded.judgements_without_day +=
                 u64::from(visit.what.response.is_some()) + u64::from(visit.what.sledai.is_some());
             continue;
         };
+        visits.push(day);
         let response = visit.what.response.filter(|_| day >= day_0);
         responses.investigator.extend(response.map(|status| (day, status)));
-        scores.extend(visit.what.sledai.map(Items::score).map(|score| Score {
-            on: day,
-            planned: visit.what.planned.clone(),
-            total: score.total,
-            not_done: score.not_done,
-        }));
     }
-    // Positions last: of two alike it must not matter which was recorded first.
-    relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, !relapse.adjudicated, relapse.root));
     let first_response = responses
         .counting()
         .filter(|(_, status, _)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
         .map(|(day, ..)| day)
         .min();
+    if rules.relapse.prior_response {
+        let recorded = relapses.len();
+        relapses.retain(|relapse| first_response.is_some_and(|response| relapse.on > response));
+        excluded.relapses_without_response += (recorded - relapses.len()) as u64;
+    }
     Ok(Followed {
         day_0,
         days,
@@ -362,15 +378,59 @@ fn followed(
         responded: first_response.is_some(),
         relapses,
         responses,
-        verdicts,
+        verdicts: judgement::relapses(facts, &[Judge::Investigator, Judge::Adjudication]),
         measured,
-        scores,
+        visits,
+        planned,
     })
 }
 
-/// The day of a relapse: the first it can mean from day 0 on; `None` if it was certainly before.
-fn relapse(on: PartialDate, day_0: Date) -> Option<Date> {
-    (on.latest() >= day_0).then(|| on.earliest().max(day_0))
+/// The relapses from day 0 on, as those judge who may, in the order of their days.
+fn relapses(
+    facts: &Facts,
+    day_0: Date,
+    end: Date,
+    death: Option<Happened>,
+    rules: &Rules,
+    excluded: &mut Exclusions,
+) -> Vec<Happened> {
+    let may = |judge| rules.relapse.judged_by.contains(&judge);
+    if !may(Judge::Investigator) {
+        excluded.relapses_by_other_judges += count(&facts.visits, |visit| visit.what.relapsed);
+    }
+    if !may(Judge::Adjudication) {
+        excluded.relapses_by_other_judges += count(&facts.adjudications, |one| one.what.relapsed.is_some());
+    }
+    let verdicts = judgement::relapses(facts, &rules.relapse.judged_by);
+    let mut relapses = Vec::new();
+    for verdict in verdicts.iter().filter(|verdict| verdict.relapsed) {
+        match relapse(verdict.on, day_0, end, rules.imputation.relapse) {
+            // Not one after treatment: the reason for it, rather.
+            None => excluded.relapses_before_infusion += 1,
+            Some(on) if death.is_some_and(|death| on > death.on) => excluded.relapses_after_death += 1,
+            Some(on) => relapses.push(Happened {
+                on,
+                imputed: verdict.on.day().is_none(),
+                adjudicated: verdict.adjudicated,
+                root: verdict.root,
+                latest: verdict.latest,
+            }),
+        }
+    }
+    // Positions last: of two alike it must not matter which was recorded first.
+    relapses.sort_by_key(|relapse| (relapse.on, relapse.imputed, !relapse.adjudicated, relapse.root));
+    relapses
+}
+
+/// The day of a relapse: the first it can mean from day 0 on, or the last up to the end of follow-up; `None` if it was
+/// certainly before.
+fn relapse(on: PartialDate, day_0: Date, end: Date, imputed: End) -> Option<Date> {
+    let first = on.earliest().max(day_0);
+    let day = match imputed {
+        End::Earliest => first,
+        End::Latest => on.latest().min(end).max(first),
+    };
+    (on.latest() >= day_0).then_some(day)
 }
 
 fn standing(facts: &Facts, death: Option<Happened>, alive: &[(PartialDate, bool)]) -> Standing {

@@ -10,8 +10,8 @@ use clinical::definitions::activity::Items;
 use clinical::{Date, Decimal, PartialDate};
 
 use crate::followup::Exclusions;
-use crate::measures::Terms;
 use crate::rows::{Fact, MeasuredRow, Visited, What};
+use crate::values::Terms;
 
 /// A thing's dated statement, with the positions of its first and latest version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,8 @@ pub(crate) struct AdjudicationFact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VisitFact {
     pub(crate) status: VisitStatus,
-    pub(crate) planned: Option<String>,
+    /// Number of the planned visit's name among the terms.
+    pub(crate) planned: Option<usize>,
     pub(crate) response: Option<RemissionStatus>,
     pub(crate) relapsed: bool,
     pub(crate) sledai: Option<Items>,
@@ -166,7 +167,7 @@ impl Facts {
             What::Allocated => self.allocated = true,
             What::Visited(visit) => {
                 excluded.measurements_without_number += u64::from(visit.without_number);
-                let mut what = judge(&visit, judged, excluded);
+                let mut what = judge(&visit, judged, terms, excluded);
                 what.measured.extend(visit.measured.into_iter().map(
                     |MeasuredRow(code, unit, method, value, on)| {
                         let method = (!method.is_empty()).then(|| method.into_owned());
@@ -266,12 +267,12 @@ impl Facts {
     }
 }
 
-fn judge(visit: &Visited<'_>, judged: Judged<'_>, excluded: &mut Exclusions) -> VisitFact {
+fn judge(visit: &Visited<'_>, judged: Judged<'_>, terms: &mut Terms, excluded: &mut Exclusions) -> VisitFact {
     let response = own_response(visit.response.as_ref(), judged, excluded);
     let relapsed = own_relapse(visit.relapse.as_ref(), judged, excluded);
     VisitFact {
         status: visit.status,
-        planned: visit.planned.as_deref().map(str::to_owned),
+        planned: visit.planned.as_deref().map(|name| terms.visit(name)),
         response,
         relapsed: relapsed == Some(true),
         sledai: visit.sledai,

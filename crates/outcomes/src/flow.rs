@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use clinical::Date;
+use clinical::definitions::rule::EvaluableRule;
 use serde::{Deserialize, Serialize};
 
 use crate::count;
 use crate::course::{Course, Standing, Unanalysable};
-
-/// The last year at which outcomes are read.
-pub(crate) const YEARS: u8 = 4;
+use crate::rules::{At, Rules};
 
 /// Counts of subjects. `infused` splits into `died` to `in_follow_up`; `enrolled` into `infused` and `never_infused`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +78,8 @@ pub enum LossReason {
     Missed,
     /// No contact is recorded since, and nothing says why.
     NoContact,
+    /// Followed to the day, and not seen in the window around it.
+    NotSeen,
 }
 
 /// Subjects lost to a stage for one reason.
@@ -92,21 +92,25 @@ pub struct Loss {
     pub subjects: u64,
 }
 
-/// A stage: those of the stage before, less the losses.
+/// A stage: those of another stage, less the losses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// `enrolled`, `infused`, `analysable`, `evaluable_1` to `evaluable_4`.
+    /// `enrolled`, `infused`, `analysable`, then `evaluable_1` and so on for each landmark.
     pub id: String,
+    /// Id of the stage that the losses are from; absent for the first. The stage before, but where the rule of evaluable
+    /// says otherwise: who is seen at one landmark need not have been at another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// In words.
     pub label: String,
     /// How many are in it.
     pub subjects: u64,
-    /// Who of the stage before is not, and why; sums to the difference.
+    /// Who of that stage is not, and why; sums to the difference.
     pub losses: Vec<Loss>,
 }
 
-/// From enrolled to evaluable at four years.
+/// From enrolled to evaluable at the last landmark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waterfall {
@@ -178,67 +182,78 @@ pub(crate) fn flow(courses: &[Course], linked_pseudonyms: usize) -> Flow {
     }
 }
 
-pub(crate) fn waterfall(courses: &[Course], cutoff: Date, definition: &str) -> Waterfall {
+pub(crate) fn waterfall(courses: &[Course], rules: &Rules) -> Waterfall {
     let enrolled: Vec<&Course> = courses.iter().filter(|course| course.enrolled()).collect();
     let infused: Vec<&Course> = enrolled.iter().copied().filter(|course| course.infused).collect();
     let analysable: Vec<&Course> =
         infused.iter().copied().filter(|course| course.analysable().is_some()).collect();
+    let lost = |reason, subjects: usize| BTreeMap::from([(reason, subjects as u64)]);
     let mut stages = vec![
-        stage("enrolled", "Enrolled".to_owned(), &enrolled, []),
+        stage("enrolled", "Enrolled".to_owned(), None, enrolled.len(), BTreeMap::new()),
         stage(
             "infused",
             "Infused".to_owned(),
-            &infused,
-            [(LossReason::NeverInfused, enrolled.len() - infused.len())],
+            Some("enrolled"),
+            infused.len(),
+            lost(LossReason::NeverInfused, enrolled.len() - infused.len()),
         ),
         stage(
             "analysable",
             "Day of first infusion certain".to_owned(),
-            &analysable,
-            [(LossReason::NotAnalysable, infused.len() - analysable.len())],
+            Some("infused"),
+            analysable.len(),
+            lost(LossReason::NotAnalysable, infused.len() - analysable.len()),
         ),
     ];
-    let mut before = analysable;
-    for years in 1..=YEARS {
+    let (mut before, mut of) = match rules.evaluable.rule {
+        EvaluableRule::AllInfused => (infused, "infused".to_owned()),
+        _ => (analysable, "analysable".to_owned()),
+    };
+    for mark in &rules.marks {
         let (evaluable, lost): (Vec<&Course>, Vec<&Course>) =
-            before.iter().partition(|course| course.evaluable(years));
+            before.iter().partition(|course| course.evaluable(mark.at, rules));
         let mut losses = BTreeMap::new();
         for course in lost {
-            *losses.entry(reason(course, years, cutoff)).or_insert(0) += 1;
+            *losses.entry(reason(course, mark.at, rules)).or_insert(0) += 1;
         }
-        stages.push(stage(
-            &format!("evaluable_{years}"),
-            format!("Evaluable at {years} {}", if years == 1 { "year" } else { "years" }),
-            &evaluable,
-            losses,
-        ));
-        before = evaluable;
+        let id = format!("evaluable_{}", mark.at.argument());
+        let label = format!("Evaluable at {}", mark.at.label());
+        stages.push(stage(&id, label, Some(&of), evaluable.len(), losses));
+        if rules.evaluable.rule != EvaluableRule::VisitCompleter {
+            (before, of) = (evaluable, id);
+        }
     }
-    Waterfall { definition: definition.to_owned(), stages }
+    Waterfall { definition: rules.evaluable_id.clone(), stages }
 }
 
 fn stage(
     id: &str,
     label: String,
-    subjects: &[&Course],
-    losses: impl IntoIterator<Item = (LossReason, usize)>,
+    of: Option<&str>,
+    subjects: usize,
+    losses: BTreeMap<LossReason, u64>,
 ) -> Stage {
     let losses = losses
         .into_iter()
         .filter(|(_, subjects)| *subjects > 0)
-        .map(|(reason, subjects)| Loss { reason, subjects: subjects as u64 })
+        .map(|(reason, subjects)| Loss { reason, subjects })
         .collect();
-    Stage { id: id.to_owned(), label, subjects: subjects.len() as u64, losses }
+    Stage { id: id.to_owned(), label, of: of.map(str::to_owned), subjects: subjects as u64, losses }
 }
 
-/// Why a subject is not evaluable at `years`. A death says more than that the day is not due.
-fn reason(course: &Course, years: u8, cutoff: Date) -> LossReason {
+/// Why a subject is not evaluable at a landmark. A death says more than that the day is not due.
+fn reason(course: &Course, at: At, rules: &Rules) -> LossReason {
     let Some(followed) = course.analysable() else { return LossReason::NotAnalysable };
-    if course.death.is_some() {
+    let due = at.due(followed.day_0);
+    // By potential follow-up nobody is lost for what happened.
+    if course.death.is_some() && rules.evaluable.rule != EvaluableRule::PotentialFollowUp {
         return LossReason::Died;
     }
-    if followed.anniversary(years) > cutoff {
+    if due > rules.cutoff {
         return LossReason::NotYetDue;
+    }
+    if rules.evaluable.rule == EvaluableRule::VisitCompleter && course.end >= due {
+        return LossReason::NotSeen;
     }
     match course.standing {
         Standing::Died => LossReason::Died,

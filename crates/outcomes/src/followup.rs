@@ -42,6 +42,10 @@ pub struct Exclusions {
     pub responses_by_other_definitions: u64,
     /// Relapses judged by another definition than the trial's.
     pub relapses_by_other_definitions: u64,
+    /// Judgements of relapses by somebody whose judgement the trial's definition does not ask for.
+    pub relapses_by_other_judges: u64,
+    /// Relapses without an earlier response, where the trial's definition asks for one.
+    pub relapses_without_response: u64,
 }
 
 /// How long the infused were followed: from day 0 to death, last contact or cutoff.

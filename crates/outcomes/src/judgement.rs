@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use clinical::data::{RemissionStatus, VisitStatus};
 use clinical::date::days_between;
+use clinical::definitions::rule::Judge;
 use clinical::{Date, PartialDate};
 use serde::{Deserialize, Serialize};
 
 use crate::count;
 use crate::course::Course;
 use crate::facts::{Dated, Facts};
-
-/// How many days from the anniversary a visit may lie.
-pub(crate) const WINDOW_DAYS: i32 = 60;
+use crate::rules::{At, Rules};
 
 /// What committees judged, and where the investigators had judged otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +37,7 @@ pub struct JudgementDifference {
     pub subject: String,
     /// Its site.
     pub site: String,
-    /// `remission.year_1` to `remission.year_4`, `response` of a day, or `relapse`.
+    /// `remission.year_1` and so on, `response` of a day, or `relapse`.
     pub endpoint: String,
     /// The day judged, as far as stated.
     pub on: String,
@@ -108,20 +107,21 @@ impl Responses {
         self.investigator.is_empty() && self.committee.is_empty()
     }
 
-    /// The status at landmark `years`, which is `due`: what the committee judged for it; else the judgement nearest to
+    /// The status at a landmark, which is `due`: what the committee judged for it; else the judgement nearest to
     /// the day, of two as near the later, of one day the committee's.
-    pub(crate) fn at(&self, years: u8, due: Date) -> Option<AtLandmark> {
-        let for_it = self.committee.iter().filter(|one| one.years == Some(years));
+    pub(crate) fn at(&self, at: At, due: Date, window_days: i32) -> Option<AtLandmark> {
+        let for_it =
+            self.committee.iter().filter(|one| one.years.is_some_and(|years| At::Years(years.into()) == at));
         let latest = for_it
             .max_by_key(|one| (one.on.latest(), one.on.earliest(), u8::MAX - favour(one.status)))
             .map(|one| AtLandmark { status: one.status, adjudicated: true });
-        latest.or_else(|| nearest(due, self.counting()))
+        latest.or_else(|| nearest(due, window_days, self.counting()))
     }
 
     /// As [`Responses::at`], of the investigators' judgements only.
-    fn investigator_at(&self, due: Date) -> Option<RemissionStatus> {
+    fn investigator_at(&self, due: Date, window_days: i32) -> Option<RemissionStatus> {
         let judged = self.investigator.iter().map(|(on, status)| (*on, *status, false));
-        nearest(due, judged).map(|found| found.status)
+        nearest(due, window_days, judged).map(|found| found.status)
     }
 
     /// Each judgement with its day and whether a committee's: of a day with one of these, no other.
@@ -135,14 +135,18 @@ impl Responses {
         investigator.chain(committee().map(|(day, one)| (day, one.status, true)))
     }
 
-    fn differences(&self, course: &Course, anniversary: impl Fn(u8) -> Date) -> Vec<JudgementDifference> {
+    fn differences(&self, course: &Course, day_0: Date, window_days: i32) -> Vec<JudgementDifference> {
         let of_day = |on: PartialDate| {
             let judged = self.investigator.iter().filter(|(day, _)| on.day() == Some(*day));
             judged.map(|(_, status)| *status).min_by_key(|status| favour(*status))
         };
         let differing = self.committee.iter().filter_map(|one| {
             let (endpoint, investigator) = match one.years {
-                Some(years) => (format!("remission.year_{years}"), self.investigator_at(anniversary(years))),
+                Some(years) => {
+                    let at = At::Years(years.into());
+                    let judged = self.investigator_at(at.due(day_0), window_days);
+                    (format!("remission.{}", at.id()), judged)
+                }
                 None => ("response".to_owned(), of_day(one.on)),
             };
             (investigator != Some(one.status)).then(|| JudgementDifference {
@@ -161,10 +165,14 @@ impl Responses {
 }
 
 /// Of judgements of one day the less favourable.
-fn nearest(due: Date, judged: impl Iterator<Item = (Date, RemissionStatus, bool)>) -> Option<AtLandmark> {
+fn nearest(
+    due: Date,
+    window_days: i32,
+    judged: impl Iterator<Item = (Date, RemissionStatus, bool)>,
+) -> Option<AtLandmark> {
     judged
         .map(|(on, status, adjudicated)| (days_between(due, on), status, adjudicated))
-        .filter(|(offset, ..)| offset.abs() <= WINDOW_DAYS)
+        .filter(|(offset, ..)| offset.abs() <= window_days)
         .min_by_key(|(offset, status, _)| (offset.abs(), *offset < 0, favour(*status)))
         .map(|(_, status, adjudicated)| AtLandmark { status, adjudicated })
 }
@@ -191,11 +199,12 @@ pub(crate) struct RelapseVerdict {
     pub(crate) latest: u64,
 }
 
-/// Relapses of visits that took place and of adjudications: of a date with one of these, no other. Where two of them
-/// disagree about a date, it is a relapse.
-pub(crate) fn relapses(facts: &Facts) -> Vec<RelapseVerdict> {
+/// Relapses of visits that took place and of adjudications, of those who may judge: of a date with an adjudication, no
+/// other. Where two of them disagree about a date, it is a relapse.
+pub(crate) fn relapses(facts: &Facts, judges: &[Judge]) -> Vec<RelapseVerdict> {
+    let may = |judge| judges.contains(&judge);
     let mut committee: BTreeMap<String, Dated<bool>> = BTreeMap::new();
-    for one in &facts.adjudications {
+    for one in facts.adjudications.iter().filter(|_| may(Judge::Adjudication)) {
         let Some(relapsed) = one.what.relapsed else { continue };
         let verdict = Dated { on: one.on, root: one.root, latest: one.latest, what: relapsed };
         committee
@@ -220,7 +229,8 @@ pub(crate) fn relapses(facts: &Facts) -> Vec<RelapseVerdict> {
             latest: one.latest,
         })
         .collect();
-    let undecided = visits().filter(|one| !committee.contains_key(&one.on.to_string()));
+    let undecided =
+        visits().filter(|one| may(Judge::Investigator) && !committee.contains_key(&one.on.to_string()));
     verdicts.extend(undecided.map(|one| RelapseVerdict {
         on: one.on,
         relapsed: true,
@@ -250,7 +260,7 @@ fn relapse_differences(course: &Course, verdicts: &[RelapseVerdict]) -> Vec<Judg
         .collect()
 }
 
-pub(crate) fn adjudication(courses: &[Course]) -> AdjudicationSection {
+pub(crate) fn adjudication(courses: &[Course], rules: &Rules) -> AdjudicationSection {
     let mut section = AdjudicationSection {
         population: crate::followup::INFUSED.to_owned(),
         subjects: 0,
@@ -265,7 +275,7 @@ pub(crate) fn adjudication(courses: &[Course]) -> AdjudicationSection {
         section.subjects += u64::from(relapses > 0 || !responses.committee.is_empty());
         section.responses += responses.committee.len() as u64;
         section.relapses += relapses;
-        let mut differences = responses.differences(course, |years| followed.anniversary(years));
+        let mut differences = responses.differences(course, followed.day_0, rules.window_days);
         differences.extend(relapse_differences(course, verdicts));
         // Not in the order in which they were recorded.
         differences.sort_by(|one, other| {

@@ -18,11 +18,12 @@ mod relapse;
 mod remission;
 mod report;
 mod rows;
+mod rules;
 mod screening;
-mod sledai;
 mod strata;
 mod survival;
 mod swimmer;
+mod values;
 
 pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
@@ -31,17 +32,20 @@ pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall}
 pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};
 pub use judgement::{AdjudicationSection, JudgementDifference};
-pub use measures::{Change, MeasureRow, MeasureSection, MeasureTable, OtherUnit};
-pub use relapse::{CumulativeIncidence, IncidenceLandmark, IncidenceStep, RelapseListing, RelapseSection};
+pub use measures::{
+    BandRow, Change, ChangedRow, MeasureRow, MeasureSection, MeasureTable, OtherUnit, ScoreDefinitions,
+};
+pub use relapse::{
+    CumulativeIncidence, IncidenceLandmark, IncidenceStep, OwnMeasure, RelapseListing, RelapseSection,
+};
 pub use remission::{RemissionFigure, RemissionSection};
 pub use report::{Conventions, Report, ReportError, report};
 pub use screening::{
     ConsentSection, Criterion, DeviationRow, DeviationSection, DocumentVersion, ScreeningSection,
 };
-pub use sledai::{SledaiRow, SledaiSection};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use strata::{Level, Stratification};
-pub use survival::{DeathListing, Landmark, Step, SurvivalCurve, SurvivalSection};
+pub use survival::{DeathListing, DeathSensitivity, Landmark, Step, SurvivalCurve, SurvivalSection};
 pub use swimmer::{Lane, LaneResponse, SwimmerSection};
 
 /// How many of `items` are so.

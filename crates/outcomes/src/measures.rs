@@ -5,21 +5,24 @@
 
 use std::collections::BTreeMap;
 
+use clinical::Date;
 use clinical::data::PlannedVisit;
 use clinical::date::days_between;
-use clinical::definitions::rule::Tie;
-use clinical::sledai::{Descriptor, Presence};
-use clinical::{Date, Decimal};
+use clinical::definitions::activity::Changed;
+use clinical::definitions::rule::{Band, Tie};
+use clinical::sledai::Score;
 use serde::{Deserialize, Serialize};
 use stats::decimal;
 use stats::figure::PROBABILITY_DIGITS;
 use stats::paired::{Method, hodges_lehmann, holm, signed_rank};
 use stats::summary::{QUARTILE_DEFINITION, Summary};
 
+use crate::count;
 use crate::course::{Course, Followed};
-use crate::facts::{Dated, VisitFact};
-use crate::followup::{Exclusions, INFUSED};
+use crate::followup::INFUSED;
 use crate::report::ReportError;
+use crate::rules::Rules;
+use crate::values::{Measured, SCALE, Terms, double};
 
 /// Measurements by visit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +62,23 @@ pub struct MeasureTable {
     pub values: u64,
     /// Values in other units, which stand in no row.
     pub other_units: Vec<OtherUnit>,
+    /// Definitions of the activity score, where the table is of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<ScoreDefinitions>,
     /// Baseline, then the planned visits after it in their order.
     pub rows: Vec<MeasureRow>,
+}
+
+/// Ids of the definitions that a table of the activity score goes by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreDefinitions {
+    /// How the score is taken.
+    pub sledai: String,
+    /// The ranges of [`MeasureRow::bands`].
+    pub severity: String,
+    /// What counts as a change.
+    pub change: String,
 }
 
 /// Values that were left out of a table.
@@ -86,6 +104,15 @@ pub struct MeasureRow {
     pub n: u64,
     /// Subjects without one; at a visit, those followed to its target day or longer.
     pub missing: u64,
+    /// Of the missing: a score was taken and items of it were not examined. Absent where there is no score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<u64>,
+    /// Subjects by the range that the score lies in, all ranges from the lowest; empty but for the total.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<BandRow>,
+    /// How the score went from baseline, of those who have both; absent but for the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<ChangedRow>,
     /// Mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<String>,
@@ -112,6 +139,28 @@ pub struct MeasureRow {
     pub change: Option<Change>,
 }
 
+/// Subjects whose score lies in a range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BandRow {
+    /// The range's name.
+    pub name: String,
+    /// How many.
+    pub subjects: u64,
+}
+
+/// Subjects by how their score went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedRow {
+    /// Fell by more than the definition calls none.
+    pub better: u64,
+    /// Neither.
+    pub unchanged: u64,
+    /// Rose by more.
+    pub worse: u64,
+}
+
 /// Change from baseline, of those who have both values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,164 +184,82 @@ pub struct Change {
     pub p_holm: Option<String>,
 }
 
-/// What is measured, by which method, in which unit. Planned visits are kept by name alone.
-pub(crate) type Term = (String, Option<String>, String);
-
-/// Each term once, so that a value need not carry its own.
-#[derive(Debug, Default)]
-pub(crate) struct Terms {
-    numbers: BTreeMap<Term, usize>,
-    terms: Vec<Term>,
-}
-
-impl Terms {
-    /// The term's number, in the order in which terms came.
-    pub(crate) fn number(&mut self, term: Term) -> usize {
-        if let Some(number) = self.numbers.get(&term) {
-            return *number;
-        }
-        self.terms.push(term.clone());
-        let number = self.terms.len() - 1;
-        self.numbers.insert(term, number);
-        number
-    }
-}
-
-/// Numbers of what visits state in members of their own.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OwnTerms {
-    sledai_total: usize,
-    sledai_clinical: usize,
-    pga: usize,
-    prednisone: usize,
-}
-
-impl Terms {
-    /// Those of the members of a visit.
-    pub(crate) fn own(&mut self) -> OwnTerms {
-        let mut own = |measure: &str, unit: &str| self.number((measure.to_owned(), None, unit.to_owned()));
-        OwnTerms {
-            sledai_total: own("sledai_total", "1"),
-            sledai_clinical: own("sledai_clinical", "1"),
-            pga: own("pga", "1"),
-            prednisone: own("prednisone_mg_per_day", "mg/d"),
-        }
-    }
-}
-
-/// What a visit measured, by full dates, up to the cutoff. A score counts if all that it sums was examined.
-pub(crate) fn values(
-    visit: &Dated<VisitFact>,
-    cutoff: Date,
-    own: OwnTerms,
-    excluded: &mut Exclusions,
-) -> Vec<Measured> {
-    let what = &visit.what;
-    let mut values = Vec::new();
-    if let Some(items) = what.sledai {
-        let done = |item: &Descriptor| items.presence(*item) != Presence::NotDone;
-        let score = items.score();
-        if Descriptor::ALL.iter().all(done) {
-            values.push((own.sledai_total, Scaled::of_score(score.total), visit.on));
-        }
-        if Descriptor::ALL.iter().filter(|item| item.is_clinical()).all(done) {
-            values.push((own.sledai_clinical, Scaled::of_score(score.clinical), visit.on));
-        }
-    }
-    let members = [(own.pga, &what.pga), (own.prednisone, &what.prednisone)];
-    values.extend(
-        members.into_iter().filter_map(|(term, value)| Some((term, Scaled::of(value.as_ref()?), visit.on))),
-    );
-    let observed = what.measured.iter();
-    values.extend(observed.map(|(term, value, on)| (*term, Scaled::of(value), on.unwrap_or(visit.on))));
-    let mut placed = Vec::new();
-    for (term, value, on) in values {
-        match on.day() {
-            Some(on) if on > cutoff => excluded.after_cutoff += 1,
-            Some(on) => placed.push(Measured { term, on, value }),
-            None => excluded.measurements_without_day += 1,
-        }
-    }
-    placed
-}
-
-/// A value on a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Measured {
-    /// Its number among the [`Terms`].
-    pub(crate) term: usize,
-    pub(crate) on: Date,
-    pub(crate) value: Scaled,
-}
-
-/// Digits that a value may have after its point.
-const SCALE_DIGITS: u8 = 9;
-const SCALE: i128 = 1_000_000_000;
-
-/// A decimal in units of 10^-9, and how many digits it was stated with. A stated decimal has at most 18 digits before its
-/// point and 9 after, so it fits, and differences are exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Scaled {
-    units: i128,
-    digits: u8,
-}
-
-impl Scaled {
-    pub(crate) fn of(value: &Decimal) -> Self {
-        let (whole, fraction) = value.as_str().split_once('.').unwrap_or((value.as_str(), ""));
-        let padded = format!("{whole}{fraction:0<width$}", width = usize::from(SCALE_DIGITS));
-        Self {
-            units: padded.parse().unwrap_or_default(),
-            digits: u8::try_from(fraction.len()).unwrap_or(SCALE_DIGITS),
-        }
-    }
-
-    pub(crate) fn of_score(score: u16) -> Self {
-        Self { units: i128::from(score) * SCALE, digits: 0 }
-    }
-}
-
-/// The nearest double: equal numbers give equal doubles, so that ties stay ties.
-fn double(units: i128) -> f64 {
-    units as f64 / SCALE as f64
-}
-
 /// One measurement by one method in one unit.
 #[derive(Default)]
 struct InUnit {
     values: u64,
     digits: u8,
-    /// By subject and day: sum and number of that day's values.
-    subjects: BTreeMap<usize, BTreeMap<Date, (i128, i128)>>,
+    subjects: BTreeMap<usize, Days>,
+    /// By subject and the name of the planned visit, of its first visit of that name; where others do not count.
+    planned: BTreeMap<(usize, usize), Days>,
+}
+
+/// By day: sum and number of that day's values; without any, scores were taken and none is complete.
+type Days = BTreeMap<Date, (i128, i128)>;
+
+fn add(days: &mut Days, measured: &Measured) {
+    let day = days.entry(measured.on).or_default();
+    if let Some(value) = measured.value {
+        day.0 += value.units;
+        day.1 += 1;
+    }
+}
+
+/// What a subject has at a visit.
+#[derive(Clone, Copy)]
+enum Found {
+    Value(i128),
+    Incomplete,
+}
+
+impl Found {
+    fn value(self) -> Option<i128> {
+        match self {
+            Self::Value(units) => Some(units),
+            Self::Incomplete => None,
+        }
+    }
+
+    /// The day's value.
+    fn of_day((sum, number): (i128, i128)) -> Option<Self> {
+        (number > 0).then(|| Self::Value(sum / number))
+    }
 }
 
 pub(crate) fn measures(
     courses: &[Course],
     schedule: &[PlannedVisit],
     terms: &Terms,
-    (windows, tie): (&str, Tie),
+    rules: &Rules,
 ) -> Result<MeasureSection, ReportError> {
     let mut found: BTreeMap<(&str, Option<&str>), BTreeMap<&str, InUnit>> = BTreeMap::new();
     for (subject, course) in courses.iter().enumerate() {
-        for measured in course.analysable().iter().flat_map(|followed| &followed.measured) {
-            let Some((measure, method, unit)) = terms.terms.get(measured.term) else { continue };
+        let Some(followed) = course.analysable() else { continue };
+        for measured in &followed.measured {
+            let Some((measure, method, unit)) = terms.known.get(measured.term) else { continue };
             let units = found.entry((measure, method.as_deref())).or_default();
             let unit = units.entry(unit).or_default();
-            unit.values += 1;
-            unit.digits = unit.digits.max(measured.value.digits);
-            let day = unit.subjects.entry(subject).or_default().entry(measured.on).or_default();
-            day.0 += measured.value.units;
-            day.1 += 1;
+            if let Some(value) = measured.value {
+                unit.values += 1;
+                unit.digits = unit.digits.max(value.digits);
+            }
+            add(unit.subjects.entry(subject).or_default(), measured);
+            if let Some((visit, on)) = measured.visit
+                && !rules.windows.unscheduled
+                && followed.planned.get(&visit) == Some(&on)
+            {
+                add(unit.planned.entry((subject, visit)).or_default(), measured);
+            }
         }
     }
     let mut visits: Vec<&PlannedVisit> = schedule.iter().filter(|visit| visit.day > 0).collect();
     visits.sort_by_key(|visit| (visit.day, &visit.name));
     let mut tables = Vec::new();
     for (name, units) in found {
-        tables.extend(table(name, &units, courses, &visits, tie)?);
+        tables.extend(table(name, &units, courses, &visits, (rules, terms))?);
     }
     Ok(MeasureSection {
-        definition: windows.to_owned(),
+        definition: rules.windows_id.clone(),
         population: INFUSED.to_owned(),
         baseline: "last value on or before the day of first infusion".to_owned(),
         denominator_rule: "with a value in the visit's window, or followed to its target day or longer"
@@ -308,7 +275,7 @@ fn table(
     units: &BTreeMap<&str, InUnit>,
     courses: &[Course],
     visits: &[&PlannedVisit],
-    tie: Tie,
+    (rules, terms): (&Rules, &Terms),
 ) -> Result<Option<MeasureTable>, ReportError> {
     // Of units as frequent the first by name.
     let Some((unit, found)) = units.iter().rev().max_by_key(|(_, found)| found.values) else {
@@ -319,39 +286,56 @@ fn table(
         .enumerate()
         .filter_map(|(subject, course)| Some((subject, course.analysable()?)))
         .collect();
-    let mean = |(sum, number): (i128, i128)| sum / number.max(1);
-    let baselines: Vec<Option<i128>> = followed
+    let score = measure.starts_with("sledai_").then_some(measure == "sledai_total");
+    let kind = Kind { digits: found.digits, score, rules };
+    let baselines: Vec<Option<Found>> = followed
         .iter()
         .map(|(subject, followed)| {
-            let days = found.subjects.get(subject)?;
-            days.range(..=followed.day_0).next_back().map(|(_, values)| mean(*values))
+            let mut before = found.subjects.get(subject)?.range(..=followed.day_0).rev().peekable();
+            let taken = before.peek().map(|_| Found::Incomplete);
+            before.find_map(|(_, values)| Found::of_day(*values)).or(taken)
         })
         .collect();
-    let mut rows = vec![row("baseline", None, &baselines, baselines.len(), found.digits)?];
+    let mut rows = vec![row("baseline", None, &baselines, baselines.len(), &kind)?];
     let mut p_values = vec![None];
     for visit in visits {
         let (before, after) = (i64::from(visit.window_before), i64::from(visit.window_after));
         let target = i64::from(visit.day);
-        let (mut values, mut differences, mut due) = (Vec::new(), Vec::new(), 0);
-        for ((subject, followed), baseline) in followed.iter().zip(&baselines) {
+        let (mut values, mut due) = (Vec::new(), 0);
+        for (subject, followed) in &followed {
             let offset = |on: &Date| i64::from(days_between(followed.day_0, *on)) - target;
-            let days = found.subjects.get(subject);
-            let value = days.and_then(|days| {
-                days.iter()
+            let days = if rules.windows.unscheduled {
+                found.subjects.get(subject)
+            } else {
+                let name = terms.visits.get(&visit.name);
+                name.and_then(|name| found.planned.get(&(*subject, *name)))
+            };
+            let in_window = || {
+                days.into_iter()
+                    .flatten()
                     .filter(|(on, _)| **on > followed.day_0 && (-before..=after).contains(&offset(on)))
-                    .min_by_key(|(on, _)| {
-                        let earlier = offset(on) < 0;
-                        (offset(on).abs(), if tie == Tie::Later { earlier } else { !earlier })
-                    })
-                    .map(|(_, values)| mean(*values))
-            });
+            };
+            let value = in_window()
+                .filter_map(|(on, values)| Some((on, Found::of_day(*values)?)))
+                .min_by_key(|(on, _)| {
+                    let earlier = offset(on) < 0;
+                    (offset(on).abs(), if rules.windows.tie == Tie::Later { earlier } else { !earlier })
+                })
+                .map(|(_, value)| value)
+                .or_else(|| in_window().next().map(|_| Found::Incomplete));
             due += usize::from(value.is_some() || i64::from(followed.days) >= target);
             values.push(value);
-            differences.extend(value.zip(*baseline).map(|(value, baseline)| double(value - baseline)));
         }
-        let mut row = row(&visit.name, Some(target), &values, due, found.digits)?;
+        let pairs: Vec<(i128, i128)> = values
+            .iter()
+            .zip(&baselines)
+            .filter_map(|(value, baseline)| Some(((*baseline)?.value()?, (*value)?.value()?)))
+            .collect();
+        let differences: Vec<f64> = pairs.iter().map(|(before, now)| double(now - before)).collect();
+        let mut row = row(&visit.name, Some(target), &values, due, &kind)?;
         let (change, p) = change(&differences, found.digits)?;
         row.change = change;
+        row.changed = kind.is_total().then(|| changed(&pairs, rules));
         if due > 0 {
             rows.push(row);
             p_values.push(p);
@@ -364,6 +348,11 @@ fn table(
         unit: (*unit).to_owned(),
         digits: found.digits,
         values: found.values,
+        score: score.map(|_| ScoreDefinitions {
+            sledai: rules.sledai_id.clone(),
+            severity: rules.severity_id.clone(),
+            change: rules.change_id.clone(),
+        }),
         other_units: units
             .iter()
             .filter(|(other, _)| *other != unit)
@@ -373,19 +362,61 @@ fn table(
     }))
 }
 
+/// What a table is of, as far as its rows differ by it.
+struct Kind<'a> {
+    digits: u8,
+    /// A score; whether it is the total.
+    score: Option<bool>,
+    rules: &'a Rules,
+}
+
+impl Kind<'_> {
+    fn is_total(&self) -> bool {
+        self.score == Some(true)
+    }
+}
+
+/// A complete score. Several of one day that differ make a mean between two scores: it lies in the lower one's range.
+fn score(units: i128) -> Score {
+    let total = u16::try_from(units / SCALE).unwrap_or_default();
+    Score { total, clinical: total, not_done: 0 }
+}
+
+fn bands(values: &[i128], rules: &Rules) -> Vec<BandRow> {
+    let in_band = |name: &str| count(values, |units| rules.severity.band(score(**units)) == Some(name));
+    let mut bands: Vec<&Band> = rules.severity.bands.iter().collect();
+    bands.sort_by_key(|band| band.from);
+    bands.iter().map(|band| BandRow { name: band.name.clone(), subjects: in_band(&band.name) }).collect()
+}
+
+fn changed(pairs: &[(i128, i128)], rules: &Rules) -> ChangedRow {
+    let went = |how| count(pairs, |(before, now)| rules.change.between(score(*before), score(*now)) == how);
+    ChangedRow {
+        better: went(Changed::Better),
+        unchanged: went(Changed::Unchanged),
+        worse: went(Changed::Worse),
+    }
+}
+
 fn row(
     visit: &str,
     day: Option<i64>,
-    values: &[Option<i128>],
+    found: &[Option<Found>],
     due: usize,
-    digits: u8,
+    kind: &Kind<'_>,
 ) -> Result<MeasureRow, ReportError> {
-    let values: Vec<f64> = values.iter().flatten().map(|units| double(*units)).collect();
+    let digits = kind.digits;
+    let incomplete = || count(found, |one| matches!(one, Some(Found::Incomplete)));
+    let units: Vec<i128> = found.iter().filter_map(|one| one.and_then(Found::value)).collect();
+    let values: Vec<f64> = units.iter().map(|units| double(*units)).collect();
     let mut row = MeasureRow {
         visit: visit.to_owned(),
         day,
         n: values.len() as u64,
         missing: due.saturating_sub(values.len()) as u64,
+        incomplete: kind.score.map(|_| incomplete()),
+        bands: if kind.is_total() { bands(&units, kind.rules) } else { Vec::new() },
+        changed: None,
         mean: None,
         sd: None,
         q1: None,

@@ -1,16 +1,16 @@
-//! Relapse: four measures by name, each with its own denominator, and the cumulative incidence.
+//! Relapse: four measures by name and the trial's own, each with its own denominator, and the cumulative incidence.
 
+use clinical::definitions::rule::{Denominator, Measure, Period};
 use serde::{Deserialize, Serialize};
-use stats::DAYS_PER_YEAR;
 use stats::competing::{AalenJohansen, Incidence, Observation};
 use stats::decimal;
 use stats::figure::{Figure, FigureError, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
 
 use crate::count;
-use crate::course::{Course, Followed};
-use crate::flow::YEARS;
+use crate::course::{Course, Followed, Happened};
 use crate::followup::INFUSED;
 use crate::report::ReportError;
+use crate::rules::{Mark, OwnRule, Rules};
 use crate::survival::date;
 
 const RELAPSE: u8 = 1;
@@ -31,10 +31,24 @@ pub struct RelapseSection {
     pub among_responders: Figure,
     /// `RelapseEver/Enrolled`: relapse at any time, of all enrolled.
     pub ever: Figure,
+    /// The trial's own measures, in the order of its definitions.
+    pub own: Vec<OwnMeasure>,
     /// Of a first relapse, death without one competing.
     pub cumulative_incidence: CumulativeIncidence,
     /// Each first relapse.
     pub listing: Vec<RelapseListing>,
+}
+
+/// A measure of relapse that the trial brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnMeasure {
+    /// Id of its definition.
+    pub id: String,
+    /// Its name.
+    pub title: String,
+    /// One a landmark, or one in all.
+    pub figures: Vec<Figure>,
 }
 
 /// An Aalen-Johansen estimate.
@@ -57,7 +71,7 @@ pub struct CumulativeIncidence {
     pub imputed: u64,
     /// For drawing: each day on which something happened.
     pub steps: Vec<IncidenceStep>,
-    /// At 1 to 4 years of 365.25 days.
+    /// At the landmarks; a year has 365.25 days.
     pub landmarks: Vec<IncidenceLandmark>,
 }
 
@@ -87,10 +101,8 @@ pub struct IncidenceStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IncidenceLandmark {
-    /// Years.
-    pub years: u64,
-    /// Months.
-    pub months: u64,
+    /// In words, such as `12 months`.
+    pub label: String,
     /// Days, 2 digits.
     pub days: String,
     /// Followed to the landmark or longer without relapse.
@@ -129,121 +141,147 @@ pub struct RelapseListing {
     pub latest_seq: u64,
 }
 
-pub(crate) fn relapse(courses: &[Course], definition: &str) -> Result<RelapseSection, ReportError> {
-    let mut in_year = Vec::new();
-    let mut at_risk = Vec::new();
+/// A measure that is shipped: its definition, the id of its figures, its name.
+const IN_YEAR: Shipped = ("relapse-in-year-1", "relapse.in_year", "RelapseInYear");
+const AT_RISK: Shipped = ("relapse-at-risk-1", "relapse.at_risk", "RelapseAtRisk");
+const AMONG_RESPONDERS: Shipped =
+    ("relapse-among-responders-1", "relapse.among_responders", "RelapseAmongResponders");
+const EVER: Shipped = ("relapse-ever-1", "relapse.ever", "RelapseEver/Enrolled");
+
+type Shipped = (&'static str, &'static str, &'static str);
+
+pub(crate) fn relapse(courses: &[Course], rules: &Rules) -> Result<RelapseSection, ReportError> {
     let all: Vec<&Course> = courses.iter().collect();
-    for years in 1..=YEARS {
-        in_year.push(self::in_year(&all, "relapse.in_year", years, definition)?);
-        let evaluable = evaluable(&all, years);
-        let free: Vec<&Followed> =
-            evaluable.into_iter().filter(|followed| !relapsed_before(followed, years)).collect();
-        at_risk.push(yearly(
-            "RelapseAtRisk",
-            "relapse.at_risk",
-            &free,
-            years,
-            definition,
-            "evaluable at the anniversary, without relapse by the one before",
-        )?);
-    }
+    let in_all = |(measure, id, label): Shipped, denominator| {
+        let rule = Measure { denominator, period: Period::Ever };
+        let label = label.to_owned();
+        figure(&all, Wanted { measure, rule: &rule, id: id.to_owned(), label }, None, rules)
+    };
+    let own = |own: &OwnRule| {
+        let id = format!("relapse.own.{}", own.id);
+        let wanted = |id, label| Wanted { measure: &own.id, rule: &own.rule, id, label };
+        let figures = if is_by_landmark(&own.rule) {
+            let at = |mark: &Mark| {
+                let label = format!("{} at {}", own.title, mark.at.label());
+                figure(&all, wanted(format!("{id}.{}", mark.at.id()), label), Some(*mark), rules)
+            };
+            rules.marks.iter().map(at).collect::<Result<_, _>>()?
+        } else {
+            vec![figure(&all, wanted(id, own.title.clone()), None, rules)?]
+        };
+        Ok(OwnMeasure { id: own.id.clone(), title: own.title.clone(), figures })
+    };
     Ok(RelapseSection {
-        definition: definition.to_owned(),
-        in_year,
-        at_risk,
-        among_responders: among_responders(courses)?,
-        ever: ever(courses, definition)?,
-        cumulative_incidence: cumulative_incidence(courses)?,
+        definition: rules.relapse_id.clone(),
+        in_year: in_year(&all, IN_YEAR.1, rules)?,
+        at_risk: yearly(&all, AT_RISK, AT_RISK.1, Denominator::AtRisk, rules)?,
+        among_responders: in_all(AMONG_RESPONDERS, Denominator::Responders)?,
+        ever: in_all(EVER, Denominator::Enrolled)?,
+        own: rules.own_measures.iter().map(own).collect::<Result<_, FigureError>>()?,
+        cumulative_incidence: cumulative_incidence(courses, rules)?,
         listing: courses.iter().filter_map(listing).collect(),
     })
 }
 
-fn evaluable<'a>(courses: &[&'a Course], years: u8) -> Vec<&'a Followed> {
-    courses.iter().filter(|course| course.evaluable(years)).filter_map(|course| course.analysable()).collect()
-}
-
-/// `RelapseInYear(k)` of these.
-pub(crate) fn in_year(
-    courses: &[&Course],
-    id: &str,
-    years: u8,
-    definition: &str,
-) -> Result<Figure, FigureError> {
-    yearly(
-        "RelapseInYear",
-        id,
-        &evaluable(courses, years),
-        years,
-        definition,
-        "evaluable at the anniversary, earlier relapsers included",
-    )
-}
-
-/// A relapse on day 0 is one of the first year.
-fn relapsed_before(followed: &Followed, years: u8) -> bool {
-    years > 1 && followed.first_relapse.is_some_and(|relapse| relapse.on <= followed.anniversary(years - 1))
+/// `RelapseInYear(k)` of these, at each landmark.
+pub(crate) fn in_year(courses: &[&Course], id: &str, rules: &Rules) -> Result<Vec<Figure>, FigureError> {
+    yearly(courses, IN_YEAR, id, Denominator::Evaluable, rules)
 }
 
 fn yearly(
-    name: &str,
+    courses: &[&Course],
+    (measure, _, name): Shipped,
     id: &str,
-    subjects: &[&Followed],
-    years: u8,
-    definition: &str,
-    denominator_rule: &str,
+    denominator: Denominator,
+    rules: &Rules,
+) -> Result<Vec<Figure>, FigureError> {
+    let rule = Measure { denominator, period: Period::Year };
+    let at = |mark: &Mark| {
+        let id = format!("{id}.{}", mark.at.id());
+        let label = format!("{name}({})", mark.at.argument());
+        figure(courses, Wanted { measure, rule: &rule, id, label }, Some(*mark), rules)
+    };
+    rules.marks.iter().map(at).collect()
+}
+
+/// A figure to be made.
+struct Wanted<'a> {
+    /// Id of its definition.
+    measure: &'a str,
+    rule: &'a Measure,
+    id: String,
+    label: String,
+}
+
+fn is_by_landmark(rule: &Measure) -> bool {
+    rule.period == Period::Year || matches!(rule.denominator, Denominator::Evaluable | Denominator::AtRisk)
+}
+
+/// The proportion at a landmark, where the rule asks for one.
+fn figure(
+    courses: &[&Course],
+    wanted: Wanted<'_>,
+    mark: Option<Mark>,
+    rules: &Rules,
 ) -> Result<Figure, FigureError> {
-    let in_year = |followed: &Followed| {
-        followed
-            .first_relapse
-            .filter(|relapse| relapse.on <= followed.anniversary(years) && !relapsed_before(followed, years))
+    let rule = wanted.rule;
+    let is_counted = |course: &Course| match rule.denominator {
+        Denominator::Evaluable => mark.is_some_and(|mark| course.evaluable(mark.at, rules)),
+        Denominator::AtRisk => mark.is_some_and(|mark| {
+            course.evaluable(mark.at, rules)
+                && !course.analysable().is_some_and(|followed| by(followed.first_relapse, followed, mark))
+        }),
+        Denominator::Responders => course.analysable().is_some_and(|followed| followed.responded),
+        Denominator::Enrolled => course.enrolled(),
     };
-    let population = format!("Evaluable({years})");
+    let event = |course: &Course| {
+        let followed = course.analysable()?;
+        let relapse = match rule.denominator {
+            Denominator::Responders => followed.relapse_after_response,
+            _ => followed.first_relapse,
+        };
+        relapse.filter(|relapse| match (rule.period, mark) {
+            (Period::Year, Some(mark)) => {
+                relapse.on <= mark.at.due(followed.day_0) && !by(Some(*relapse), followed, mark)
+            }
+            _ => true,
+        })
+    };
+    let counted: Vec<&Course> = courses.iter().copied().filter(|course| is_counted(course)).collect();
+    let at = mark.map(|mark| mark.at.argument()).unwrap_or_default();
+    let (population, denominator_rule) = match rule.denominator {
+        Denominator::Evaluable => {
+            (format!("Evaluable({at})"), format!("earlier relapsers included; {}", rules.denominator()))
+        }
+        Denominator::AtRisk => (
+            format!("Evaluable({at})"),
+            format!("without relapse before the period; {}", rules.denominator()),
+        ),
+        Denominator::Responders => (
+            INFUSED.to_owned(),
+            "a complete or partial response documented at any visit from first infusion on".to_owned(),
+        ),
+        Denominator::Enrolled => ("Enrolled".to_owned(), "all enrolled, whatever their follow-up".to_owned()),
+    };
     let meaning = Meaning {
-        id: format!("{id}.year_{years}"),
-        label: format!("{name}({years})"),
+        id: wanted.id,
+        label: wanted.label,
         population: &population,
-        definition,
-        denominator_rule,
-    };
-    let numerator = count(subjects, |followed| in_year(followed).is_some());
-    let imputed = count(subjects, |followed| in_year(followed).is_some_and(|relapse| relapse.imputed));
-    Figure::new(meaning, numerator, subjects.len() as u64, imputed)
-}
-
-fn among_responders(courses: &[Course]) -> Result<Figure, FigureError> {
-    let responders: Vec<&Followed> =
-        courses.iter().filter_map(Course::analysable).filter(|followed| followed.responded).collect();
-    let meaning = Meaning {
-        id: "relapse.among_responders".to_owned(),
-        label: "RelapseAmongResponders".to_owned(),
-        population: INFUSED,
-        definition: "relapse-after-response-1",
-        denominator_rule: "a complete or partial response documented at any visit from first infusion on",
+        definition: &format!("{}, {}", rules.relapse_id, wanted.measure),
+        denominator_rule: &denominator_rule,
     };
     Figure::new(
         meaning,
-        count(&responders, |followed| followed.relapse_after_response.is_some()),
-        responders.len() as u64,
-        count(&responders, |followed| followed.relapse_after_response.is_some_and(|relapse| relapse.imputed)),
+        count(&counted, |course| event(course).is_some()),
+        counted.len() as u64,
+        count(&counted, |course| event(course).is_some_and(|relapse| relapse.imputed)),
     )
 }
 
-fn ever(courses: &[Course], definition: &str) -> Result<Figure, FigureError> {
-    let relapses =
-        || courses.iter().filter_map(Course::analysable).filter_map(|followed| followed.first_relapse);
-    let meaning = Meaning {
-        id: "relapse.ever".to_owned(),
-        label: "RelapseEver/Enrolled".to_owned(),
-        population: "Enrolled",
-        definition,
-        denominator_rule: "all enrolled, whatever their follow-up",
-    };
-    Figure::new(
-        meaning,
-        relapses().count() as u64,
-        count(courses, |course| course.enrolled()),
-        count(relapses(), |relapse| relapse.imputed),
-    )
+/// Whether it was before the landmark's period. A relapse on day 0 is one of the first.
+fn by(relapse: Option<Happened>, followed: &Followed, mark: Mark) -> bool {
+    let before = mark.before.map(|before| before.due(followed.day_0));
+    relapse.zip(before).is_some_and(|(relapse, before)| relapse.on <= before)
 }
 
 /// Days to the first relapse, or to the end of follow-up.
@@ -254,7 +292,7 @@ pub(crate) fn days_to_first(followed: &Followed) -> u32 {
         .unwrap_or(followed.days)
 }
 
-fn cumulative_incidence(courses: &[Course]) -> Result<CumulativeIncidence, ReportError> {
+fn cumulative_incidence(courses: &[Course], rules: &Rules) -> Result<CumulativeIncidence, ReportError> {
     let observations: Vec<Observation> = courses
         .iter()
         .filter_map(|course| {
@@ -299,13 +337,12 @@ fn cumulative_incidence(courses: &[Course]) -> Result<CumulativeIncidence, Repor
             event_free: share(step.event_free)?,
         });
     }
-    for years in 1..=YEARS {
-        let day = DAYS_PER_YEAR * f64::from(years);
+    for mark in &rules.marks {
+        let day = mark.at.curve_days();
         let relapse: Incidence = estimate.at(day, RELAPSE)?;
         let interval = relapse.interval(LEVEL);
         section.landmarks.push(IncidenceLandmark {
-            years: u64::from(years),
-            months: 12 * u64::from(years),
+            label: mark.at.curve_label(),
             days: decimal(day, 2)?,
             at_risk: estimate.at_risk(day)? as u64,
             relapse: share(relapse.estimate())?,

@@ -1,14 +1,15 @@
-//! Remission at the anniversaries of first infusion.
+//! Remission at the landmarks, as it was judged.
 
 use clinical::data::RemissionStatus;
+use clinical::definitions::rule::EvaluableRule;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, FigureError, Meaning};
 
 use crate::count;
 use crate::course::Course;
-use crate::flow::YEARS;
-use crate::judgement::{AtLandmark, Responses, WINDOW_DAYS};
+use crate::judgement::{AtLandmark, Responses};
 use crate::report::ReportError;
+use crate::rules::{At, Rules};
 
 /// Remission as it was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,24 +17,33 @@ use crate::report::ReportError;
 pub struct RemissionSection {
     /// Id of the definition of remission; responses by another are not counted.
     pub definition: String,
-    /// Days before and after the anniversary within which the nearest visit counts; of two as near the later.
+    /// Id of the definition of the landmarks.
+    pub landmarks: String,
+    /// Days before and after the landmark within which the nearest visit counts; of two as near the later.
     pub window_days: u64,
     /// Whose judgement: `committee_or_investigator` where anything was adjudicated, else `investigator`.
     pub judged_by: String,
-    /// At 1 to 4 years; empty if no response was ever judged.
+    /// At each landmark; empty if no response was ever judged.
     pub figures: Vec<RemissionFigure>,
 }
 
-/// Complete remission at an anniversary.
+/// Complete remission at a landmark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemissionFigure {
-    /// Years.
-    pub years: u64,
-    /// In complete remission, of the evaluable. Conditional on survival to the anniversary.
+    /// The landmark, such as `year_1`.
+    pub landmark: String,
+    /// In words.
+    pub label: String,
+    /// In complete remission, of the evaluable.
     pub figure: Figure,
     /// Of the denominator: without a judged visit within the window. Counted as not in remission.
     pub without_visit: u64,
+    /// Of the denominator: died by the day. Counted as not in remission; none where the rule of evaluable leaves them out.
+    pub died: u64,
+    /// Of the denominator: not followed to the day, or the day of first infusion is not certain, where the rule of
+    /// evaluable keeps them. Counted as not in remission.
+    pub not_followed: u64,
     /// Of the denominator: judged, but the status could not be determined. Counted as not in remission.
     pub not_determinable: u64,
     /// Of the denominator: in partial remission.
@@ -42,12 +52,29 @@ pub struct RemissionFigure {
     pub adjudicated: u64,
 }
 
-pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<RemissionSection, ReportError> {
+/// What is known of who is evaluable at a landmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Judged(AtLandmark),
+    /// Not judged within the window.
+    WithoutVisit,
+    Died,
+    NotFollowed,
+}
+
+impl Known {
+    fn is(self, status: RemissionStatus) -> bool {
+        matches!(self, Self::Judged(found) if found.status == status)
+    }
+}
+
+pub(crate) fn remission(courses: &[Course], rules: &Rules) -> Result<RemissionSection, ReportError> {
     let judged = || courses.iter().filter_map(Course::analysable).map(|followed| &followed.responses);
     let by_committee = judged().any(|responses| !responses.committee.is_empty());
     let mut section = RemissionSection {
-        definition: definition.to_owned(),
-        window_days: u64::from(WINDOW_DAYS.unsigned_abs()),
+        definition: rules.remission_id.clone(),
+        landmarks: rules.landmarks_id.clone(),
+        window_days: u64::from(rules.window_days.unsigned_abs()),
         judged_by: if by_committee { "committee_or_investigator" } else { "investigator" }.to_owned(),
         figures: Vec::new(),
     };
@@ -55,53 +82,57 @@ pub(crate) fn remission(courses: &[Course], definition: &str) -> Result<Remissio
         return Ok(section);
     }
     let courses: Vec<&Course> = courses.iter().collect();
-    for years in 1..=YEARS {
-        let statuses = statuses(&courses, years);
-        let with = |status| count(&statuses, |found| found.is_some_and(|found| found.status == status));
+    for mark in &rules.marks {
+        let known = known(&courses, mark.at, rules);
         section.figures.push(RemissionFigure {
-            years: u64::from(years),
-            figure: figure(&statuses, "remission", years, definition)?,
-            without_visit: count(&statuses, |found| found.is_none()),
-            not_determinable: with(RemissionStatus::NotDeterminable),
-            partial: with(RemissionStatus::Partial),
-            adjudicated: count(&statuses, |found| found.is_some_and(|found| found.adjudicated)),
+            landmark: mark.at.id(),
+            label: mark.at.label(),
+            figure: figure(&known, "remission", mark.at, rules)?,
+            without_visit: count(&known, |one| **one == Known::WithoutVisit),
+            died: count(&known, |one| **one == Known::Died),
+            not_followed: count(&known, |one| **one == Known::NotFollowed),
+            not_determinable: count(&known, |one| one.is(RemissionStatus::NotDeterminable)),
+            partial: count(&known, |one| one.is(RemissionStatus::Partial)),
+            adjudicated: count(&known, |one| matches!(one, Known::Judged(found) if found.adjudicated)),
         });
     }
     Ok(section)
 }
 
-/// Complete remission at 1 to 4 years, of these.
-pub(crate) fn by_level(courses: &[&Course], id: &str, definition: &str) -> Result<Vec<Figure>, FigureError> {
+/// Complete remission at the landmarks, of these.
+pub(crate) fn by_level(courses: &[&Course], id: &str, rules: &Rules) -> Result<Vec<Figure>, FigureError> {
     let id = format!("{id}.remission");
-    (1..=YEARS).map(|years| figure(&statuses(courses, years), &id, years, definition)).collect()
+    let at = |at: At| figure(&known(courses, at, rules), &id, at, rules);
+    rules.marks.iter().map(|mark| at(mark.at)).collect()
 }
 
-/// The status of each who is evaluable.
-fn statuses(courses: &[&Course], years: u8) -> Vec<Option<AtLandmark>> {
-    courses
-        .iter()
-        .filter(|course| course.evaluable(years))
-        .filter_map(|course| course.analysable())
-        .map(|followed| followed.responses.at(years, followed.anniversary(years)))
-        .collect()
+/// Of each who is evaluable.
+fn known(courses: &[&Course], at: At, rules: &Rules) -> Vec<Known> {
+    courses.iter().filter(|course| course.evaluable(at, rules)).map(|course| of(course, at, rules)).collect()
 }
 
-fn figure(
-    statuses: &[Option<AtLandmark>],
-    id: &str,
-    years: u8,
-    definition: &str,
-) -> Result<Figure, FigureError> {
-    let population = format!("Evaluable({years})");
+/// Of who is evaluable. The dead and, where everybody counts, those not followed so long have no good outcome, whatever
+/// was judged of them before.
+fn of(course: &Course, at: At, rules: &Rules) -> Known {
+    let Some(followed) = course.analysable() else { return Known::NotFollowed };
+    let due = at.due(followed.day_0);
+    if course.death.is_some_and(|death| death.on <= due) {
+        return Known::Died;
+    }
+    if rules.evaluable.rule == EvaluableRule::AllInfused && course.end < due {
+        return Known::NotFollowed;
+    }
+    let judged = followed.responses.at(at, due, rules.window_days);
+    judged.map_or(Known::WithoutVisit, Known::Judged)
+}
+
+fn figure(known: &[Known], id: &str, at: At, rules: &Rules) -> Result<Figure, FigureError> {
     let meaning = Meaning {
-        id: format!("{id}.year_{years}"),
-        label: format!("Complete remission at {} months", 12 * u32::from(years)),
-        population: &population,
-        definition,
-        denominator_rule: "infused, alive on the anniversary of first infusion, last contact on or after it: \
-                           conditional on survival to it",
+        id: format!("{id}.{}", at.id()),
+        label: format!("Complete remission at {}", at.curve_label()),
+        population: &format!("Evaluable({})", at.argument()),
+        definition: &rules.remission_id,
+        denominator_rule: &rules.denominator(),
     };
-    let complete =
-        count(statuses, |found| found.is_some_and(|found| found.status == RemissionStatus::Complete));
-    Figure::new(meaning, complete, statuses.len() as u64, 0)
+    Figure::new(meaning, count(known, |one| one.is(RemissionStatus::Complete)), known.len() as u64, 0)
 }

@@ -1,14 +1,10 @@
 //! The outcome report: a pure function of rows, cutoff and what the rows cover.
 
 use chain::Position;
+use clinical::SuspectedKey;
 use clinical::data::Definitions;
-use clinical::definitions::Kind;
-use clinical::definitions::rule::Tie;
-use clinical::report::{
-    Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json, replaced,
-};
+use clinical::report::{Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json};
 use clinical::rows::{self, RowsError, TrialRows};
-use clinical::{Date, SuspectedKey};
 use serde::{Deserialize, Serialize};
 use stats::figure::{LEVEL_TEXT, Meaning, Rate};
 
@@ -18,23 +14,19 @@ use crate::facts::{Facts, Judged};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::followup::{self, Exclusions, FollowUp};
 use crate::judgement::{self, AdjudicationSection};
-use crate::measures::{self, MeasureSection, Terms};
+use crate::measures::{self, MeasureSection};
 use crate::relapse::{self, RelapseSection};
 use crate::remission::{self, RemissionSection};
 use crate::rows::Fact;
+use crate::rules::Rules;
 use crate::screening::{self, ConsentSection, DeviationSection, ScreeningSection};
-use crate::sledai::{self, SledaiSection};
 use crate::strata::{self, Stratification};
 use crate::survival::{self, SurvivalSection};
 use crate::swimmer::{self, SwimmerSection};
+use crate::values::Terms;
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
-const SCHEMA: u32 = 2;
-
-/// The one definition of evaluable this version knows.
-const EVALUABLE: &str = "evaluable-1";
-/// The one way of completing partial dates this version knows.
-const IMPUTATION: &str = "impute-1";
+const SCHEMA: u32 = 3;
 
 /// Why no report was made.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +96,6 @@ pub struct Report {
     pub adjudication: AdjudicationSection,
     /// Deaths and first relapses in person-time.
     pub rates: Vec<Rate>,
-    /// Disease activity.
-    pub sledai: SledaiSection,
     /// Scores, laboratory values and doses by visit, with change from baseline.
     pub measures: MeasureSection,
     /// Survival, remission and relapse by site, cell source and planned number of infusions.
@@ -163,6 +153,7 @@ pub fn report(
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let definitions = &trial.header.definitions;
     let judged = Judged { remission: &definitions.remission, relapse: &definitions.relapse };
+    let rules = Rules::of(&trial, day);
 
     let mut excluded = Exclusions::default();
     let mut terms = Terms::default();
@@ -175,34 +166,27 @@ pub fn report(
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
             && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            courses.push(Course::new(of, facts, day, own, &mut excluded));
+            courses.push(Course::new(of, facts, &rules, own, &mut excluded));
         }
         if let Some((_, facts)) = &mut current {
             facts.add(row.root, fact, judged, &mut terms, &mut excluded);
         }
     }
     if let Some((of, facts)) = current {
-        courses.push(Course::new(of, facts, day, own, &mut excluded));
+        courses.push(Course::new(of, facts, &rules, own, &mut excluded));
     }
-    make(trial, &courses, &terms, (day, cutoff), excluded, covered)
+    make(trial, &courses, (&rules, &terms), cutoff, excluded, covered)
 }
 
 fn make(
     trial: TrialRows,
     courses: &[Course],
-    terms: &Terms,
-    (day, cutoff): (Date, Cutoff),
+    (rules, terms): (&Rules, &Terms),
+    cutoff: Cutoff,
     excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
     let definitions = trial.header.definitions.clone().into_owned();
-    // A rule that leaves out unscheduled visits is none this version knows.
-    let windows = definitions
-        .chosen(Kind::Windows)
-        .and_then(|chosen| {
-            Some((chosen.id.as_str(), chosen.rule.windows().filter(|rule| rule.unscheduled)?.tie))
-        })
-        .unwrap_or((Kind::Windows.shipped_id(), Tie::Later));
     Ok(Report {
         report: "outcomes".to_owned(),
         schema: SCHEMA,
@@ -211,11 +195,7 @@ fn make(
         synthetic: trial.header.synthetic,
         covers: covered.into(),
         cutoff,
-        definitions_replaced: replaced(&[
-            ("evaluable", &definitions.evaluable, EVALUABLE),
-            ("imputation", &definitions.imputation, IMPUTATION),
-            ("windows", definitions.id_of(Kind::Windows), windows.0),
-        ]),
+        definitions_replaced: rules.replaced.clone(),
         conventions: Conventions {
             day_0: "day of first infusion".to_owned(),
             month_days: "30.4375".to_owned(),
@@ -227,17 +207,16 @@ fn make(
         screening: screening::screening(courses),
         consent: screening::consent(courses),
         deviations: screening::deviations(courses),
-        waterfall: flow::waterfall(courses, day, EVALUABLE),
+        waterfall: flow::waterfall(courses, rules),
         not_analysable: flow::not_analysable(courses),
         follow_up: followup::follow_up(courses)?,
-        survival: survival::survival(courses)?,
-        remission: remission::remission(courses, &definitions.remission)?,
-        relapse: relapse::relapse(courses, &definitions.relapse)?,
-        adjudication: judgement::adjudication(courses),
-        rates: rates(courses, &definitions.relapse)?,
-        sledai: sledai::sledai(courses, &trial.header.schedule)?,
-        measures: measures::measures(courses, &trial.header.schedule, terms, windows)?,
-        strata: strata::strata(courses, &definitions.remission, &definitions.relapse)?,
+        survival: survival::survival(courses, rules)?,
+        remission: remission::remission(courses, rules)?,
+        relapse: relapse::relapse(courses, rules)?,
+        adjudication: judgement::adjudication(courses, rules),
+        rates: rates(courses, &rules.relapse_id)?,
+        measures: measures::measures(courses, &trial.header.schedule, terms, rules)?,
+        strata: strata::strata(courses, rules)?,
         swimmer: swimmer::swimmer(courses),
         sites: flow::sites(courses, &trial.sites),
         excluded,

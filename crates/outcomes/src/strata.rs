@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use stats::figure::Figure;
 
 use crate::course::Course;
-use crate::flow::YEARS;
 use crate::relapse::in_year;
 use crate::remission;
 use crate::report::ReportError;
+use crate::rules::Rules;
 use crate::survival;
 
 /// Outcomes by something that is known of each subject.
@@ -26,7 +26,7 @@ pub struct Stratification {
     /// Why no level is shown, if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
-    /// The levels that occur.
+    /// The levels that occur: numbers by their value, then words, what is not stated last.
     pub levels: Vec<Level>,
 }
 
@@ -40,45 +40,33 @@ pub struct Level {
     pub subjects: u64,
     /// Alive at the end of follow-up, crude.
     pub survival: Figure,
-    /// Complete remission at 1 to 4 years; empty if no response was ever judged in the trial.
+    /// Complete remission at the landmarks; empty if no response was ever judged in the trial.
     pub remission: Vec<Figure>,
-    /// `RelapseInYear(k)` at 1 to 4 years.
+    /// `RelapseInYear(k)` at the landmarks.
     pub relapse: Vec<Figure>,
 }
 
 const NOT_STATED: &str = "not_stated";
 
-pub(crate) fn strata(
-    courses: &[Course],
-    remission_definition: &str,
-    relapse_definition: &str,
-) -> Result<Vec<Stratification>, ReportError> {
+pub(crate) fn strata(courses: &[Course], rules: &Rules) -> Result<Vec<Stratification>, ReportError> {
     // Where there are arms, source and dose may tell a reader which one a subject is in.
     let arms = courses.iter().any(|course| course.allocated);
     let judged = courses
         .iter()
         .any(|course| course.analysable().is_some_and(|followed| !followed.responses.is_empty()));
     let by = |by: &str, rule: &str, level: &dyn Fn(&Course) -> String, betrays: bool| {
-        let mut levels: BTreeMap<String, Vec<&Course>> = BTreeMap::new();
+        let mut levels: BTreeMap<Rank, Vec<&Course>> = BTreeMap::new();
         let withheld = arms && betrays;
         for course in courses.iter().filter(|course| course.infused && !withheld) {
-            levels.entry(level(course)).or_default().push(course);
+            levels.entry(rank(level(course))).or_default().push(course);
         }
-        let levels = levels.into_iter().map(|(level, courses)| {
+        let levels = levels.into_iter().map(|((.., level), courses)| {
             let id = format!("by_{by}.{level}");
             Ok(Level {
                 subjects: courses.len() as u64,
                 survival: survival::crude_alive(&courses, &format!("{id}.survival.crude"))?,
-                remission: if judged {
-                    remission::by_level(&courses, &id, remission_definition)?
-                } else {
-                    Vec::new()
-                },
-                relapse: (1..=YEARS)
-                    .map(|years| {
-                        in_year(&courses, &format!("{id}.relapse.in_year"), years, relapse_definition)
-                    })
-                    .collect::<Result<_, _>>()?,
+                remission: if judged { remission::by_level(&courses, &id, rules)? } else { Vec::new() },
+                relapse: in_year(&courses, &format!("{id}.relapse.in_year"), rules)?,
                 level,
             })
         });
@@ -107,6 +95,17 @@ pub(crate) fn strata(
             true,
         )?,
     ])
+}
+
+/// Where a level stands: numbers by their value, then words, what is not stated last.
+type Rank = (u8, u64, String);
+
+fn rank(level: String) -> Rank {
+    match level.parse() {
+        Ok(number) => (0, number, level),
+        Err(_) if level == NOT_STATED => (2, 0, level),
+        Err(_) => (1, 0, level),
+    }
 }
 
 fn source(course: &Course) -> String {

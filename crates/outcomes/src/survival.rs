@@ -2,17 +2,17 @@
 
 use clinical::Date;
 use clinical::date::days_between;
+use clinical::definitions::rule::End;
 use serde::{Deserialize, Serialize};
-use stats::DAYS_PER_YEAR;
 use stats::decimal;
 use stats::figure::{Figure, FigureError, Interval, LEVEL, Meaning, PROBABILITY_DIGITS};
 use stats::survival::{KaplanMeier, Observation, Transformation};
 
 use crate::count;
 use crate::course::Course;
-use crate::flow::YEARS;
 use crate::followup::INFUSED;
 use crate::report::ReportError;
+use crate::rules::Rules;
 
 /// Survival, crude and by the curve, and each death.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,27 @@ pub struct SurvivalSection {
     pub from_enrollment: SurvivalCurve,
     /// Each death of an infused subject.
     pub listing: Vec<DeathListing>,
+    /// The same with partly dated deaths on other days; absent where each has a full date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<DeathSensitivity>,
+}
+
+/// Survival with partly dated deaths where the analysis of sensitivity has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeathSensitivity {
+    /// Id of the definition of imputation.
+    pub definition: String,
+    /// Where the figures above have such a death, of the days it can mean.
+    pub main: End,
+    /// Where these have it. Not after the last record, which is of something that had happened.
+    pub other: End,
+    /// Infused subjects with a partly dated death.
+    pub deaths: u64,
+    /// Alive at the end of follow-up, of the infused. A death is another day here, and may lie after the cutoff.
+    pub crude: Figure,
+    /// From first infusion.
+    pub from_infusion: SurvivalCurve,
 }
 
 /// A Kaplan-Meier curve.
@@ -48,7 +69,7 @@ pub struct SurvivalCurve {
     pub imputed: u64,
     /// For drawing: each day on which somebody died or was censored.
     pub steps: Vec<Step>,
-    /// At 1 to 4 years of 365.25 days.
+    /// At the landmarks; a year has 365.25 days.
     pub landmarks: Vec<Landmark>,
 }
 
@@ -77,10 +98,8 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Landmark {
-    /// Years.
-    pub years: u64,
-    /// Months.
-    pub months: u64,
+    /// In words, such as `12 months`.
+    pub label: String,
     /// Days, 2 digits.
     pub days: String,
     /// Followed to the landmark or longer.
@@ -128,7 +147,7 @@ pub(crate) fn observations(courses: &[Course]) -> Vec<Observation> {
         .collect()
 }
 
-pub(crate) fn survival(courses: &[Course]) -> Result<SurvivalSection, ReportError> {
+pub(crate) fn survival(courses: &[Course], rules: &Rules) -> Result<SurvivalSection, ReportError> {
     let infused: Vec<&Course> = courses.iter().filter(|course| course.infused).collect();
     let deaths = count(&infused, |course| course.death.is_some());
     let imputed_ends = count(courses.iter().filter_map(Course::analysable), |followed| followed.end_imputed);
@@ -144,10 +163,61 @@ pub(crate) fn survival(courses: &[Course]) -> Result<SurvivalSection, ReportErro
             INFUSED,
             &observations(courses),
             imputed_ends + imputed_deaths,
+            rules,
         )?,
-        from_enrollment: from_enrollment(courses)?,
+        from_enrollment: from_enrollment(courses, rules)?,
         listing: infused.iter().filter_map(|course| listing(course)).collect(),
+        sensitivity: sensitivity(&infused, imputed_ends, rules)?,
     })
+}
+
+fn sensitivity(
+    infused: &[&Course],
+    imputed_ends: u64,
+    rules: &Rules,
+) -> Result<Option<DeathSensitivity>, ReportError> {
+    let partial = count(infused, |course| course.otherwise.is_some());
+    if partial == 0 {
+        return Ok(None);
+    }
+    let end = |course: &Course| {
+        course
+            .otherwise
+            .map_or((course.end, course.death.is_some()), |otherwise| (otherwise.end, otherwise.died))
+    };
+    let alive = count(infused, |course| !end(course).1);
+    let observations: Vec<Observation> = infused
+        .iter()
+        .filter_map(|course| {
+            let (end, event) = end(course);
+            let time = u32::try_from(days_between(course.analysable()?.day_0, end)).ok()?;
+            Some(Observation { time, event })
+        })
+        .collect();
+    let id = "survival.sensitivity";
+    let label = "Alive at the end of follow-up (crude), partly dated deaths on other days";
+    let meaning = Meaning {
+        id: format!("{id}.crude"),
+        label: label.to_owned(),
+        population: "Infused",
+        definition: "death-1",
+        denominator_rule: "all infused, whatever their follow-up",
+    };
+    Ok(Some(DeathSensitivity {
+        definition: rules.imputation_id.clone(),
+        main: rules.imputation.death,
+        other: rules.imputation.death_sensitivity,
+        deaths: partial,
+        crude: Figure::new(meaning, alive, infused.len() as u64, partial)?,
+        from_infusion: curve(
+            &format!("{id}.from_infusion"),
+            "Survival from first infusion (Kaplan-Meier), partly dated deaths on other days",
+            INFUSED,
+            &observations,
+            imputed_ends + partial,
+            rules,
+        )?,
+    }))
 }
 
 /// Those of the infused who were alive at the end of follow-up.
@@ -168,7 +238,7 @@ fn crude(infused: &[&Course], id: &str, label: &str, numerator: u64) -> Result<F
     Figure::new(meaning, numerator, infused.len() as u64, imputed)
 }
 
-fn from_enrollment(courses: &[Course]) -> Result<SurvivalCurve, ReportError> {
+fn from_enrollment(courses: &[Course], rules: &Rules) -> Result<SurvivalCurve, ReportError> {
     let mut imputed = 0;
     let mut observations = Vec::new();
     for course in courses.iter().filter(|course| course.enrolled()) {
@@ -184,6 +254,7 @@ fn from_enrollment(courses: &[Course]) -> Result<SurvivalCurve, ReportError> {
         "Enrolled, with a date of enrollment",
         &observations,
         imputed,
+        rules,
     )
 }
 
@@ -193,6 +264,7 @@ fn curve(
     population: &str,
     observations: &[Observation],
     imputed: u64,
+    rules: &Rules,
 ) -> Result<SurvivalCurve, ReportError> {
     let mut curve = SurvivalCurve {
         id: id.to_owned(),
@@ -224,8 +296,8 @@ fn curve(
             intervals: band.into_iter().collect(),
         });
     }
-    for years in 1..=YEARS {
-        let day = DAYS_PER_YEAR * f64::from(years);
+    for mark in &rules.marks {
+        let day = mark.at.curve_days();
         let survival = estimate.at(day)?;
         let mut intervals = Vec::new();
         for (method, transformation) in
@@ -236,8 +308,7 @@ fn curve(
             }
         }
         curve.landmarks.push(Landmark {
-            years: u64::from(years),
-            months: 12 * u64::from(years),
+            label: mark.at.curve_label(),
             days: decimal(day, 2)?,
             at_risk: estimate.at_risk(day)? as u64,
             survival: decimal(survival.estimate(), PROBABILITY_DIGITS)?,

@@ -110,8 +110,8 @@ fn shorter(text: &str, digits: usize) -> String {
 fn lines(report: &Report) -> Vec<String> {
     let mut lines =
         vec![table_row("survival", &report.survival.crude), table_row("death", &report.survival.deaths)];
-    for remission in &report.remission.figures {
-        lines.push(table_row(&format!("CR {}y", remission.years), &remission.figure));
+    for (years, remission) in (1..).zip(&report.remission.figures) {
+        lines.push(table_row(&format!("CR {years}y"), &remission.figure));
     }
     for (year, figure) in (1..).zip(&report.relapse.in_year) {
         lines.push(table_row(&format!("relapse y{year}"), figure));
@@ -128,14 +128,13 @@ fn lines(report: &Report) -> Vec<String> {
     lines.push(format!("deaths rate/100PY {}", rate(report, "rate.death").1));
     let (relapse, text) = rate(report, "rate.first_relapse");
     lines.push(format!("first relapse: at-risk PY {} rate/100PY {text}", relapse.patient_years));
-    for landmark in &report.survival.from_infusion.landmarks {
+    for (years, landmark) in (1..).zip(&report.survival.from_infusion.landmarks) {
         let range = |method| {
             let interval = interval(&landmark.intervals, method);
             format!("{}-{}", interval.lower, interval.upper)
         };
         lines.push(format!(
-            "{} at risk {} S={} SE(Greenwood)={} plain {} loglog {}",
-            landmark.years,
+            "{years} at risk {} S={} SE(Greenwood)={} plain {} loglog {}",
             landmark.at_risk,
             landmark.survival,
             landmark.standard_error.as_deref().unwrap(),
@@ -148,13 +147,12 @@ fn lines(report: &Report) -> Vec<String> {
         followed.reverse_kaplan_meier_median_days.unwrap(),
         followed.reverse_kaplan_meier_median_months.as_deref().unwrap(),
     ));
-    for landmark in &report.relapse.cumulative_incidence.landmarks {
+    for (years, landmark) in (1..).zip(&report.relapse.cumulative_incidence.landmarks) {
         let interval = interval(&landmark.intervals, "log-log");
         let parts = [&landmark.relapse, &landmark.death_first, &landmark.event_free];
         let sum: f64 = parts.iter().map(|text| text.parse::<f64>().unwrap()).sum();
         lines.push(format!(
-            "{} at risk {} CIF={} SE={} loglog {}-{}  CIF(death first)={}  check sum {sum:.5}",
-            landmark.years,
+            "{years} at risk {} CIF={} SE={} loglog {}-{}  CIF(death first)={}  check sum {sum:.5}",
             landmark.at_risk,
             landmark.relapse,
             landmark.standard_error,

@@ -435,15 +435,25 @@ fn an_incomplete_score_is_not_in_the_statistics_and_the_baseline_is_the_last_bef
         let visit = |items| json!({"planned": "month 3", "sledai": items, "status": "done"});
         log.fact(subject, "visit", "2009-06-01", visit(all(&[late], 0)));
     }
-    let rows = log.report(CUTOFF).sledai.rows;
-    let baseline = &rows[0];
-    assert_eq!((baseline.visit.as_str(), baseline.subjects, baseline.incomplete), ("baseline", 2, 1));
+    let report = log.report(CUTOFF);
+    let total = report.measures.tables.iter().find(|table| table.measure == "sledai_total").unwrap();
+    let baseline = &total.rows[0];
+    assert_eq!((baseline.visit.as_str(), baseline.n, baseline.incomplete), ("baseline", 2, Some(1)));
     // 4 and 4, on 28 February; the 8 of four weeks before is not the last.
-    assert_eq!((baseline.mean.as_deref(), baseline.max), (Some("4.00"), Some(4)));
-    let month_3 = rows.iter().find(|row| row.visit == "month 3").unwrap();
+    assert_eq!((baseline.mean.as_deref(), baseline.max.as_deref()), (Some("4.0"), Some("4")));
+    assert_eq!((baseline.missing, baseline.changed.as_ref()), (1, None));
+    let month_3 = &total.rows[1];
     // 2, 1 and 2: mean 5/3, standard deviation 1/√3.
-    let shown = (month_3.subjects, month_3.mean.as_deref(), month_3.sd.as_deref(), month_3.median.as_deref());
-    assert_eq!(shown, (3, Some("1.67"), Some("0.58"), Some("2.0")));
+    let shown = (month_3.n, month_3.mean.as_deref(), month_3.sd.as_deref(), month_3.median.as_deref());
+    assert_eq!(shown, (3, Some("1.7"), Some("0.58"), Some("2.0")));
+    // By EULAR's bands 1 to 4 are low. From 4 to 2 is no change, from 4 to 1 neither: more than 3 would be.
+    let bands = |row: usize| -> Vec<(&str, u64)> {
+        total.rows[row].bands.iter().map(|band| (band.name.as_str(), band.subjects)).collect()
+    };
+    assert_eq!(bands(0), [("none", 0), ("low", 2), ("moderate", 0), ("high", 0)]);
+    assert_eq!(bands(1), [("none", 0), ("low", 3), ("moderate", 0), ("high", 0)]);
+    let changed = month_3.changed.as_ref().unwrap();
+    assert_eq!((changed.better, changed.unchanged, changed.worse), (0, 2, 0));
 }
 
 #[test]
@@ -452,7 +462,7 @@ fn a_trial_without_the_instruments_has_empty_sections() {
     log.treat("S1", "2009-03-01");
     log.fact("S1", "visit", "2010-04-01", json!({"status": "done"}));
     let report = log.report(CUTOFF);
-    assert!(report.remission.figures.is_empty() && report.sledai.rows.is_empty());
+    assert!(report.remission.figures.is_empty() && report.measures.tables.is_empty());
     assert_eq!(report.relapse.ever.numerator, 0);
 }
 

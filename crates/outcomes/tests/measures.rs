@@ -171,12 +171,23 @@ fn scores_count_when_all_that_they_sum_was_examined() {
         .measures
         .tables
         .iter()
-        .map(|table| (table.measure.as_str(), table.unit.as_str(), table.rows[0].mean.as_deref().unwrap()))
+        .map(|table| (table.measure.as_str(), table.unit.as_str(), table.rows[0].mean.as_deref()))
         .collect();
     assert_eq!(
         names,
-        [("pga", "1", "1.50"), ("prednisone_mg_per_day", "mg/d", "7.50"), ("sledai_clinical", "1", "2.0")]
+        [
+            ("pga", "1", Some("1.50")),
+            ("prednisone_mg_per_day", "mg/d", Some("7.50")),
+            ("sledai_clinical", "1", Some("2.0")),
+            ("sledai_total", "1", None)
+        ]
     );
+    let baseline = |measure: &str| table(&report, measure).rows[0].clone();
+    assert_eq!(
+        (baseline("sledai_clinical").incomplete, baseline("sledai_total").incomplete),
+        (Some(0), Some(1))
+    );
+    assert_eq!((baseline("sledai_total").missing, baseline("pga").incomplete), (1, None));
     // Missed, it was not measured.
     let mut missed = Log::open();
     missed.treat("S1", "2009-03-01");

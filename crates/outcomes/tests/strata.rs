@@ -70,6 +70,21 @@ fn subjects_stand_where_they_enrolled_what_they_were_given_and_what_was_planned(
 }
 
 #[test]
+fn levels_that_are_numbers_stand_by_their_value() {
+    let mut log = Log::open();
+    for planned in [10, 2, 1] {
+        treat(&mut log, "S01", &format!("P{planned}"), Some(planned), &["bone_marrow"]);
+    }
+    treat(&mut log, "710", "N1", None, &["bone_marrow"]);
+    treat(&mut log, "90", "N2", None, &["bone_marrow"]);
+    let report = log.report(CUTOFF);
+    let names =
+        |by: &str| levels(&report, by).iter().map(|(level, ..)| (*level).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names("planned_infusions"), ["1", "2", "10", "not_stated"]);
+    assert_eq!(names("site"), ["90", "710", "S01"]);
+}
+
+#[test]
 fn where_there_are_arms_neither_source_nor_planned_dose_is_told() {
     let mut log = cohort();
     assert!(String::from_utf8(log.report(CUTOFF).to_canonical_json()).unwrap().contains("umbilical_cord"));

@@ -215,7 +215,7 @@ fn outcomes() -> Value {
                 step(900, 1, 0, "0.533333", "0.248032")
             ],
             "landmarks": [{
-                "years": 1, "months": 12, "days": "365.25", "at_risk": 3, "survival": "0.800000",
+                "label": "12 months", "days": "365.25", "at_risk": 3, "survival": "0.800000",
                 "standard_error": "0.178885",
                 "intervals": [{"method": "log-log", "level": "0.95", "lower": "0.203809", "upper": "0.969162"}]
             }]
@@ -261,8 +261,8 @@ fn outcomes() -> Value {
         },
         "waterfall": {"definition": "evaluable-1", "stages": [
             {"id": "enrolled", "label": "Enrolled", "subjects": 6, "losses": []},
-            {"id": "infused", "label": "Infused", "subjects": 5, "losses": [{"reason": "never_infused", "subjects": 1}]},
-            {"id": "evaluable_1", "label": "Evaluable at 1 year", "subjects": 3, "losses": [
+            {"id": "infused", "label": "Infused", "of": "enrolled", "subjects": 5, "losses": [{"reason": "never_infused", "subjects": 1}]},
+            {"id": "evaluable_1", "label": "Evaluable at 1 year", "of": "infused", "subjects": 3, "losses": [
                 {"reason": "died", "subjects": 1}, {"reason": "not_yet_due", "subjects": 1}]}
         ]},
         "not_analysable": [{"subject": "S0006", "site": "CN-NJ", "reason": "first_infusion_partial"}],
@@ -271,10 +271,10 @@ fn outcomes() -> Value {
             "mean_months": "15.77", "median_days": "400.0", "range_days": [100, 900], "imputed": 0
         },
         "remission": {
-            "definition": "ccr-registry-1", "window_days": 60, "judged_by": "investigator",
+            "definition": "ccr-registry-1", "landmarks": "landmarks-1", "window_days": 60, "judged_by": "investigator",
             "figures": [{
-                "years": 1, "figure": figure("remission.year_1", "Complete remission at 1 year", 1, 3, "33.33", ("0.84", "90.57")),
-                "without_visit": 1, "not_determinable": 0, "partial": 1, "adjudicated": 1
+                "landmark": "year_1", "label": "1 year", "figure": figure("remission.year_1", "Complete remission at 1 year", 1, 3, "33.33", ("0.84", "90.57")),
+                "without_visit": 1, "died": 0, "not_followed": 0, "not_determinable": 0, "partial": 1, "adjudicated": 1
             }]
         },
         "rates": [{
@@ -283,10 +283,6 @@ fn outcomes() -> Value {
             "intervals": [{"method": "exact-poisson", "level": "0.95", "lower": "3.686", "upper": "109.953"}],
             "time": "all", "population": "Infused", "definition": "death-1", "imputed": 0
         }],
-        "sledai": {
-            "definition": "sledai-2k", "population": "Infused", "unscheduled": 1,
-            "rows": [{"visit": "baseline", "subjects": 5, "median": "13.0", "mean": "13.20", "sd": "2.10", "min": 9, "max": 17, "incomplete": 1}]
-        },
         "sites": [{
             "id": "CN-NJ", "name": "Nanjing", "country": "CN", "screened": 7, "enrolled": 6, "infused": 5, "deaths": 2,
             "relapses": 1
@@ -306,6 +302,17 @@ fn outcomes() -> Value {
                     "n": 2, "mean": "-20.00", "hodges_lehmann": "-20.25", "zeros": 0, "p": "0.500000",
                     "p_method": "exact", "p_holm": "0.750000"}}
             ]
+        }, {
+            "measure": "sledai_total", "unit": "1", "digits": 0, "values": 5, "other_units": [],
+            "score": {"sledai": "sledai-2k-1", "severity": "sledai-bands-eular-1", "change": "sledai-change-1"},
+            "rows": [{
+                "visit": "baseline", "n": 5, "missing": 1, "incomplete": 1, "median": "13.0", "mean": "13.2",
+                "bands": [{"name": "none", "subjects": 0}, {"name": "high", "subjects": 5}]
+            }, {
+                "visit": "month 3", "day": 91, "n": 4, "missing": 1, "incomplete": 0,
+                "bands": [{"name": "none", "subjects": 1}, {"name": "high", "subjects": 3}],
+                "changed": {"better": 2, "unchanged": 1, "worse": 1}
+            }]
         }]
     });
     report["strata"] = json!([
@@ -327,13 +334,21 @@ fn outcomes() -> Value {
         "listing": [{
             "subject": "S0001", "site": "CN-NJ", "on": "2008-06-19", "imputed": true, "day": 100,
             "after_relapse": false, "first_seq": 5, "latest_seq": 6
-        }]
+        }],
+        "sensitivity": {
+            "definition": "impute-1", "main": "earliest", "other": "latest", "deaths": 1,
+            "crude": figure("survival.sensitivity.crude", "Alive, other days", 3, 5, "60.00", ("14.66", "94.73")),
+            "from_infusion": curve("survival.sensitivity.from_infusion", "Survival, partly dated deaths on other days")
+        }
     });
     report["relapse"] = json!({
         "definition": "relapse-1",
-        "in_year": [figure("relapse.in_year_1", "First relapse in year 1", 1, 3, "33.33", ("0.84", "90.57"))],
-        "at_risk": [figure("relapse.at_risk_1", "First relapse in year 1, at risk", 1, 3, "33.33", ("0.84", "90.57"))],
+        "in_year": [figure("relapse.in_year.year_1", "First relapse in year 1", 1, 3, "33.33", ("0.84", "90.57"))],
+        "at_risk": [figure("relapse.at_risk.year_1", "First relapse in year 1, at risk", 1, 3, "33.33", ("0.84", "90.57"))],
         "among_responders": figure("relapse.among_responders", "Relapse after a response", 0, 1, "0.00", ("0.00", "97.50")),
+        "own": [{"id": "own-measure-1", "title": "Relapse of our own", "figures": [
+            figure("relapse.own.own-measure-1", "Relapse of our own", 1, 6, "16.67", ("0.42", "64.12"))
+        ]}],
         "ever": figure("relapse.ever", "Relapse ever, of enrolled", 1, 6, "16.67", ("0.42", "64.12")),
         "cumulative_incidence": {
             "id": "relapse.incidence", "label": "Cumulative incidence of first relapse", "population": "Infused",
@@ -343,7 +358,7 @@ fn outcomes() -> Value {
                 incidence(700, 2, 0, 0, "0.200000", "0.200000")
             ],
             "landmarks": [{
-                "years": 1, "months": 12, "days": "365.25", "at_risk": 2, "relapse": "0.200000",
+                "label": "12 months", "days": "365.25", "at_risk": 2, "relapse": "0.200000",
                 "standard_error": "0.178885",
                 "intervals": [{"method": "log-log", "level": "0.95", "lower": "0.008400", "upper": "0.581900"}],
                 "death_first": "0.200000", "event_free": "0.600000"

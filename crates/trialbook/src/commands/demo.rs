@@ -244,8 +244,8 @@ async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Com
     print(&format!("Figures up to {}, beside {}\n{table}", demo::CUTOFF, demo::SOURCE))?;
     if let Some(landmark) = survival {
         print(&format!(
-            "  94% is a crude proportion. Kaplan-Meier at {} months: {} with {} at risk.\n",
-            landmark.months, landmark.survival, landmark.at_risk
+            "  94% is a crude proportion. Kaplan-Meier at {}: {} with {} at risk.\n",
+            landmark.label, landmark.survival, landmark.at_risk
         ))?;
     }
     seal(deployment, trial).await?;

@@ -1,6 +1,6 @@
 //! The outcome report's measurements by visit and its strata, as tables for a terminal.
 
-use outcomes::{Figure, MeasureTable, Report};
+use outcomes::{ChangedRow, Figure, MeasureTable, Report};
 
 use super::Table;
 use super::report_text::{heading, words};
@@ -14,6 +14,7 @@ pub(super) fn measures(text: &mut String, report: &Report) {
             &format!("{}{method} ({}) by visit, {}", table.measure, table.unit, section.definition),
         );
         text.push_str(&one(table));
+        text.push_str(&activity(table));
         for other in &table.other_units {
             text.push_str(&format!("  {} values in {} not in this table\n", other.values, other.unit));
         }
@@ -60,6 +61,39 @@ fn one(table: &MeasureTable) -> String {
     rows.to_string()
 }
 
+/// Subjects by range of the score and by how it went from baseline; empty where there is no score.
+fn activity(table: &MeasureTable) -> String {
+    let (Some(score), Some(first)) = (&table.score, table.rows.first()) else { return String::new() };
+    let incomplete: Vec<_> = table
+        .rows
+        .iter()
+        .filter(|row| row.incomplete.is_some_and(|incomplete| incomplete > 0))
+        .map(|row| format!("{} {}", row.visit, row.incomplete.unwrap_or_default()))
+        .collect();
+    let mut text = String::new();
+    if !incomplete.is_empty() {
+        text.push_str(&format!("  of the missing, not complete: {}\n", incomplete.join(", ")));
+    }
+    if first.bands.is_empty() {
+        return text;
+    }
+    let mut rows = Table::new(["visit", "subjects by range", "better", "unchanged", "worse"]);
+    for row in &table.rows {
+        let bands: Vec<_> = row.bands.iter().map(|band| format!("{} {}", band.name, band.subjects)).collect();
+        let changed = row.changed.as_ref();
+        let went =
+            |how: fn(&ChangedRow) -> u64| changed.map_or_else(|| "–".to_owned(), |it| how(it).to_string());
+        rows.row([
+            row.visit.clone(),
+            bands.join("  "),
+            went(|it| it.better),
+            went(|it| it.unchanged),
+            went(|it| it.worse),
+        ]);
+    }
+    format!("{text}  by {}, {}, {}\n{rows}", score.sledai, score.severity, score.change)
+}
+
 /// Survival, remission and relapse by site, source and planned course.
 pub(super) fn strata(text: &mut String, report: &Report) {
     for strata in &report.strata {
@@ -68,8 +102,13 @@ pub(super) fn strata(text: &mut String, report: &Report) {
             text.push_str(&format!("  not shown: {why}\n"));
             continue;
         }
-        let mut table =
-            Table::new(["level", "infused", "alive (crude)", "remission at 1-4 y", "relapse in y 1-4"]);
+        let mut table = Table::new([
+            "level",
+            "infused",
+            "alive (crude)",
+            "remission at landmarks",
+            "relapse by landmark",
+        ]);
         let ratios = |figures: &[Figure]| {
             let ratios = figures.iter().map(|figure| format!("{}/{}", figure.numerator, figure.denominator));
             ratios.collect::<Vec<_>>().join("  ")

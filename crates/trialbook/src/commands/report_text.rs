@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use ::safety::Report as SafetyReport;
 use clinical::SuspectedKey;
-use outcomes::Report as OutcomeReport;
+use outcomes::{Report as OutcomeReport, SurvivalCurve};
 
 use super::Table;
 
@@ -48,6 +48,15 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
         report.definitions.relapse,
         report.definitions.evaluable,
     );
+    for replaced in &report.definitions_replaced {
+        let _ = writeln!(
+            text,
+            "  not known to this version: {} of {}; {} is used instead",
+            replaced.stated,
+            words(&replaced.what),
+            replaced.used
+        );
+    }
     let flow = &report.flow;
     heading(&mut text, "Flow of subjects");
     let _ = writeln!(
@@ -65,13 +74,19 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     );
     heading(&mut text, "Who is in the denominators");
     let mut stages = Table::new(["stage", "subjects", "not in it, and why"]);
+    let mut before: Option<String> = None;
     for stage in &report.waterfall.stages {
         let losses: Vec<_> = stage
             .losses
             .iter()
             .map(|loss| format!("{} {}", loss.subjects, words(&format!("{:?}", loss.reason))))
             .collect();
-        stages.row([stage.label.clone(), stage.subjects.to_string(), losses.join(", ")]);
+        let of = match (&stage.of, &before) {
+            (Some(of), Some(before)) if of != before && !losses.is_empty() => format!("of {}: ", words(of)),
+            _ => String::new(),
+        };
+        before = Some(stage.id.clone());
+        stages.row([stage.label.clone(), stage.subjects.to_string(), of + &losses.join(", ")]);
     }
     text.push_str(&stages.to_string());
     let follow_up = &report.follow_up;
@@ -88,7 +103,6 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     figures(&mut text, report);
     curves(&mut text, report);
     rates(&mut text, report);
-    sledai(&mut text, report);
     super::report_measures::measures(&mut text, report);
     super::report_measures::strata(&mut text, report);
     heading(&mut text, "By enrolling site");
@@ -118,7 +132,9 @@ fn figures(text: &mut String, report: &OutcomeReport) {
         .chain(report.remission.figures.iter().map(|remission| &remission.figure))
         .chain(&relapse.in_year)
         .chain(&relapse.at_risk)
-        .chain([&relapse.among_responders, &relapse.ever]);
+        .chain([&relapse.among_responders, &relapse.ever])
+        .chain(relapse.own.iter().flat_map(|own| &own.figures))
+        .chain(survival.sensitivity.iter().map(|sensitivity| &sensitivity.crude));
     for figure in all {
         table.row([
             figure.label.clone(),
@@ -131,13 +147,11 @@ fn figures(text: &mut String, report: &OutcomeReport) {
     text.push_str(&table.to_string());
 }
 
-fn curves(text: &mut String, report: &OutcomeReport) {
-    let (survival, relapse) = (&report.survival, &report.relapse);
-    heading(text, "Survival from first infusion (Kaplan-Meier, Greenwood)");
-    let mut curve = Table::new(["months", "at risk", "S", "SE", "log-log", "plain"]);
-    for landmark in &survival.from_infusion.landmarks {
+fn survival_curve(text: &mut String, from_infusion: &SurvivalCurve) {
+    let mut curve = Table::new(["at", "at risk", "S", "SE", "log-log", "plain"]);
+    for landmark in &from_infusion.landmarks {
         curve.row([
-            landmark.months.to_string(),
+            landmark.label.clone(),
             landmark.at_risk.to_string(),
             landmark.survival.clone(),
             landmark.standard_error.clone().unwrap_or_else(|| "undefined".to_owned()),
@@ -146,11 +160,29 @@ fn curves(text: &mut String, report: &OutcomeReport) {
         ]);
     }
     text.push_str(&curve.to_string());
+}
+
+fn curves(text: &mut String, report: &OutcomeReport) {
+    let (survival, relapse) = (&report.survival, &report.relapse);
+    heading(text, "Survival from first infusion (Kaplan-Meier, Greenwood)");
+    survival_curve(text, &survival.from_infusion);
+    if let Some(sensitivity) = &survival.sensitivity {
+        heading(
+            text,
+            &format!(
+                "The same with {} partly dated deaths at the {} day they can mean ({})",
+                sensitivity.deaths,
+                words(&format!("{:?}", sensitivity.other)),
+                sensitivity.definition
+            ),
+        );
+        survival_curve(text, &sensitivity.from_infusion);
+    }
     heading(text, "First relapse, death without relapse competing (Aalen-Johansen)");
-    let mut curve = Table::new(["months", "at risk", "CIF", "SE", "log-log", "death first"]);
+    let mut curve = Table::new(["at", "at risk", "CIF", "SE", "log-log", "death first"]);
     for landmark in &relapse.cumulative_incidence.landmarks {
         curve.row([
-            landmark.months.to_string(),
+            landmark.label.clone(),
             landmark.at_risk.to_string(),
             landmark.relapse.clone(),
             landmark.standard_error.clone(),
@@ -172,27 +204,6 @@ fn rates(text: &mut String, report: &OutcomeReport) {
             rate.per_100_patient_years.clone().unwrap_or_else(|| "–".to_owned()),
             interval!(rate.intervals, "exact-poisson"),
             words(&rate.time),
-        ]);
-    }
-    text.push_str(&table.to_string());
-}
-
-fn sledai(text: &mut String, report: &OutcomeReport) {
-    if report.sledai.rows.iter().all(|row| row.subjects == 0) {
-        return;
-    }
-    heading(text, "SLEDAI-2K, total");
-    let mut table = Table::new(["visit", "n", "mean", "SD", "median", "range", "incomplete"]);
-    for row in &report.sledai.rows {
-        let dash = || "–".to_owned();
-        table.row([
-            row.visit.clone(),
-            row.subjects.to_string(),
-            row.mean.clone().unwrap_or_else(dash),
-            row.sd.clone().unwrap_or_else(dash),
-            row.median.clone().unwrap_or_else(dash),
-            row.min.zip(row.max).map_or_else(dash, |(min, max)| format!("{min}–{max}")),
-            row.incomplete.to_string(),
         ]);
     }
     text.push_str(&table.to_string());
