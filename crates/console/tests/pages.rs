@@ -241,7 +241,7 @@ async fn the_overview_has_anchors_figures_and_flow() {
             "14.66–94.73% (95% CI, Clopper-Pearson)",
             "0.00%",
             "15.77 months",
-            "First relapse in year 1",
+            "First relapse, year 1",
             "<strong>3</strong> Evaluable at 1 year",
             "out: 1 died, 1 not yet due",
             "1 screen failures",
