@@ -17,7 +17,7 @@ pub enum Presence {
 }
 
 macro_rules! descriptors {
-    ($( $variant:ident = $weight:literal, $doc:literal; )*) => {
+    ($( $variant:ident = $name:ident, $weight:literal, $doc:literal; )*) => {
         /// A descriptor of the SLEDAI-2K.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -28,6 +28,13 @@ macro_rules! descriptors {
         impl Descriptor {
             /// All 24, in the index's order.
             pub const ALL: [Self; 24] = [$( Self::$variant, )*];
+
+            /// Its name in the bytes.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$variant => stringify!($name), )*
+                }
+            }
 
             /// Points if present.
             pub fn weight(self) -> u16 {
@@ -40,30 +47,30 @@ macro_rules! descriptors {
 }
 
 descriptors! {
-    Seizure = 8, "Seizure.";
-    Psychosis = 8, "Psychosis.";
-    OrganicBrainSyndrome = 8, "Organic brain syndrome.";
-    VisualDisturbance = 8, "Visual disturbance.";
-    CranialNerveDisorder = 8, "Cranial nerve disorder.";
-    LupusHeadache = 8, "Lupus headache.";
-    CerebrovascularAccident = 8, "Cerebrovascular accident.";
-    Vasculitis = 8, "Vasculitis.";
-    Arthritis = 4, "Arthritis.";
-    Myositis = 4, "Myositis.";
-    UrinaryCasts = 4, "Urinary casts.";
-    Haematuria = 4, "Haematuria.";
-    Proteinuria = 4, "Proteinuria.";
-    Pyuria = 4, "Pyuria.";
-    Rash = 2, "Rash.";
-    Alopecia = 2, "Alopecia.";
-    MucosalUlcers = 2, "Mucosal ulcers.";
-    Pleurisy = 2, "Pleurisy.";
-    Pericarditis = 2, "Pericarditis.";
-    LowComplement = 2, "Low complement.";
-    IncreasedDnaBinding = 2, "Increased DNA binding.";
-    Fever = 1, "Fever.";
-    Thrombocytopenia = 1, "Thrombocytopenia.";
-    Leukopenia = 1, "Leukopenia.";
+    Seizure = seizure, 8, "Seizure.";
+    Psychosis = psychosis, 8, "Psychosis.";
+    OrganicBrainSyndrome = organic_brain_syndrome, 8, "Organic brain syndrome.";
+    VisualDisturbance = visual_disturbance, 8, "Visual disturbance.";
+    CranialNerveDisorder = cranial_nerve_disorder, 8, "Cranial nerve disorder.";
+    LupusHeadache = lupus_headache, 8, "Lupus headache.";
+    CerebrovascularAccident = cerebrovascular_accident, 8, "Cerebrovascular accident.";
+    Vasculitis = vasculitis, 8, "Vasculitis.";
+    Arthritis = arthritis, 4, "Arthritis.";
+    Myositis = myositis, 4, "Myositis.";
+    UrinaryCasts = urinary_casts, 4, "Urinary casts.";
+    Haematuria = haematuria, 4, "Haematuria.";
+    Proteinuria = proteinuria, 4, "Proteinuria.";
+    Pyuria = pyuria, 4, "Pyuria.";
+    Rash = rash, 2, "Rash.";
+    Alopecia = alopecia, 2, "Alopecia.";
+    MucosalUlcers = mucosal_ulcers, 2, "Mucosal ulcers.";
+    Pleurisy = pleurisy, 2, "Pleurisy.";
+    Pericarditis = pericarditis, 2, "Pericarditis.";
+    LowComplement = low_complement, 2, "Low complement.";
+    IncreasedDnaBinding = increased_dna_binding, 2, "Increased DNA binding.";
+    Fever = fever, 1, "Fever.";
+    Thrombocytopenia = thrombocytopenia, 1, "Thrombocytopenia.";
+    Leukopenia = leukopenia, 1, "Leukopenia.";
 }
 
 impl Descriptor {
@@ -168,6 +175,13 @@ fn bit(item: Descriptor) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_descriptors_name_is_that_of_the_bytes() {
+        for item in Descriptor::ALL {
+            assert_eq!(serde_json::to_value(item).unwrap(), item.as_str());
+        }
+    }
 
     #[test]
     fn items_say_what_was_stated_and_nothing_of_the_rest() {

@@ -7,6 +7,7 @@
 
 mod asked;
 mod changes;
+mod computed;
 mod conduct;
 pub mod copy;
 mod curves;

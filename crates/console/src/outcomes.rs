@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
+use crate::computed;
 use crate::conduct;
 use crate::curves;
 use crate::figures::{
@@ -34,7 +35,7 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Screening, consent and deviations" } (conduct::conduct(&report)) }
         section { h2 { "Follow-up" } (follow_up(&report)) (not_analysable(&report, links)) }
         section { h2 { "Survival" } (survival(&report, links)) }
-        section { h2 { "Remission" } (remission(&report)) }
+        section { h2 { "Remission" } (remission(&report)) (computed::computed(&report, links)) }
         section { h2 { "Relapse" } (relapse(&report, links)) }
         section { h2 { "Adjudication" } (conduct::adjudication(&report, links)) }
         section { h2 { "Rates" } (rates(&report)) }

@@ -12,13 +12,14 @@ use clinical::{Date, PartialDate};
 
 use serde::{Deserialize, Serialize};
 
+use crate::computed::{self, Computed, Stated};
 use crate::count;
 use crate::facts::{Dated, Disposed, Facts};
 use crate::followup::Exclusions;
-use crate::judgement::{self, RelapseVerdict, Responses};
+use crate::judgement::{self, Judged, RelapseVerdict, Responses};
 use crate::rules::{At, Rules};
 use crate::screening::{Consents, Screened};
-use crate::values::{self, Measured, OwnTerms};
+use crate::values::{self, Measured, Terms};
 
 /// A day on which something happened; `imputed` if a partial date was completed to it (`impute-1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub(crate) struct Followed {
     pub(crate) responses: Responses,
     /// What was judged about relapses, before and after day 0.
     pub(crate) verdicts: Vec<RelapseVerdict>,
+    /// By landmark: what the visit nearest to it makes of remission.
+    pub(crate) computed: Vec<Option<Computed>>,
     /// Values of visits that took place, by full dates.
     pub(crate) measured: Vec<Measured>,
     /// Days of visits that took place.
@@ -137,7 +140,7 @@ impl Course {
         subject: String,
         mut facts: Facts,
         rules: &Rules,
-        own: OwnTerms,
+        terms: &Terms,
         excluded: &mut Exclusions,
     ) -> Self {
         let cutoff = rules.cutoff;
@@ -170,7 +173,7 @@ impl Course {
                 end,
                 end_imputed && death.is_none() && last_contact <= cutoff,
                 death,
-                (rules, own),
+                (rules, terms),
                 excluded,
             )
         });
@@ -320,7 +323,7 @@ fn followed(
     end: Date,
     end_imputed: bool,
     death: Option<Happened>,
-    (rules, own): (&Rules, OwnTerms),
+    (rules, terms): (&Rules, &Terms),
     excluded: &mut Exclusions,
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
@@ -347,7 +350,7 @@ fn followed(
                 *first = visit.on;
             }
         }
-        measured.extend(values::values(visit, rules.cutoff, own, excluded));
+        measured.extend(values::values(visit, rules.cutoff, terms.own, excluded));
         let Some(day) = visit.on.day() else {
             // Neither an anniversary nor a planned day can be compared with a month.
             excluded.judgements_without_day +=
@@ -356,12 +359,13 @@ fn followed(
         };
         visits.push(day);
         let response = visit.what.response.filter(|_| day >= day_0);
-        responses.investigator.extend(response.map(|status| (day, status)));
+        let stated = Stated { first_seq: visit.root, latest_seq: visit.latest };
+        responses.investigator.extend(response.map(|status| Judged { on: day, status, stated }));
     }
     let first_response = responses
         .counting()
-        .filter(|(_, status, _)| matches!(status, RemissionStatus::Complete | RemissionStatus::Partial))
-        .map(|(day, ..)| day)
+        .filter(|(one, _)| matches!(one.status, RemissionStatus::Complete | RemissionStatus::Partial))
+        .map(|(one, _)| one.on)
         .min();
     if rules.relapse.prior_response {
         let recorded = relapses.len();
@@ -379,6 +383,7 @@ fn followed(
         relapses,
         responses,
         verdicts: judgement::relapses(facts, &[Judge::Investigator, Judge::Adjudication]),
+        computed: rules.marks.iter().map(|mark| computed::at(facts, mark.at, day_0, rules, terms)).collect(),
         measured,
         visits,
         planned,

@@ -8,6 +8,7 @@ use clinical::definitions::rule::Judge;
 use clinical::{Date, PartialDate};
 use serde::{Deserialize, Serialize};
 
+use crate::computed::Stated;
 use crate::count;
 use crate::course::Course;
 use crate::facts::{Dated, Facts};
@@ -55,8 +56,16 @@ pub struct JudgementDifference {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Responses {
     /// The investigators', from day 0 on, by full dates.
-    pub(crate) investigator: Vec<(Date, RemissionStatus)>,
+    pub(crate) investigator: Vec<Judged>,
     pub(crate) committee: Vec<Adjudicated>,
+}
+
+/// A response on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) on: Date,
+    pub(crate) status: RemissionStatus,
+    pub(crate) stated: Stated,
 }
 
 /// A response that a committee judged.
@@ -66,8 +75,7 @@ pub(crate) struct Adjudicated {
     /// The year whose landmark it is for.
     pub(crate) years: Option<u8>,
     pub(crate) status: RemissionStatus,
-    root: u64,
-    latest: u64,
+    stated: Stated,
 }
 
 /// A status at a landmark, and whether a committee judged it.
@@ -75,6 +83,7 @@ pub(crate) struct Adjudicated {
 pub(crate) struct AtLandmark {
     pub(crate) status: RemissionStatus,
     pub(crate) adjudicated: bool,
+    pub(crate) stated: Stated,
 }
 
 /// The less favourable first, so that of two it does not matter which was recorded first.
@@ -95,8 +104,7 @@ impl Responses {
                 on: one.on,
                 years: one.what.landmark_years,
                 status: one.what.response?,
-                root: one.root,
-                latest: one.latest,
+                stated: Stated { first_seq: one.root, latest_seq: one.latest },
             })
         });
         judged.filter(|one| one.on.latest() >= day_0).collect()
@@ -114,31 +122,32 @@ impl Responses {
             self.committee.iter().filter(|one| one.years.is_some_and(|years| At::Years(years.into()) == at));
         let latest = for_it
             .max_by_key(|one| (one.on.latest(), one.on.earliest(), u8::MAX - favour(one.status)))
-            .map(|one| AtLandmark { status: one.status, adjudicated: true });
+            .map(|one| AtLandmark { status: one.status, adjudicated: true, stated: one.stated });
         latest.or_else(|| nearest(due, window_days, self.counting()))
     }
 
     /// As [`Responses::at`], of the investigators' judgements only.
     fn investigator_at(&self, due: Date, window_days: i32) -> Option<RemissionStatus> {
-        let judged = self.investigator.iter().map(|(on, status)| (*on, *status, false));
+        let judged = self.investigator.iter().map(|one| (*one, false));
         nearest(due, window_days, judged).map(|found| found.status)
     }
 
     /// Each judgement with its day and whether a committee's: of a day with one of these, no other.
-    pub(crate) fn counting(&self) -> impl Iterator<Item = (Date, RemissionStatus, bool)> {
+    pub(crate) fn counting(&self) -> impl Iterator<Item = (Judged, bool)> {
         let committee = || self.committee.iter().filter_map(|one| Some((one.on.day()?, one)));
         let investigator = self
             .investigator
             .iter()
-            .filter(move |(on, _)| !committee().any(|(day, _)| day == *on))
-            .map(|(on, status)| (*on, *status, false));
-        investigator.chain(committee().map(|(day, one)| (day, one.status, true)))
+            .filter(move |one| !committee().any(|(day, _)| day == one.on))
+            .map(|one| (*one, false));
+        let judged = |(on, one): (Date, &Adjudicated)| Judged { on, status: one.status, stated: one.stated };
+        investigator.chain(committee().map(move |one| (judged(one), true)))
     }
 
     fn differences(&self, course: &Course, day_0: Date, window_days: i32) -> Vec<JudgementDifference> {
         let of_day = |on: PartialDate| {
-            let judged = self.investigator.iter().filter(|(day, _)| on.day() == Some(*day));
-            judged.map(|(_, status)| *status).min_by_key(|status| favour(*status))
+            let judged = self.investigator.iter().filter(|one| on.day() == Some(one.on));
+            judged.map(|one| one.status).min_by_key(|status| favour(*status))
         };
         let differing = self.committee.iter().filter_map(|one| {
             let (endpoint, investigator) = match one.years {
@@ -156,8 +165,8 @@ impl Responses {
                 on: one.on.to_string(),
                 investigator: investigator.map_or("not_judged", name).to_owned(),
                 adjudicated: name(one.status).to_owned(),
-                first_seq: one.root,
-                latest_seq: one.latest,
+                first_seq: one.stated.first_seq,
+                latest_seq: one.stated.latest_seq,
             })
         });
         differing.collect()
@@ -165,19 +174,15 @@ impl Responses {
 }
 
 /// Of judgements of one day the less favourable.
-fn nearest(
-    due: Date,
-    window_days: i32,
-    judged: impl Iterator<Item = (Date, RemissionStatus, bool)>,
-) -> Option<AtLandmark> {
+fn nearest(due: Date, window_days: i32, judged: impl Iterator<Item = (Judged, bool)>) -> Option<AtLandmark> {
     judged
-        .map(|(on, status, adjudicated)| (days_between(due, on), status, adjudicated))
+        .map(|(one, adjudicated)| (days_between(due, one.on), one, adjudicated))
         .filter(|(offset, ..)| offset.abs() <= window_days)
-        .min_by_key(|(offset, status, _)| (offset.abs(), *offset < 0, favour(*status)))
-        .map(|(_, status, adjudicated)| AtLandmark { status, adjudicated })
+        .min_by_key(|(offset, one, _)| (offset.abs(), *offset < 0, favour(one.status), one.stated.first_seq))
+        .map(|(_, one, adjudicated)| AtLandmark { status: one.status, adjudicated, stated: one.stated })
 }
 
-fn name(status: RemissionStatus) -> &'static str {
+pub(crate) fn name(status: RemissionStatus) -> &'static str {
     match status {
         RemissionStatus::NotDeterminable => "not_determinable",
         RemissionStatus::None => "none",

@@ -7,6 +7,7 @@
 //! Same rows, same cutoff: same bytes. The rows are a pure function of the records, whether they were folded in one
 //! go or with a restart in between; the report reads no clock.
 
+mod computed;
 mod course;
 mod facts;
 mod flow;
@@ -27,6 +28,7 @@ mod values;
 
 pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
+pub use computed::{ComputedFigure, ComputedRemission, RemissionAgreement, RemissionDifference, Stated};
 pub use course::Standing;
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
 pub use fold::Folder;

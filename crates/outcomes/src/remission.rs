@@ -1,17 +1,18 @@
-//! Remission at the landmarks, as it was judged.
+//! Remission at the landmarks: as it was judged, which heads the figures, and as it is computed beside.
 
 use clinical::data::RemissionStatus;
 use clinical::definitions::rule::EvaluableRule;
 use serde::{Deserialize, Serialize};
 use stats::figure::{Figure, FigureError, Meaning};
 
+use crate::computed::{self, ComputedRemission, RemissionAgreement, RemissionDifference};
 use crate::count;
 use crate::course::Course;
 use crate::judgement::{AtLandmark, Responses};
 use crate::report::ReportError;
 use crate::rules::{At, Rules};
 
-/// Remission as it was judged.
+/// Remission as it was judged, and as it is computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemissionSection {
@@ -25,6 +26,13 @@ pub struct RemissionSection {
     pub judged_by: String,
     /// At each landmark; empty if no response was ever judged.
     pub figures: Vec<RemissionFigure>,
+    /// Computed by the trial's definition, if this version knows it, the shipped others and the trial's own others; empty
+    /// if no visit states anything that they ask for, and without those shipped that nothing stated could decide.
+    pub computed: Vec<ComputedRemission>,
+    /// Judged and computed by the trial's definition.
+    pub agreement: Vec<RemissionAgreement>,
+    /// Each subject of whom the two differ, by landmark.
+    pub differences: Vec<RemissionDifference>,
 }
 
 /// Complete remission at a landmark.
@@ -71,19 +79,24 @@ impl Known {
 pub(crate) fn remission(courses: &[Course], rules: &Rules) -> Result<RemissionSection, ReportError> {
     let judged = || courses.iter().filter_map(Course::analysable).map(|followed| &followed.responses);
     let by_committee = judged().any(|responses| !responses.committee.is_empty());
+    let rows = computed::rows(courses, rules);
+    let (agreement, differences) = computed::beside(courses, &rows, rules);
     let mut section = RemissionSection {
         definition: rules.remission_id.clone(),
         landmarks: rules.landmarks_id.clone(),
         window_days: u64::from(rules.window_days.unsigned_abs()),
         judged_by: if by_committee { "committee_or_investigator" } else { "investigator" }.to_owned(),
         figures: Vec::new(),
+        computed: computed::by_definitions(courses, &rows, rules)?,
+        agreement,
+        differences,
     };
     if judged().all(Responses::is_empty) {
         return Ok(section);
     }
     let courses: Vec<&Course> = courses.iter().collect();
     for mark in &rules.marks {
-        let known = known(&courses, mark.at, rules);
+        let known = all(&courses, mark.at, rules);
         section.figures.push(RemissionFigure {
             landmark: mark.at.id(),
             label: mark.at.label(),
@@ -102,18 +115,22 @@ pub(crate) fn remission(courses: &[Course], rules: &Rules) -> Result<RemissionSe
 /// Complete remission at the landmarks, of these.
 pub(crate) fn by_level(courses: &[&Course], id: &str, rules: &Rules) -> Result<Vec<Figure>, FigureError> {
     let id = format!("{id}.remission");
-    let at = |at: At| figure(&known(courses, at, rules), &id, at, rules);
+    let at = |at: At| figure(&all(courses, at, rules), &id, at, rules);
     rules.marks.iter().map(|mark| at(mark.at)).collect()
 }
 
 /// Of each who is evaluable.
-fn known(courses: &[&Course], at: At, rules: &Rules) -> Vec<Known> {
-    courses.iter().filter(|course| course.evaluable(at, rules)).map(|course| of(course, at, rules)).collect()
+fn all(courses: &[&Course], at: At, rules: &Rules) -> Vec<Known> {
+    courses
+        .iter()
+        .filter(|course| course.evaluable(at, rules))
+        .map(|course| known(course, at, rules))
+        .collect()
 }
 
 /// Of who is evaluable. The dead and, where everybody counts, those not followed so long have no good outcome, whatever
 /// was judged of them before.
-fn of(course: &Course, at: At, rules: &Rules) -> Known {
+pub(crate) fn known(course: &Course, at: At, rules: &Rules) -> Known {
     let Some(followed) = course.analysable() else { return Known::NotFollowed };
     let due = at.due(followed.day_0);
     if course.death.is_some_and(|death| death.on <= due) {

@@ -157,7 +157,6 @@ pub fn report(
 
     let mut excluded = Exclusions::default();
     let mut terms = Terms::default();
-    let own = terms.own();
     let mut courses = Vec::new();
     let mut current: Option<(String, Facts)> = None;
     while let Some(row) = rows.next_row()? {
@@ -166,14 +165,14 @@ pub fn report(
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
             && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            courses.push(Course::new(of, facts, &rules, own, &mut excluded));
+            courses.push(Course::new(of, facts, &rules, &terms, &mut excluded));
         }
         if let Some((_, facts)) = &mut current {
             facts.add(row.root, fact, judged, &mut terms, &mut excluded);
         }
     }
     if let Some((of, facts)) = current {
-        courses.push(Course::new(of, facts, &rules, own, &mut excluded));
+        courses.push(Course::new(of, facts, &rules, &terms, &mut excluded));
     }
     make(trial, &courses, (&rules, &terms), cutoff, excluded, covered)
 }

@@ -1,14 +1,18 @@
 //! What the trial's definitions ask of this report, read once for all subjects. It counts nobody.
 
+use std::collections::BTreeSet;
+
 use clinical::Date;
 use clinical::date::anniversary;
 use clinical::definitions::rule::{
-    Change, Evaluable, EvaluableRule, Imputation, Landmarks, Measure, Relapse, Severity, Windows,
+    Change, Evaluable, EvaluableRule, Imputation, Landmarks, Measure, Relapse, Remission, Severity, Windows,
 };
-use clinical::definitions::{Kind, find};
+use clinical::definitions::{Definitions, Kind, find, shipped};
 use clinical::report::{Replaced, replaced};
 use clinical::rows::TrialRows;
 use stats::DAYS_PER_YEAR;
+
+use crate::computed;
 
 /// The kinds of definition that this report goes by.
 const KINDS: [Kind; 8] = [
@@ -43,6 +47,11 @@ pub(crate) struct Rules {
     pub(crate) relapse_id: String,
     /// As the trial states it: judgements by another are not counted.
     pub(crate) remission_id: String,
+    /// Definitions of remission by which it is computed: the trial's, if this version knows it; the shipped others; then
+    /// the trial's own others.
+    pub(crate) remissions: Vec<RemissionRule>,
+    /// Codes of observations that they ask for.
+    pub(crate) remission_codes: BTreeSet<String>,
     /// The trial's own measures of relapse.
     pub(crate) own_measures: Vec<OwnRule>,
     pub(crate) sledai_id: String,
@@ -54,6 +63,18 @@ pub(crate) struct Rules {
     pub(crate) windows_id: String,
     /// What the trial states and this version does not know.
     pub(crate) replaced: Vec<Replaced>,
+}
+
+/// A definition of remission.
+#[derive(Debug)]
+pub(crate) struct RemissionRule {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) rule: Remission,
+    /// It is the one by which the trial judges.
+    pub(crate) chosen: bool,
+    /// The trial chooses or brings it.
+    pub(crate) own: bool,
 }
 
 /// A measure of relapse that the trial brings.
@@ -110,6 +131,7 @@ impl Rules {
         let (change, change_id) = changes
             .find_map(|one| Some((one.rule.change()?.clone(), one.id.to_string())))
             .expect("one is shipped");
+        let remissions = remissions(definitions);
         Self {
             cutoff,
             last_record: trial.last_record,
@@ -123,6 +145,8 @@ impl Rules {
             relapse: rule!(Relapse, relapse).clone(),
             relapse_id: definitions.relapse.clone(),
             remission_id: definitions.remission.clone(),
+            remission_codes: computed::codes(remissions.iter().map(|one| &one.rule)),
+            remissions,
             own_measures: own_measures.collect(),
             sledai_id: used(Kind::Sledai).to_owned(),
             severity: rule!(Severity, severity).clone(),
@@ -156,6 +180,23 @@ impl Rules {
         };
         format!("{rule} ({})", self.evaluable_id)
     }
+}
+
+fn remissions(definitions: &Definitions) -> Vec<RemissionRule> {
+    let chosen = definitions.chosen(Kind::Remission);
+    let mut rules: Vec<RemissionRule> = Vec::new();
+    for definition in chosen.into_iter().chain(shipped()).chain(&definitions.own) {
+        let known = rules.iter().any(|one| one.id == definition.id.as_str());
+        let Some(rule) = definition.rule.remission().filter(|_| !known) else { continue };
+        rules.push(RemissionRule {
+            id: definition.id.to_string(),
+            title: definition.title.clone(),
+            rule: rule.clone(),
+            chosen: chosen.is_some_and(|chosen| chosen.id == definition.id),
+            own: chosen.into_iter().chain(&definitions.own).any(|own| own.id == definition.id),
+        });
+    }
+    rules
 }
 
 /// The landmarks, ascending and each once.

@@ -67,7 +67,7 @@ fn lane(course: &Course, arms: bool) -> Option<Lane> {
     let mut responses: Vec<LaneResponse> = followed
         .responses
         .counting()
-        .map(|(on, status, adjudicated)| LaneResponse { day: day(on), status, adjudicated })
+        .map(|(one, adjudicated)| LaneResponse { day: day(one.on), status: one.status, adjudicated })
         .collect();
     responses.sort_by_key(|response| (response.day, crate::judgement::favour(response.status)));
     let mut infusions: Vec<i64> = course.infusions.iter().filter(|_| !arms).map(|on| day(*on)).collect();

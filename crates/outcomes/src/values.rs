@@ -12,8 +12,10 @@ use crate::followup::Exclusions;
 pub(crate) type Term = (String, Option<String>, String);
 
 /// Each term once, so that a value need not carry its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Terms {
+    /// Those of the members of a visit.
+    pub(crate) own: OwnTerms,
     numbers: BTreeMap<Term, usize>,
     pub(crate) known: Vec<Term>,
     /// Names of planned visits.
@@ -52,16 +54,22 @@ pub(crate) struct OwnTerms {
     prednisone: usize,
 }
 
-impl Terms {
-    /// Those of the members of a visit.
-    pub(crate) fn own(&mut self) -> OwnTerms {
-        let mut own = |measure: &str, unit: &str| self.number((measure.to_owned(), None, unit.to_owned()));
-        OwnTerms {
+impl Default for Terms {
+    fn default() -> Self {
+        let mut terms = Self {
+            own: OwnTerms { sledai_total: 0, sledai_clinical: 0, pga: 0, prednisone: 0 },
+            numbers: BTreeMap::new(),
+            known: Vec::new(),
+            visits: BTreeMap::new(),
+        };
+        let mut own = |measure: &str, unit: &str| terms.number((measure.to_owned(), None, unit.to_owned()));
+        terms.own = OwnTerms {
             sledai_total: own("sledai_total", "1"),
             sledai_clinical: own("sledai_clinical", "1"),
             pga: own("pga", "1"),
             prednisone: own("prednisone_mg_per_day", "mg/d"),
-        }
+        };
+        terms
     }
 }
 

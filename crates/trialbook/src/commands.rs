@@ -20,6 +20,7 @@ mod receipts;
 mod report;
 mod report_conduct;
 mod report_measures;
+mod report_remission;
 mod report_text;
 mod sealed;
 mod serve;

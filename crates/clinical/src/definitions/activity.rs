@@ -99,6 +99,35 @@ impl Condition {
         }
     }
 
+    /// The visit's value as stated; of a score that is not complete the least it can be. Empty if there is none.
+    pub(super) fn found(&self, visit: &Assessment) -> String {
+        let score = |part: fn(Score) -> u16| {
+            let score = visit.items.map(Items::score);
+            let more = |score: Score| if score.not_done > 0 { " or more" } else { "" };
+            score.map_or_else(String::new, |score| format!("{}{}", part(score), more(score)))
+        };
+        let plain =
+            |value: Option<&Decimal>| value.map_or_else(String::new, |value| value.as_str().to_owned());
+        match self.measure.as_str() {
+            "sledai_total" => score(|score| score.total),
+            "sledai_clinical" => score(|score| score.clinical),
+            "pga" => plain(visit.pga.as_ref()),
+            "prednisone_mg_per_day" => plain(visit.prednisone_mg_per_day.as_ref()),
+            code => plain(visit.observations.get(code).map(|quantity| &quantity.value)),
+        }
+    }
+
+    /// Where the value must lie, in words.
+    pub(super) fn bound(&self) -> String {
+        let side = match self.is {
+            Bound::AtMost => "at most",
+            Bound::Below => "below",
+            Bound::AtLeast => "at least",
+            Bound::Above => "above",
+        };
+        format!("{side} {}", self.value.as_str())
+    }
+
     fn lies(&self, value: rust_decimal::Decimal) -> Told {
         let bound = self.value.exact();
         let lies = match self.is {

@@ -1,9 +1,11 @@
 //! Remission, computed from what a visit says. Whom an investigator or a committee calls in remission is theirs to say.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::activity::{Assessment, Items, Told, Unknown};
-use super::rule::Remission;
+use super::rule::{Condition, Remission};
 use crate::sledai::{Descriptor, Presence};
 
 /// Whether a visit's facts make a remission.
@@ -33,12 +35,8 @@ pub enum Status {
 /// ```
 pub fn status(rule: &Remission, visit: &Assessment, previous: Option<&Assessment>) -> Status {
     let mut why = Vec::new();
-    let conditions = rule.conditions.iter().map(|condition| condition.holds(visit));
-    let absent = rule.items_absent.iter().map(|item| is_absent(visit.items, *item));
-    let new = Descriptor::ALL.into_iter().filter(|_| rule.no_new_items);
-    let not_new = new.map(|item| is_not_new(visit.items, previous.and_then(|visit| visit.items), item));
-    for told in conditions.chain(absent).chain(not_new) {
-        match told {
+    for asked in asked(rule) {
+        match asked.told(visit, previous) {
             Told::Yes => {}
             Told::No => return Status::Not,
             Told::Unknown(unknown) => why.push(unknown),
@@ -47,6 +45,105 @@ pub fn status(rule: &Remission, visit: &Assessment, previous: Option<&Assessment
     why.sort_unstable();
     why.dedup();
     if why.is_empty() { Status::Complete } else { Status::NotDeterminable { why } }
+}
+
+/// What stands against a remission, or leaves it open.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A value does not lie where it must.
+    Value {
+        /// Which.
+        measure: String,
+        /// As stated; of a score that is not complete the least it can be.
+        is: String,
+        /// Where it must lie.
+        asked: String,
+    },
+    /// An item that must be absent is present.
+    Present(Descriptor),
+    /// An item is present that was absent before.
+    New(Descriptor),
+    /// It cannot be told.
+    Unknown(Unknown),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value { measure, is, asked } => write!(f, "{measure} is {is}, not {asked}"),
+            Self::Present(item) => write!(f, "{} is present", item.as_str()),
+            Self::New(item) => write!(f, "{} is new", item.as_str()),
+            Self::Unknown(Unknown::SledaiNotTaken) => f.write_str("the activity score was not taken"),
+            Self::Unknown(Unknown::ItemsNotDone) => f.write_str("items were not examined"),
+            Self::Unknown(Unknown::NotStated(what)) => write!(f, "{what} is not stated"),
+            Self::Unknown(Unknown::NothingBefore) => {
+                f.write_str("there is no assessment before to compare with")
+            }
+        }
+    }
+}
+
+/// Why [`status`] tells no remission: all that fails; if nothing does, what is missing. Each once, ascending; empty for a
+/// remission.
+///
+/// ```
+/// use clinical::definitions::{activity::Assessment, find, remission};
+/// let rule = find(&[], "ccr-registry-1").unwrap().rule.remission().unwrap();
+/// let visit = Assessment { prednisone_mg_per_day: Some("10.5".parse()?), ..Assessment::default() };
+/// let reasons = remission::reasons(rule, &visit, None);
+/// assert_eq!(reasons[0].to_string(), "prednisone_mg_per_day is 10.5, not at most 10");
+/// # Ok::<(), clinical::decimal::DecimalError>(())
+/// ```
+pub fn reasons(rule: &Remission, visit: &Assessment, previous: Option<&Assessment>) -> Vec<Reason> {
+    let (mut failing, mut open) = (Vec::new(), Vec::new());
+    for asked in asked(rule) {
+        match asked.told(visit, previous) {
+            Told::Yes => {}
+            Told::No => failing.push(asked.reason(visit)),
+            Told::Unknown(unknown) => open.push(Reason::Unknown(unknown)),
+        }
+    }
+    let mut reasons = if failing.is_empty() { open } else { failing };
+    reasons.sort_unstable();
+    reasons.dedup();
+    reasons
+}
+
+/// One thing that a definition asks for.
+enum Asked<'a> {
+    Condition(&'a Condition),
+    Absent(Descriptor),
+    NotNew(Descriptor),
+}
+
+fn asked(rule: &Remission) -> impl Iterator<Item = Asked<'_>> {
+    let conditions = rule.conditions.iter().map(Asked::Condition);
+    let absent = rule.items_absent.iter().map(|item| Asked::Absent(*item));
+    let new = Descriptor::ALL.into_iter().filter(|_| rule.no_new_items).map(Asked::NotNew);
+    conditions.chain(absent).chain(new)
+}
+
+impl Asked<'_> {
+    fn told(&self, visit: &Assessment, previous: Option<&Assessment>) -> Told {
+        match self {
+            Self::Condition(condition) => condition.holds(visit),
+            Self::Absent(item) => is_absent(visit.items, *item),
+            Self::NotNew(item) => is_not_new(visit.items, previous.and_then(|visit| visit.items), *item),
+        }
+    }
+
+    /// Why it fails, where it does.
+    fn reason(&self, visit: &Assessment) -> Reason {
+        match self {
+            Self::Condition(condition) => Reason::Value {
+                measure: condition.measure.clone(),
+                is: condition.found(visit),
+                asked: condition.bound(),
+            },
+            Self::Absent(item) => Reason::Present(*item),
+            Self::NotNew(item) => Reason::New(*item),
+        }
+    }
 }
 
 fn is_absent(items: Option<Items>, item: Descriptor) -> Told {
@@ -190,6 +287,37 @@ mod tests {
     }
 
     #[test]
+    fn all_that_fails_is_named_and_what_is_missing_only_if_nothing_fails() {
+        let named = |id: &str, visit: &Assessment, before: Option<&Assessment>| {
+            reasons(rule(id), visit, before).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let quiet = visit(&[], "0", "0");
+        assert_eq!(named("lldas-registry-1", &quiet, None), [""; 0]);
+        let mut active = visit(&[Fever, Rash, Arthritis], "1.5", "20");
+        assert_eq!(
+            named("lldas-registry-1", &active, Some(&quiet)),
+            [
+                "pga is 1.5, not at most 1",
+                "prednisone_mg_per_day is 20, not at most 7.5",
+                "sledai_total is 7, not at most 4",
+                "fever is present",
+                "arthritis is new",
+                "rash is new",
+                "fever is new",
+            ]
+        );
+        // Of a score that is not complete: the least it is.
+        active.items = Some(items(&[Arthritis], &[Fever]));
+        (active.pga, active.prednisone_mg_per_day) = (None, None);
+        assert_eq!(named("ccr-registry-1", &active, None), ["sledai_clinical is 4 or more, not at most 0"]);
+        active.items = Some(items(&[], &[Fever]));
+        assert_eq!(
+            named("doris-2021", &active, None),
+            ["items were not examined", "pga is not stated", "prednisone_mg_per_day is not stated"]
+        );
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let mut bare = visit(&[], "0", "0");
         (bare.pga, bare.prednisone_mg_per_day) = (None, None);
@@ -262,6 +390,10 @@ mod tests {
             let worse = Assessment { items: Some(items), ..visit.clone() };
             for definition in shipped().iter().filter_map(|one| one.rule.remission()) {
                 let before = status(definition, &visit, Some(&previous));
+                let why = reasons(definition, &visit, Some(&previous));
+                prop_assert_eq!(why.is_empty(), before == Status::Complete);
+                let open = why.iter().all(|reason| matches!(reason, Reason::Unknown(_)));
+                prop_assert_eq!(open, before != Status::Not);
                 prop_assert!(rank(&status(definition, &worse, Some(&previous))) <= rank(&before));
             }
         }

@@ -275,6 +275,21 @@ fn outcomes() -> Value {
             "figures": [{
                 "landmark": "year_1", "label": "1 year", "figure": figure("remission.year_1", "Complete remission at 1 year", 1, 3, "33.33", ("0.84", "90.57")),
                 "without_visit": 1, "died": 0, "not_followed": 0, "not_determinable": 0, "partial": 1, "adjudicated": 1
+            }],
+            "computed": [{
+                "definition": "lldas-registry-1", "title": "Low disease activity", "taken_as_absent": ["haemolytic anaemia"],
+                "figures": [{
+                    "landmark": "year_1", "label": "1 year",
+                    "figure": figure("remission.computed.lldas-registry-1.year_1", "Low activity at 12 months, computed", 1, 3, "33.33", ("0.84", "90.57")),
+                    "not": 1, "not_determinable": 1, "without_visit": 0, "died": 0, "not_followed": 0
+                }]
+            }],
+            "agreement": [{"landmark": "year_1", "judged": "complete", "computed": "not", "subjects": 1}],
+            "differences": [{
+                "subject": "S0001", "site": "CN-NJ", "landmark": "year_1", "on": "2009-03-12", "day": 366,
+                "judged": "complete", "judged_by": "investigator", "computed": "not",
+                "why": ["pga is 1.2, not at most 1"], "judgement": {"first_seq": 5, "latest_seq": 6},
+                "visit": {"first_seq": 5, "latest_seq": 5}
             }]
         },
         "rates": [{

@@ -12,7 +12,7 @@ use outcomes::{Report as OutcomeReport, SurvivalCurve};
 use super::Table;
 
 /// `82/87`, the share, and its exact interval.
-fn share(numerator: u64, denominator: u64, percent: Option<&str>) -> String {
+pub(super) fn share(numerator: u64, denominator: u64, percent: Option<&str>) -> String {
     percent.map_or_else(
         || format!("{numerator}/{denominator}"),
         |percent| format!("{numerator}/{denominator} = {percent}%"),
@@ -101,6 +101,7 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     );
     super::report_conduct::conduct(&mut text, report);
     figures(&mut text, report);
+    super::report_remission::computed(&mut text, report);
     curves(&mut text, report);
     rates(&mut text, report);
     super::report_measures::measures(&mut text, report);

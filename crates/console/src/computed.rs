@@ -1,0 +1,172 @@
+//! Remission computed beside the judgements, and where the two differ. Numbers are the report's own.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::figures::{columns, figure_table, subject, table};
+use crate::links::Links;
+use crate::report::{Figure, Report};
+use crate::words::{count, counted, date, words};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Computed {
+    definition: String,
+    title: String,
+    taken_as_absent: Vec<String>,
+    figures: Vec<ComputedFigure>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ComputedFigure {
+    label: String,
+    figure: Figure,
+    not: u64,
+    not_determinable: u64,
+    without_visit: u64,
+    died: u64,
+    not_followed: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Agreement {
+    landmark: String,
+    judged: String,
+    computed: String,
+    subjects: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Difference {
+    subject: String,
+    site: String,
+    landmark: String,
+    on: String,
+    day: i64,
+    judged: String,
+    judged_by: String,
+    computed: String,
+    why: Vec<String>,
+    judgement: Option<Stated>,
+    visit: Stated,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stated {
+    first_seq: u64,
+    latest_seq: u64,
+}
+
+/// Differences shown; the report has them all.
+const DIFFERENCES_SHOWN_MAX: usize = 200;
+
+pub(crate) fn computed(report: &Report, links: &Links) -> Markup {
+    let computed: Vec<Computed> = report.part("/remission/computed").unwrap_or_default();
+    if computed.is_empty() {
+        return html! { p.nothing { "No visit up to the cutoff states what remission could be computed from." } };
+    }
+    html! {
+        h3 { "Remission as computed from visits" }
+        p {
+            "At the visit nearest the landmark that states anything asked for. An item not examined leaves it open, unless "
+            "something stated already fails it. Such a figure judges nobody: it stands beside the judgements."
+        }
+        @for one in &computed { (by_definition(one)) }
+        (agreement(report))
+        (differences(report, links))
+    }
+}
+
+fn by_definition(one: &Computed) -> Markup {
+    let figures: Vec<&Figure> = one.figures.iter().map(|it| &it.figure).collect();
+    html! {
+        (figure_table(&format!("{}, computed", one.title), &figures))
+        (table(
+            &format!("{}, computed: of the denominator, those not in remission", one.title),
+            &columns(&["At", "#Certainly not", "#Not determinable", "#No visit to compute from", "#Died by then", "#Not followed so long"]),
+            &html! {
+                @for it in &one.figures {
+                    tr {
+                        th scope="row" { (it.label) }
+                        td.number { (count(it.not)) }
+                        td.number { (count(it.not_determinable)) }
+                        td.number { (count(it.without_visit)) }
+                        td.number { (count(it.died)) }
+                        td.number { (count(it.not_followed)) }
+                    }
+                }
+            },
+        ))
+        @if !one.taken_as_absent.is_empty() {
+            p.quiet { "Visits do not state, and " code { (one.definition) } " takes as absent: " (one.taken_as_absent.join(", ")) "." }
+        }
+    }
+}
+
+fn agreement(report: &Report) -> Markup {
+    let rows: Vec<Agreement> = report.part("/remission/agreement").unwrap_or_default();
+    if rows.is_empty() {
+        return html! {};
+    }
+    table(
+        "Judged and computed by the trial's definition, of the evaluable who lived to the landmark",
+        &columns(&["Landmark", "Judged", "Computed", "#Subjects"]),
+        &html! {
+            @for it in &rows {
+                tr {
+                    th scope="row" { (words(&it.landmark)) }
+                    td { (words(&it.judged)) }
+                    td { (words(&it.computed)) }
+                    td.number { (count(it.subjects)) }
+                }
+            }
+        },
+    )
+}
+
+fn differences(report: &Report, links: &Links) -> Markup {
+    let all: Vec<Difference> = report.part("/remission/differences").unwrap_or_default();
+    if all.is_empty() {
+        return html! { p { "Judged and computed by the trial's definition: no difference." } };
+    }
+    html! {
+        (table(
+            "Judged otherwise than computed",
+            &columns(&["Subject", "Site", "Landmark", "Visit", "#Day", "Judged", "Computed", "Why", "Records"]),
+            &html! {
+                @for it in all.iter().take(DIFFERENCES_SHOWN_MAX) {
+                    tr {
+                        th scope="row" { (subject(&it.subject, links)) }
+                        td { (it.site) }
+                        td { (words(&it.landmark)) }
+                        td { (date(&it.on)) }
+                        td.number { (it.day) }
+                        td { (words(&it.judged)) " (" (it.judged_by) ")" }
+                        td { (words(&it.computed)) }
+                        td { (it.why.join("; ")) }
+                        td {
+                            "visit " (record(&it.visit, links))
+                            @if let Some(judgement) = &it.judgement { ", judgement " (record(judgement, links)) }
+                        }
+                    }
+                }
+            },
+        ))
+        @if all.len() > DIFFERENCES_SHOWN_MAX {
+            p.quiet { "The first " (count(DIFFERENCES_SHOWN_MAX as u64)) " of " (counted(all.len() as u64, "difference", "differences")) ". The report has all." }
+        }
+    }
+}
+
+fn record(stated: &Stated, links: &Links) -> Markup {
+    html! {
+        a href=(links.record(stated.first_seq)) { "#" (stated.first_seq) }
+        @if stated.latest_seq != stated.first_seq {
+            ", latest " a href=(links.record(stated.latest_seq)) { "#" (stated.latest_seq) }
+        }
+    }
+}
