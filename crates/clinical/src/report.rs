@@ -1,6 +1,8 @@
 //! What every report says of itself: what made it, of which trial, of which records, and up to which day.
 
 mod changes;
+mod place;
+mod sources;
 
 use chain::RecordHash;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::date::{Date, PartialDate};
 use crate::rows::TrialRows;
 
 pub use changes::{Change, changes};
+pub use place::{ReportCell, cells};
+pub use sources::{AskedSources, FactRecords, Sources, SourcesError, SubjectSources, sources};
 
 /// What the reader may choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

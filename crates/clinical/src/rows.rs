@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::signers::{SIGNERS_PREFIX, Signers};
 use crate::trial::Lineage;
 
-pub use read::{FactRow, Facts, RowsError, TrialRows, read};
+pub use read::{FactRow, Facts, Person, RowsError, TrialRows, read};
 
 /// What every key begins with that a restarted fold is restored from.
 pub const STATE_PREFIX: &[u8] = b"\0";

@@ -192,7 +192,7 @@ impl SignerRows {
 }
 
 /// Suspected keys, gathering their records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Suspicions {
     keys: Vec<SuspectedKey>,
     /// Of each key: where it was granted, and the first record that counts.

@@ -26,7 +26,10 @@ mod survival;
 mod swimmer;
 mod values;
 
-pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
+pub use clinical::report::{
+    AskedSources, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Sources, SourcesError,
+    TrialHeader,
+};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use computed::{ComputedFigure, ComputedRemission, RemissionAgreement, RemissionDifference, Stated};
 pub use course::Standing;
@@ -41,7 +44,7 @@ pub use relapse::{
     CumulativeIncidence, IncidenceLandmark, IncidenceStep, OwnMeasure, RelapseListing, RelapseSection,
 };
 pub use remission::{RemissionFigure, RemissionSection};
-pub use report::{Conventions, Report, ReportError, report};
+pub use report::{Conventions, Report, ReportError, report, sources};
 pub use screening::{
     ConsentSection, Criterion, DeviationRow, DeviationSection, DocumentVersion, ScreeningSection,
 };

@@ -1,10 +1,15 @@
 //! The outcome report: a pure function of rows, cutoff and what the rows cover.
 
+use std::borrow::Borrow;
+
 use chain::Position;
 use clinical::SuspectedKey;
 use clinical::data::Definitions;
-use clinical::report::{Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json};
-use clinical::rows::{self, RowsError, TrialRows};
+use clinical::report::{
+    AskedSources, Covered, Covers, Cutoff, Engine, Parameters, Replaced, Sources, SourcesError, TrialHeader,
+    canonical_json,
+};
+use clinical::rows::{self, FactRow, RowsError, TrialRows};
 use serde::{Deserialize, Serialize};
 use stats::figure::{LEVEL_TEXT, Meaning, Rate};
 
@@ -149,7 +154,34 @@ pub fn report(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
-    let (mut trial, mut rows) = rows::read(rows)?;
+    let (trial, mut rows) = rows::read(rows)?;
+    of(trial, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered)
+}
+
+/// What is behind a cell of the report.
+///
+/// # Errors
+/// [`SourcesError`].
+pub fn sources(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+    asked: &AskedSources,
+) -> Result<Sources, SourcesError<ReportError>> {
+    let (trial, rows) = rows::read(rows).map_err(SourcesError::Rows)?;
+    clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
+        let report = of(trial.clone(), facts.map(Ok), parameters, covered)?;
+        Ok(serde_json::to_value(report).expect("a report has text keys only"))
+    })
+}
+
+/// The report of these facts, subject by subject.
+fn of(
+    mut trial: TrialRows,
+    facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
+    parameters: &Parameters,
+    covered: Covered,
+) -> Result<Report, ReportError> {
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let definitions = &trial.header.definitions;
     let judged = Judged { remission: &definitions.remission, relapse: &definitions.relapse };
@@ -159,7 +191,9 @@ pub fn report(
     let mut terms = Terms::default();
     let mut courses = Vec::new();
     let mut current: Option<(String, Facts)> = None;
-    while let Some(row) = rows.next_row()? {
+    for row in facts {
+        let row = row?;
+        let row = row.borrow();
         let fact: Fact<'_> = row.fact()?;
         trial.suspicions.note(Position(fact.signer), Position(fact.latest), &row.subject);
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)

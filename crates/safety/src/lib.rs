@@ -29,7 +29,10 @@ mod subject;
 mod table;
 mod timing;
 
-pub use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, TrialHeader};
+pub use clinical::report::{
+    AskedSources, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Sources, SourcesError,
+    TrialHeader,
+};
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use death::{AgentJudgement, DeathListing, DeathSection};
 pub use expedited::{
@@ -45,7 +48,7 @@ pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
 pub use reactions::{Reaction, ReactionSection};
 pub use recall::{RecallDonor, RecallInfusion, RecallLot, RecallSection};
 pub use related::{Assessor, RelatedRow, RelatedSection, RelationDisagreement};
-pub use report::{Exclusions, Populations, Report, ReportError, SiteRow, report};
+pub use report::{Exclusions, Populations, Report, ReportError, SiteRow, report, sources};
 pub use shift::{ShiftRow, ShiftSection, ShiftTable};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use stopping::{Crossing, StoppingRow, StoppingSection};

@@ -1,15 +1,18 @@
 //! The safety report: a pure function of rows, cutoff and what the rows cover.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 
 use chain::Position;
 use clinical::Date;
 use clinical::SuspectedKey;
 use clinical::data::Definitions;
 use clinical::report::{
-    Covered, Covers, Cutoff, Engine, Parameters, Replaced, TrialHeader, canonical_json, replaced,
+    AskedSources, Covered, Covers, Cutoff, Engine, Parameters, Replaced, Sources, SourcesError, TrialHeader,
+    canonical_json, replaced,
 };
-use clinical::rows::{self, Key, RowsError, STATE_PREFIX, TrialRows};
+use clinical::rows::{self, FactRow, Key, RowsError, STATE_PREFIX, TrialRows};
 use serde::{Deserialize, Serialize};
 use stats::figure::LEVEL_TEXT;
 
@@ -212,21 +215,61 @@ pub fn report(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    let (trial, beside, mut rows) = read(rows)?;
+    of(trial, &beside, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered)
+}
+
+/// What is behind a cell of the report.
+///
+/// # Errors
+/// [`SourcesError`].
+pub fn sources(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+    asked: &AskedSources,
+) -> Result<Sources, SourcesError<ReportError>> {
+    let (trial, beside, rows) = read(rows).map_err(SourcesError::Rows)?;
+    clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
+        let report = of(trial.clone(), &beside, facts.map(Ok), parameters, covered)?;
+        Ok(serde_json::to_value(report).expect("a report has text keys only"))
+    })
+}
+
+type Rows<I> = rows::Facts<Peekable<I>>;
+
+/// What the rows say of the trial and its lots, and the facts about subjects.
+fn read(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+) -> Result<(TrialRows, Beside, Rows<impl Iterator<Item = (Vec<u8>, Vec<u8>)>>), RowsError> {
     let mut beside = Beside::default();
-    let mut unknown = false;
-    let rows = rows.inspect(|(key, row)| {
-        if key.starts_with(STATE_PREFIX)
-            && let Some(Key::Own(rest)) = Key::read(key)
-        {
-            unknown |= beside.read(rest, row).is_none();
+    let mut facts = rows.peekable();
+    let mut state = Vec::new();
+    while let Some((key, row)) = facts.next_if(|(key, _)| key.starts_with(STATE_PREFIX)) {
+        if let Some(Key::Own(rest)) = Key::read(&key) {
+            beside.read(rest, &row).ok_or(RowsError::Row)?;
         }
-    });
-    let (mut trial, mut rows) = rows::read(rows)?;
+        state.push((key, row));
+    }
+    let (trial, rows) = rows::read(state.into_iter().chain(facts))?;
+    Ok((trial, beside, rows))
+}
+
+/// The report of these facts, subject by subject.
+fn of(
+    mut trial: TrialRows,
+    beside: &Beside,
+    facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
+    parameters: &Parameters,
+    covered: Covered,
+) -> Result<Report, ReportError> {
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let mut excluded = Exclusions::default();
     let mut subjects = Vec::new();
     let mut current: Option<(String, Facts)> = None;
-    while let Some(row) = rows.next_row()? {
+    for row in facts {
+        let row = row?;
+        let row = row.borrow();
         let fact: Fact<'_> = row.fact()?;
         trial.suspicions.note(Position(fact.signer), Position(fact.latest), &row.subject);
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
@@ -241,22 +284,19 @@ pub fn report(
     if let Some((of, facts)) = current {
         subjects.extend(facts.into_subject(of, day, &mut excluded));
     }
-    if unknown {
-        return Err(RowsError::Row.into());
-    }
     make(trial, &Read { subjects, beside, day }, cutoff, excluded, covered)
 }
 
 /// What the rows say of subjects and lots, and the day of the cutoff.
-struct Read {
+struct Read<'a> {
     subjects: Vec<Subject>,
-    beside: Beside,
+    beside: &'a Beside,
     day: Date,
 }
 
 fn make(
     trial: TrialRows,
-    read: &Read,
+    read: &Read<'_>,
     cutoff: Cutoff,
     excluded: Exclusions,
     covered: Covered,

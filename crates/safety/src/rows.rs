@@ -191,7 +191,7 @@ pub(crate) struct Sent<'a> {
 }
 
 /// What the fold keeps beside, by the rest of a key of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Beside {
     /// Lots of the product, by name.
     pub(crate) lots: BTreeMap<String, Lot>,

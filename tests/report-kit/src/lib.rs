@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use chain::{Instant, Position, RecordHash};
-use clinical::report::{Covered, Parameters};
+use clinical::report::{AskedSources, Covered, Parameters, Sources};
 use clinical::rows::{RowChange, STATE_PREFIX};
 use clinical::{Date, Event, SuspectedKey};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+mod sources;
 mod suspicions;
 
+pub use sources::{behind, every_count_adds_up};
 pub use suspicions::{a_restarted_fold_lists_the_same_suspicions, records_of_a_suspected_key_are_listed};
 
 /// A report and the fold that makes its rows, as it is before the first record.
@@ -34,6 +36,14 @@ pub trait Reporting: Default {
 
     /// The report of these rows.
     fn report(rows: Rows, parameters: &Parameters, covered: Covered) -> Self::Report;
+
+    /// What is behind a cell of the report of these rows.
+    fn sources(
+        rows: Rows,
+        parameters: &Parameters,
+        covered: Covered,
+        asked: &AskedSources,
+    ) -> Result<Sources, String>;
 
     /// The keys that a report names as suspected.
     fn suspected_keys(report: &Self::Report) -> &[SuspectedKey];

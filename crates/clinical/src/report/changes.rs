@@ -1,7 +1,11 @@
 //! What one report says otherwise than an earlier one of the same kind: value by value, whatever the report is about.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::place;
 
 /// A value that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,23 +22,6 @@ pub struct Change {
     /// Where it stands: member names, and of a list's items what they are about.
     pub path: String,
 }
-
-/// What items of a list are about, as JSON pointers, the first that they all have: two reports may list them at other
-/// places.
-const KEYS: [&str; 12] = [
-    "/id",
-    "/figure/id",
-    "/subject",
-    "/name",
-    "/measure",
-    "/by",
-    "/level",
-    "/visit",
-    "/class",
-    "/method",
-    "/years",
-    "/day",
-];
 
 /// What differs between two reports, in the order of the later one's members; what only the earlier has comes last in
 /// its object. What a report covers and its cutoff differ always and are left out.
@@ -65,7 +52,7 @@ struct Place {
 impl Place {
     fn step(&self, step: &str, value: Option<&Value>) -> Self {
         let own = value.and_then(|value| value.get("label")).and_then(Value::as_str).map(str::to_owned);
-        Self { path: format!("{}/{step}", self.path), label: own.or_else(|| self.label.clone()) }
+        Self { path: place::step(&self.path, step), label: own.or_else(|| self.label.clone()) }
     }
 }
 
@@ -81,23 +68,13 @@ fn differ(before: Option<&Value>, after: Option<&Value>, place: &Place, found: &
             }
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            let key = KEYS.into_iter().find(|key| is_key(key, before) && is_key(key, after));
-            let name = |at: usize, item: &Value| match key.and_then(|key| item.pointer(key)) {
-                Some(Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-                None => at.to_string(),
-            };
-            let earlier: Vec<(String, &Value)> =
-                before.iter().enumerate().map(|(at, item)| (name(at, item), item)).collect();
-            let later: Vec<(String, &Value)> =
-                after.iter().enumerate().map(|(at, item)| (name(at, item), item)).collect();
-            let of =
-                |list: &[(String, &'_ Value)], name: &str| list.iter().position(|(other, _)| other == name);
+            let (earlier, later) = (place::named(before), place::named(after));
+            let was: BTreeMap<&str, &Value> = earlier.iter().map(|(name, item)| (&**name, *item)).collect();
+            let is: BTreeSet<&str> = later.iter().map(|(name, _)| &**name).collect();
             for (name, item) in &later {
-                let was = of(&earlier, name).map(|at| earlier[at].1);
-                differ(was, Some(item), &place.step(name, Some(item)), found);
+                differ(was.get(&**name).copied(), Some(item), &place.step(name, Some(item)), found);
             }
-            for (name, item) in earlier.iter().filter(|(name, _)| of(&later, name).is_none()) {
+            for (name, item) in earlier.iter().filter(|(name, _)| !is.contains(&**name)) {
                 differ(Some(item), None, &place.step(name, Some(item)), found);
             }
         }
@@ -108,12 +85,6 @@ fn differ(before: Option<&Value>, after: Option<&Value>, place: &Place, found: &
             path: place.path.clone(),
         }),
     }
-}
-
-/// Whether each item has the member, no two the same.
-fn is_key(key: &str, items: &[Value]) -> bool {
-    let mut seen = std::collections::BTreeSet::new();
-    items.iter().all(|item| item.pointer(key).is_some_and(|value| seen.insert(value.to_string())))
 }
 
 #[cfg(test)]
@@ -133,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn items_without_a_name_of_their_own_are_compared_by_their_place() {
+    fn items_without_a_name_of_their_own_are_compared_by_their_place_or_turn() {
         let of =
             |first: u8| json!({"steps": [[first], [2]], "twice": [{"name": "a"}, {"name": "a", "n": first}]});
         let paths: Vec<_> = changes(&of(1), &of(7)).into_iter().map(|change| change.path).collect();
-        assert_eq!(paths, ["/steps/0/0", "/twice/1/n"]);
+        assert_eq!(paths, ["/steps/0/0", "/twice/a (2)/n"]);
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Fact, Header, Key, STATE_PREFIX, read_date, zone_or_utc};
 use crate::date::Date;
+use crate::report::FactRecords;
 use crate::signers::{SignerRows, Suspicions};
 
 /// Rows that are no fold's.
@@ -24,6 +25,7 @@ pub enum RowsError {
 }
 
 /// What the rows say beside the facts about subjects.
+#[derive(Clone)]
 pub struct TrialRows {
     /// What the opening said, and amendments of the protocol since.
     pub header: Header<'static>,
@@ -70,6 +72,23 @@ impl FactRow {
     pub fn fact<'a, W: Deserialize<'a>>(&'a self) -> Result<Fact<'a, W>, RowsError> {
         serde_json::from_slice(&self.row).map_err(|_| RowsError::Row)
     }
+
+    /// Where it is recorded.
+    ///
+    /// # Errors
+    /// [`RowsError::Row`].
+    pub fn records(&self) -> Result<FactRecords, RowsError> {
+        let fact: Fact<'_, serde::de::IgnoredAny> = self.fact()?;
+        Ok(FactRecords { first: self.root, latest: fact.latest })
+    }
+}
+
+/// A person with all its facts.
+pub struct Person {
+    /// The subject; of one with more than one pseudonym, the one that stays.
+    pub subject: String,
+    /// Facts, by the position of their first record for each pseudonym.
+    pub facts: Vec<FactRow>,
 }
 
 /// Ascending order, each key once: a row given twice would be counted twice.
@@ -153,6 +172,21 @@ impl<I: Iterator<Item = (Vec<u8>, Vec<u8>)>> Facts<I> {
             self.linked.entry(row.subject.clone()).or_default().push(row);
         }
         Ok(self.next_linked())
+    }
+
+    /// All that are left, person by person.
+    ///
+    /// # Errors
+    /// As of [`Facts::next_row`].
+    pub fn people(mut self) -> Result<Vec<Person>, RowsError> {
+        let mut people: Vec<Person> = Vec::new();
+        while let Some(row) = self.next_row()? {
+            match people.last_mut().filter(|person| person.subject == row.subject) {
+                Some(person) => person.facts.push(row),
+                None => people.push(Person { subject: row.subject.clone(), facts: vec![row] }),
+            }
+        }
+        Ok(people)
     }
 
     /// The pseudonym that stays of a person with more than one.

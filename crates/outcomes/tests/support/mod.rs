@@ -5,7 +5,7 @@
 
 use chain::{Instant, Position};
 use clinical::{Event, SuspectedKey};
-use outcomes::{Covered, Parameters, Report, RowChange};
+use outcomes::{AskedSources, Covered, Parameters, Report, RowChange, Sources};
 use report_kit::{Reporting, Rows};
 
 pub(crate) type Log = report_kit::Log<Folder>;
@@ -26,6 +26,15 @@ impl Reporting for Folder {
 
     fn report(rows: Rows, parameters: &Parameters, covered: Covered) -> Report {
         outcomes::report(rows.into_iter(), parameters, covered).unwrap()
+    }
+
+    fn sources(
+        rows: Rows,
+        parameters: &Parameters,
+        covered: Covered,
+        asked: &AskedSources,
+    ) -> Result<Sources, String> {
+        outcomes::sources(rows.into_iter(), parameters, covered, asked).map_err(|error| error.to_string())
     }
 
     fn suspected_keys(report: &Report) -> &[SuspectedKey] {

@@ -6,7 +6,7 @@
 use chain::{Instant, Position};
 use clinical::{Event, SuspectedKey};
 use report_kit::{Reporting, Rows};
-use safety::{Covered, Parameters, Report, RowChange};
+use safety::{AskedSources, Covered, Parameters, Report, RowChange, Sources};
 
 pub(crate) type Log = report_kit::Log<Folder>;
 
@@ -26,6 +26,15 @@ impl Reporting for Folder {
 
     fn report(rows: Rows, parameters: &Parameters, covered: Covered) -> Report {
         safety::report(rows.into_iter(), parameters, covered).unwrap()
+    }
+
+    fn sources(
+        rows: Rows,
+        parameters: &Parameters,
+        covered: Covered,
+        asked: &AskedSources,
+    ) -> Result<Sources, String> {
+        safety::sources(rows.into_iter(), parameters, covered, asked).map_err(|error| error.to_string())
     }
 
     fn suspected_keys(report: &Report) -> &[SuspectedKey] {
