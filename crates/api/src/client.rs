@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chain::Position;
+use clinical::report::AskedSources;
 use clinical::{PartialDate, SiteId, SubjectId, TrialId};
 use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// A registry elsewhere.
@@ -119,6 +120,14 @@ fn pages(page: &Page) -> Vec<(&'static str, String)> {
     query
 }
 
+/// What a report is asked for with.
+fn report_query(asked: ReportAsked) -> impl Iterator<Item = (&'static str, String)> {
+    let cutoff = asked.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string()));
+    let as_of = asked.as_of.map(|as_of| ("as_of", as_of.to_string()));
+    let since = asked.since.map(|since| ("since", since.to_string()));
+    [cutoff, as_of, since].into_iter().flatten()
+}
+
 #[async_trait]
 impl Registry for Client {
     async fn trials(&self) -> Result<Trials, Problem> {
@@ -186,11 +195,21 @@ impl Registry for Client {
         kind: ReportKind,
         asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
-        let cutoff = asked.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string()));
-        let as_of = asked.as_of.map(|as_of| ("as_of", as_of.to_string()));
-        let since = asked.since.map(|since| ("since", since.to_string()));
-        let query: Vec<_> = [cutoff, as_of, since].into_iter().flatten().collect();
-        self.get(&format!("/v1/trials/{trial}/reports/{}", kind.as_str()), &query).await
+        let path = format!("/v1/trials/{trial}/reports/{}", kind.as_str());
+        self.get(&path, &report_query(asked).collect::<Vec<_>>()).await
+    }
+
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        asked: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        let mut query = vec![("cell", cell.cell), ("limit", cell.limit.to_string())];
+        query.extend(cell.after.map(|after| ("after", after)));
+        query.extend(report_query(asked));
+        self.get(&format!("/v1/trials/{trial}/reports/{}/sources", kind.as_str()), &query).await
     }
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {

@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use chain::Position;
 use chain::tile::TileKind;
+use clinical::report::AskedSources;
 use clinical::{SiteId, SubjectId, TrialId};
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// How many entries of a list are looked at at once for those of one site.
@@ -256,6 +257,17 @@ impl Registry for Guarded {
     ) -> Result<ReportView, Problem> {
         self.allow(Resource::Reports, Some(trial)).await?;
         self.registry().report(trial, kind, asked).await
+    }
+
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        asked: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        self.allow(Resource::Reports, Some(trial)).await?;
+        self.registry().sources(trial, kind, asked, cell).await
     }
 
     // Asked again for each part: a feed ends with its token.

@@ -25,7 +25,7 @@ pub use registry::Registry;
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use text_key::{TextKeyAnswer, TextKeyRequest};
 pub use wire::{
-    Answer, AsOf, Covers, CutView, FeedItem, FeedPart, FindingsPage, KeyView, Page, Readiness,
-    ReadinessCheck, RecordFindings, RecordView, ReportAsked, ReportKind, ReportView, Since, SiteView,
-    SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials, Verified,
+    Answer, AsOf, CellView, CellsPage, Covers, CutView, FeedItem, FeedPart, FindingsPage, KeyView, Page,
+    Readiness, ReadinessCheck, RecordFindings, RecordView, ReportAsked, ReportKind, ReportView, Since,
+    SiteView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials, Verified,
 };

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chain::Position;
+use clinical::report::AskedSources;
 use clinical::{SiteId, SubjectId, TrialId};
 
 use crate::evidence::{Evidence, LogFile};
@@ -9,7 +10,7 @@ use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// A registry, in this process or elsewhere.
@@ -54,6 +55,15 @@ pub trait Registry: Send + Sync {
         kind: ReportKind,
         asked: ReportAsked,
     ) -> Result<ReportView, Problem>;
+
+    /// What is behind a cell of such a report; what it has changed `since` is not asked.
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        asked: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem>;
 
     /// Durable records from `from` on; waits a while if there are none yet, and then may answer none.
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem>;

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chain::Position;
+use clinical::report::AskedSources;
 use clinical::{Date, PartialDate, SubjectId, TrialId};
 use serde::Deserialize;
 use tokio_stream::{Stream, StreamExt as _};
@@ -23,12 +24,15 @@ use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind, ReportView,
-    SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, CellView, CellsPage, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportAsked,
+    ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// Longest request body: 10,000 events of 1,600 bytes, or 256 of the longest, fit into 16 MiB.
 pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+/// Subjects on a page of sources: each has its own report made, once a fact.
+const SOURCES_DEFAULT: usize = 20;
 
 /// Most lines of one NDJSON request.
 pub const LINES_MAX: usize = 10_000;
@@ -66,6 +70,8 @@ pub fn router(gate: Gate) -> axum::Router {
         .routes(routes!(subject_records))
         .routes(routes!(text_key))
         .routes(routes!(report))
+        .routes(routes!(report_cells))
+        .routes(routes!(report_sources))
         .routes(routes!(findings))
         .routes(routes!(feed))
         .merge(crate::evidence::routes())
@@ -246,24 +252,118 @@ async fn report(
     Path((trial, kind)): Path<(String, String)>,
     Query(query): Query<ReportQuery>,
 ) -> Result<Json<ReportView>, Problem> {
-    let kind = match kind.as_str() {
-        "outcomes" => ReportKind::Outcomes,
-        "safety" => ReportKind::Safety,
-        _ => return Err(Problem::not_found("the reports are outcomes and safety")),
-    };
-    let asked =
-        ReportAsked {
-            as_of: query.as_of.map(|text| text.parse()).transpose().map_err(|_| {
+    let asked = query.asked()?;
+    registry.report(&trial_id(&trial)?, report_kind(&kind)?, asked).await.map(Json)
+}
+
+fn report_kind(name: &str) -> Result<ReportKind, Problem> {
+    match name {
+        "outcomes" => Ok(ReportKind::Outcomes),
+        "safety" => Ok(ReportKind::Safety),
+        _ => Err(Problem::not_found("the reports are outcomes and safety")),
+    }
+}
+
+impl ReportQuery {
+    fn asked(self) -> Result<ReportAsked, Problem> {
+        let as_of = self.as_of.map(|text| text.parse()).transpose();
+        let since = self.since.map(|text| text.parse()).transpose();
+        Ok(ReportAsked {
+            as_of: as_of.map_err(|_| {
                 Problem::bad_request("as_of is a number of records or the name of a data cut")
             })?,
-            cutoff: query.cutoff.as_deref().map(day).transpose()?,
-            since: query
-                .since
-                .map(|text| text.parse())
-                .transpose()
-                .map_err(|_| Problem::bad_request("since is the name of a data cut"))?,
-        };
-    registry.report(&trial_id(&trial)?, kind, asked).await.map(Json)
+            cutoff: self.cutoff.as_deref().map(day).transpose()?,
+            since: since.map_err(|_| Problem::bad_request("since is the name of a data cut"))?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct CellsQuery {
+    as_of: Option<String>,
+    cutoff: Option<String>,
+    under: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/reports/{kind}/cells",
+    description = "The cells of a report, a page of them, each with the path that tells the records behind it. `under` (a cell's path or the beginning of one) leaves out the others.",
+    params(
+        ("trial" = String, Path), ("kind" = ReportKind, Path), ("as_of" = Option<String>, Query),
+        ("cutoff" = Option<String>, Query), ("under" = Option<String>, Query),
+        ("after" = Option<String>, Query), ("limit" = Option<usize>, Query)
+    ),
+    responses((status = 200, body = CellsPage), (status = 404, body = Problem))
+)]
+async fn report_cells(
+    Permitted(registry): Permitted,
+    Path((trial, kind)): Path<(String, String)>,
+    Query(query): Query<CellsQuery>,
+) -> Result<Json<CellsPage>, Problem> {
+    let CellsQuery { as_of, cutoff, under, after, limit } = query;
+    let (trial, kind) = (trial_id(&trial)?, report_kind(&kind)?);
+    let asked = ReportQuery { as_of, cutoff, since: None }.asked()?;
+    let mut basis: Vec<(&str, String)> = Vec::new();
+    basis.extend(asked.as_of.as_ref().map(|as_of| ("as_of", as_of.to_string())));
+    basis.extend(asked.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string())));
+    let view = registry.report(&trial, kind, asked).await?;
+    let report =
+        serde_json::from_str(view.report.get()).map_err(|_| Problem::internal("the report is not JSON"))?;
+    let mut cells = clinical::report::cells(&report);
+    cells.retain(|cell| under.as_ref().is_none_or(|under| is_under(&cell.cell, under)));
+    if let Some(after) = &after {
+        let at = cells.iter().position(|cell| cell.cell == *after);
+        cells.drain(..=at.ok_or_else(|| Problem::not_found(format!("the report has no cell {after}")))?);
+    }
+    let limit = Page { after: None, limit }.limit();
+    let more = cells.len() > limit;
+    cells.truncate(limit);
+    let next = cells.last().filter(|_| more).map(|cell| cell.cell.clone());
+    let cells = cells.into_iter().map(|cell| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(&basis).append_pair("cell", &cell.cell).finish();
+        CellView { sources: format!("/v1/trials/{trial}/reports/{}/sources?{query}", kind.as_str()), cell }
+    });
+    Ok(Json(CellsPage { cells: cells.collect(), covers: view.covers, next }))
+}
+
+/// Whether the cell is the one, or within it.
+fn is_under(cell: &str, under: &str) -> bool {
+    cell.strip_prefix(under.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[derive(Deserialize)]
+struct SourcesQuery {
+    as_of: Option<String>,
+    cutoff: Option<String>,
+    cell: String,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/trials/{trial}/reports/{kind}/sources",
+    description = "The records behind a cell of a report: a page of the subjects of whom it says something, each with what it would say of that subject alone, and the positions of the records without which it would not. `cell` is a path as /cells and `since` list them, of a cell or of what is around it; a cell that follows from definitions or from all records alike has none (404 no-sources).",
+    params(
+        ("trial" = String, Path), ("kind" = ReportKind, Path), ("cell" = String, Query),
+        ("as_of" = Option<String>, Query), ("cutoff" = Option<String>, Query),
+        ("after" = Option<String>, Query), ("limit" = Option<usize>, Query)
+    ),
+    responses((status = 200, body = SourcesView), (status = 404, body = Problem))
+)]
+async fn report_sources(
+    Permitted(registry): Permitted,
+    Path((trial, kind)): Path<(String, String)>,
+    Query(query): Query<SourcesQuery>,
+) -> Result<Json<SourcesView>, Problem> {
+    let SourcesQuery { as_of, cutoff, cell, after, limit } = query;
+    let asked = ReportQuery { as_of, cutoff, since: None }.asked()?;
+    let limit = Page { after: None, limit: Some(limit.unwrap_or(SOURCES_DEFAULT)) }.limit();
+    let cell = AskedSources { cell, after, limit };
+    registry.sources(&trial_id(&trial)?, report_kind(&kind)?, asked, cell).await.map(Json)
 }
 
 fn day(text: &str) -> Result<Date, Problem> {

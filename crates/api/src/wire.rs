@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chain::{Instant, KeyId, Position, RecordHash, RootHash};
 use clinical::id::IdError;
-use clinical::report::Change;
+use clinical::report::{Change, ReportCell, Sources};
 use clinical::{
     ActorId, CutName, Date, EventKind, Finding, PartialDate, Receipt, SiteId, SubjectId, SubjectSummary,
     TrialId, Zone,
@@ -392,6 +392,40 @@ pub struct ReportView {
     /// What has changed since the cut that was asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
+}
+
+/// A page of a report's cells, in the report's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CellsPage {
+    /// The cells.
+    pub cells: Vec<CellView>,
+    /// What the answer covers.
+    pub covers: Covers,
+    /// `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A cell of a report: a text, a number or a truth value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CellView {
+    /// Where it stands, what it says, and the nearest label around it.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub cell: ReportCell,
+    /// The path, with its query, that tells the records behind it.
+    pub sources: String,
+}
+
+/// What is behind a cell of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SourcesView {
+    /// What the answer covers.
+    pub covers: Covers,
+    /// The subjects, a page of them, each with its records.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub sources: Sources,
 }
 
 /// A record as the feed carries it.

@@ -11,7 +11,7 @@ use crate::date::{Date, PartialDate};
 use crate::rows::TrialRows;
 
 pub use changes::{Change, changes};
-pub use place::{ReportCell, cells};
+pub use place::{ReportCell, cells, say_where};
 pub use sources::{AskedSources, FactRecords, Sources, SourcesError, SubjectSources, sources};
 
 /// What the reader may choose.

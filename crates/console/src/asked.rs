@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Evidence, Page, Problem, Registry, ReportAsked, ReportKind, ReportView, TrialDetail};
+use api::{Evidence, Page, Problem, Registry, ReportAsked, ReportKind, ReportView, SourcesView, TrialDetail};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use clinical::report::AskedSources;
 use clinical::{Date, PartialDate};
 
 use crate::Console;
@@ -15,6 +16,9 @@ use crate::page;
 
 /// Entries on one page of a list.
 const PAGE_ENTRIES: usize = 50;
+
+/// Subjects on one page of what is behind a cell.
+const SOURCES: usize = 20;
 
 /// A request about one trial.
 pub(crate) struct Asked {
@@ -29,12 +33,26 @@ pub(crate) struct Asked {
     pub(crate) links: Links,
     pub(crate) page: Page,
     parameters: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
 }
 
 impl Asked {
     /// A part of the path.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// What the address says of it after `?`.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What is behind a cell of such a report.
+    pub(crate) async fn sources(&self, kind: ReportKind, cell: &str) -> Result<SourcesView, Problem> {
+        let Links { trial, as_of, cutoff } = self.links.clone();
+        let asked = ReportAsked { as_of, cutoff, since: None };
+        let cell = AskedSources { cell: cell.to_owned(), after: self.page.after.clone(), limit: SOURCES };
+        self.registry.sources(&trial, kind, asked, cell).await
     }
 
     /// A report of what the request names: a cut or a number of records, and a day.
@@ -70,21 +88,22 @@ impl FromRequestParts<Arc<Console>> for Asked {
             links: Links { trial, as_of: None, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
             parameters,
+            query: BTreeMap::new(),
         };
         let Ok(Query(query)) = Query::<BTreeMap<String, String>>::from_request_parts(parts, console).await
         else {
             return Err(asked.fail(Problem::bad_request("the part after ? is not of the form name=value")));
         };
-        let given = |name: &str| query.get(name).filter(|value| !value.is_empty());
-        asked.page.after = given("after").cloned();
-        if let Some(text) = given("as_of") {
+        asked.query = query;
+        asked.page.after = asked.given("after").map(str::to_owned);
+        if let Some(text) = asked.given("as_of") {
             let Ok(as_of) = text.parse() else {
                 return Err(asked
                     .fail(Problem::bad_request("as_of is a number of records or the name of a data cut")));
             };
             asked.links.as_of = Some(as_of);
         }
-        if let Some(text) = given("cutoff") {
+        if let Some(text) = asked.given("cutoff") {
             let Some(cutoff) = day(text) else {
                 return Err(asked.fail(Problem::bad_request("a cutoff is a full date such as 2011-06-30")));
             };

@@ -24,6 +24,7 @@ mod record;
 mod report;
 mod safety;
 mod sealed;
+mod sources;
 mod strata;
 mod subjects;
 mod trail;
@@ -90,6 +91,7 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .route("/trials/{trial}", get(overview::overview))
         .route("/trials/{trial}/outcomes", get(outcomes::outcomes))
         .route("/trials/{trial}/safety", get(safety::safety))
+        .route("/trials/{trial}/sources", get(sources::sources))
         .route("/trials/{trial}/findings", get(findings::findings))
         .route("/trials/{trial}/subjects", get(subjects::subjects))
         .route("/trials/{trial}/subjects/{subject}", get(trail::trail))

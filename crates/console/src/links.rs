@@ -2,8 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
-use api::AsOf;
-use clinical::{Date, SubjectId, TrialId};
+use api::{AsOf, ReportKind};
+use clinical::{Date, PartialDate, SubjectId, TrialId};
 
 /// Addresses within one trial.
 #[derive(Debug, Clone)]
@@ -40,6 +40,16 @@ impl Links {
 
     pub(crate) fn record(&self, seq: impl Display) -> String {
         self.path(&format!("/records/{seq}"), None)
+    }
+
+    /// What is behind a cell of a report.
+    pub(crate) fn sources(&self, report: ReportKind, cell: &str, after: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("report", report.as_str()).append_pair("cell", cell);
+        query.extend_pairs(self.as_of.as_ref().map(|as_of| ("as_of", as_of.to_string())));
+        query.extend_pairs(self.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string())));
+        query.extend_pairs(after.map(|after| ("after", after)));
+        format!("/trials/{}/sources?{}", self.trial, query.finish())
     }
 
     /// Identifiers, dates and positions hold nothing that a URL would have to escape.

@@ -7,13 +7,18 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// The member of each row, added when a report is read, that says where in the report it stands.
+const WHERE: &str = "@";
+
 /// A report's JSON.
 pub(crate) struct Report(Value);
 
 impl Report {
     pub(crate) fn read(view: &api::ReportView) -> Self {
         // The registry hands out JSON; what is not would show as a report without parts.
-        Self(serde_json::from_str(view.report.get()).unwrap_or_default())
+        let mut report: Value = serde_json::from_str(view.report.get()).unwrap_or_default();
+        clinical::report::say_where(&mut report, WHERE);
+        Self(report)
     }
 
     /// The part at a JSON pointer, if it is there and of the form asked for.

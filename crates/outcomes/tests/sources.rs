@@ -21,12 +21,17 @@ fn log() -> Log {
             continue;
         }
         at("infusion", "2010-01-05", json!({}));
-        let response = json!({"definition": "ccr-registry-1", "status": if number < 3 { "complete" } else { "none" }});
+        let response =
+            json!({"definition": "ccr-registry-1", "status": if number < 3 { "complete" } else { "none" }});
         let month_3 = json!({"planned": "month 3", "status": "done", "prednisone_mg_per_day": format!("{}.5", 5 + number)});
         at("visit", "2010-04-06", month_3);
         match number {
             4 => drop(at("disposition", "2010-09-01", json!({"reason": "death", "scope": "study"}))),
-            5 => drop(at("disposition", "2010-07-01", json!({"reason": "lost_to_follow_up", "scope": "study"}))),
+            5 => drop(at(
+                "disposition",
+                "2010-07-01",
+                json!({"reason": "lost_to_follow_up", "scope": "study"}),
+            )),
             _ => drop(at("visit", "2011-01-05", json!({"response": response, "status": "done"}))),
         }
     }
@@ -105,7 +110,11 @@ fn a_correction_is_shown_with_the_record_it_corrects() {
     let mut log = log();
     let died = log.die("P08", "2011-03-01");
     let corrected = log.replace(died, "2011-03-02", json!({"reason": "death", "scope": "study"}));
-    let sources = behind(&log, CUTOFF, ("/survival/listing/P08 %/on".replace('%', &died.to_string()).as_str(), None, 5));
+    let sources = behind(
+        &log,
+        CUTOFF,
+        ("/survival/listing/P08 %/on".replace('%', &died.to_string()).as_str(), None, 5),
+    );
     let records = &sources.unwrap().subjects[0].records;
     assert!(records.iter().any(|one| (one.first, one.latest) == (died, corrected)), "{records:?}");
 }

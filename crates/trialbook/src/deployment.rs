@@ -6,6 +6,7 @@ mod evidence;
 mod folds;
 mod reads;
 mod replicas;
+mod reports;
 mod running;
 mod sealing;
 mod services;

@@ -2,11 +2,12 @@
 
 use api::{
     Answer, Client, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, Problem, Readiness,
-    RecordView, Registry, ReportAsked, ReportKind, ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer,
-    TextKeyRequest, TrialDetail, Trials,
+    RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage,
+    TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
 };
 use async_trait::async_trait;
 use chain::Position;
+use clinical::report::AskedSources;
 use clinical::{SiteId, SubjectId, TrialId};
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -18,6 +19,15 @@ pub(crate) struct Routed {
     pub(crate) safety: Client,
     /// Of the process that asks: each of the others shows its own.
     pub(crate) metrics: PrometheusHandle,
+}
+
+impl Routed {
+    fn projector(&self, kind: ReportKind) -> &Client {
+        match kind {
+            ReportKind::Outcomes => &self.outcomes,
+            ReportKind::Safety => &self.safety,
+        }
+    }
 }
 
 #[async_trait]
@@ -65,11 +75,17 @@ impl Registry for Routed {
         kind: ReportKind,
         asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
-        let projector = match kind {
-            ReportKind::Outcomes => &self.outcomes,
-            ReportKind::Safety => &self.safety,
-        };
-        projector.report(trial, kind, asked).await
+        self.projector(kind).report(trial, kind, asked).await
+    }
+
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        asked: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        self.projector(kind).sources(trial, kind, asked, cell).await
     }
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {

@@ -35,7 +35,11 @@ pub fn every_count_adds_up<R: Reporting>(log: &Log<R>, cutoff: &str, no_sums: &[
     for (at, ReportCell { cell: path, value, .. }) in cells(&report).into_iter().enumerate() {
         // None are shown of most cells: whether there are any, `next` tells.
         let limit = usize::from(at % LOOKED_INTO == 0);
-        let sources = match of_rows::<R>(rows.clone(), cutoff, &AskedSources { cell: path.clone(), after: None, limit }) {
+        let sources = match of_rows::<R>(
+            rows.clone(),
+            cutoff,
+            &AskedSources { cell: path.clone(), after: None, limit },
+        ) {
             Ok(sources) => sources,
             Err(error) => {
                 assert!(error.contains("is about no subject"), "{path}: {error}");

@@ -98,6 +98,16 @@ impl Registry for Log {
         nobody()
     }
 
+    async fn sources(
+        &self,
+        _: &TrialId,
+        _: ReportKind,
+        _: ReportAsked,
+        _: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        nobody()
+    }
+
     async fn follow(&self, _: &TrialId, from: Position) -> Result<FeedPart, Problem> {
         let from = usize::try_from(from.0).unwrap();
         let item = |index: usize| FeedItem { seq: Position(index as u64), record: record(index) };

@@ -44,7 +44,8 @@ pub(super) fn named(items: &[Value]) -> Vec<(String, &Value)> {
     let mut seen = BTreeMap::<String, u32>::new();
     let name = |(at, item): (usize, &Value)| {
         let told = NAMES.iter().find_map(|names| {
-            let parts: Option<Vec<_>> = names.iter().map(|pointer| Some(text(item.pointer(pointer)?))).collect();
+            let parts: Option<Vec<_>> =
+                names.iter().map(|pointer| Some(text(item.pointer(pointer)?))).collect();
             parts.map(|parts| parts.join(" "))
         });
         told.unwrap_or_else(|| at.to_string())
@@ -80,7 +81,9 @@ pub(super) fn names(path: &str) -> Option<Vec<String>> {
 pub(super) fn child<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     match value {
         Value::Object(members) => members.get(name),
-        Value::Array(items) => named(items).into_iter().find_map(|(known, item)| (known == name).then_some(item)),
+        Value::Array(items) => {
+            named(items).into_iter().find_map(|(known, item)| (known == name).then_some(item))
+        }
         _ => None,
     }
 }
@@ -128,6 +131,25 @@ fn walk(value: &Value, path: &str, label: Option<&str>, found: &mut Vec<ReportCe
     }
 }
 
+/// Adds to every object of a report a member of this name that says where it stands.
+pub fn say_where(report: &mut Value, member: &str) {
+    say(report, String::new(), member);
+}
+
+fn say(value: &mut Value, path: String, member: &str) {
+    match value {
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(name, value)| say(value, step(&path, name), member));
+            members.insert(member.to_owned(), Value::String(path));
+        }
+        Value::Array(items) => {
+            let names: Vec<_> = named(items).into_iter().map(|(name, _)| name).collect();
+            items.iter_mut().zip(names).for_each(|(value, name)| say(value, step(&path, &name), member));
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +166,13 @@ mod tests {
             assert_eq!(child(&list, &names[1]), Some(item), "{path}");
         }
         assert_eq!(names("terms"), None);
+    }
+
+    #[test]
+    fn every_row_says_where_it_stands() {
+        let mut report = json!({"sites": [{"id": "S1", "n": {"deaths": 1}}]});
+        say_where(&mut report, "@");
+        assert_eq!(report["sites"][0]["n"], json!({"deaths": 1, "@": "/sites/S1/n"}));
+        assert_eq!(report["@"], "");
     }
 }

@@ -109,7 +109,9 @@ pub enum SourcesError<E> {
     #[error("the report has no cell {0}")]
     NoCell(String),
     /// It follows from the trial's definitions or from all records alike.
-    #[error("the cell {0} is about no subject: it follows from the trial's definitions, or from all records alike")]
+    #[error(
+        "the cell {0} is about no subject: it follows from the trial's definitions, or from all records alike"
+    )]
     Whole(String),
     /// The report counts no such subject.
     #[error("the report has no subject {0}")]
@@ -141,8 +143,11 @@ pub fn sources<E>(
         }
     };
     let mut found: Vec<(usize, Value)> = Vec::new();
-    let mut left: Vec<std::ops::Range<usize>> =
-        (start..people.len()).step_by(TOGETHER).map(|at| at..(at + TOGETHER).min(people.len())).rev().collect();
+    let mut left: Vec<std::ops::Range<usize>> = (start..people.len())
+        .step_by(TOGETHER)
+        .map(|at| at..(at + TOGETHER).min(people.len()))
+        .rev()
+        .collect();
     while let Some(range) = left.pop().filter(|_| found.len() <= asked.limit) {
         let Some(says) = own(&of(&people[range.clone()])?) else { continue };
         if range.len() == 1 {
@@ -158,7 +163,9 @@ pub fn sources<E>(
     }
     let next = (found.len() > asked.limit).then(|| {
         found.truncate(asked.limit);
-        found.last().map_or_else(|| asked.after.clone().unwrap_or_default(), |(at, _)| people[*at].subject.clone())
+        found
+            .last()
+            .map_or_else(|| asked.after.clone().unwrap_or_default(), |(at, _)| people[*at].subject.clone())
     });
     let mut subjects = Vec::new();
     for (at, own) in found {
@@ -195,7 +202,8 @@ fn deciding<E>(
     let records = |fact: &FactRow| fact.records().map_err(SourcesError::Rows);
     let mut deciding = Vec::new();
     for (at, fact) in person.facts.iter().enumerate() {
-        let others = &mut person.facts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, fact)| fact);
+        let others =
+            &mut person.facts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, fact)| fact);
         let without = make(others).map_err(SourcesError::Report)?;
         if cell.contribution(&without, nobody).as_ref() != Some(says) {
             deciding.push(records(fact)?);

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use api::{
     Answer, Covers, FindingsPage, Page, Problem, Readiness, RecordView, Registry, ReportAsked, ReportKind,
-    ReportView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+    ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail,
+    Trials,
 };
+use clinical::report::AskedSources;
 use clinical::{SubjectId, TrialId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -620,6 +622,25 @@ impl Registry for Answers {
             })
             .collect();
         Ok(read(json!({"covers": self.covers, "records": records})))
+    }
+
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        _: ReportKind,
+        _: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        self.knows(trial)?;
+        let sources = json!({
+            "adds_up": true, "cell": cell.cell, "covers": self.covers(), "label": "Deaths", "next": "P007",
+            "subjects": [
+                {"own": 1, "records": [{"first": 3, "latest": 3}, {"first": 4, "latest": 9}], "subject": "P005"},
+                {"own": {"n": 1, "median": "13"}, "records": [{"first": 7, "latest": 7}], "subject": "P007"}
+            ],
+            "value": 2
+        });
+        Ok(read(sources))
     }
 
     async fn report(

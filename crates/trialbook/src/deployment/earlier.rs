@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::{Problem, ReportKind};
 use chain::{Chain, Position, Record, RecordHash};
+use clinical::report::{AskedSources, Sources, SourcesError};
 use clinical::rows::Sheet;
 use clinical::{Date, Event};
 use journal::Journal;
@@ -59,14 +60,32 @@ impl Earlier {
 }
 
 macro_rules! report_of {
-    ($name:ident, $report:ident) => {
-        fn $name(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
+    ($name:ident, $sources:ident, $rows:ident, $report:ident) => {
+        /// The rows of the log's first records, and the hash of the last of them.
+        fn $rows(journal: &dyn Journal, records: u64) -> Result<(Sheet, RecordHash), Problem> {
             let (mut folder, mut sheet, mut changes) =
                 ($report::Folder::default(), Sheet::default(), Vec::new());
             let head = fold(journal, records, |event, seq, record| {
                 folder.fold(event, seq, record.recorded_at, &mut changes);
                 sheet.apply(changes.drain(..));
             })?;
+            Ok((sheet, head))
+        }
+
+        fn $sources(
+            journal: &dyn Journal,
+            (records, cutoff): (u64, Option<Date>),
+            asked: &AskedSources,
+        ) -> Result<(RecordHash, Sources), Problem> {
+            let (sheet, head) = $rows(journal, records)?;
+            let covered = $report::Covered { records, head };
+            $report::sources(sheet.rows(), &$report::Parameters { cutoff }, covered, asked)
+                .map(|sources| (head, sources))
+                .map_err(no_sources)
+        }
+
+        fn $name(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
+            let (sheet, head) = $rows(journal, records)?;
             let covered = $report::Covered { records, head };
             let report = $report::report(sheet.rows(), &$report::Parameters { cutoff }, covered)
                 .map_err(|error| Problem::unavailable(format!("no report can be made: {error}")))?;
@@ -77,8 +96,34 @@ macro_rules! report_of {
     };
 }
 
-report_of!(outcomes_of, outcomes);
-report_of!(safety_of, safety);
+report_of!(outcomes_of, sources_of_outcomes, outcome_rows, outcomes);
+report_of!(safety_of, sources_of_safety, safety_rows, safety);
+
+/// What is behind a cell of the report of the log's first `records` records, and the hash of the last of them.
+pub(super) fn sources(
+    journal: &dyn Journal,
+    kind: ReportKind,
+    of: (u64, Option<Date>),
+    asked: &AskedSources,
+) -> Result<(RecordHash, Sources), Problem> {
+    match kind {
+        ReportKind::Outcomes => sources_of_outcomes(journal, of, asked),
+        ReportKind::Safety => sources_of_safety(journal, of, asked),
+    }
+}
+
+/// Why there are none: the asker's mistake, or the report's.
+pub(super) fn no_sources(error: SourcesError<impl std::error::Error>) -> Problem {
+    match error {
+        SourcesError::NoCell(_) | SourcesError::NoSubject(_) => Problem::not_found(error.to_string()),
+        SourcesError::Whole(_) => {
+            Problem::new(404, "no-sources", "This cell is about no subject.", error.to_string())
+        }
+        SourcesError::Report(_) | SourcesError::Rows(_) => {
+            Problem::unavailable(format!("no report can be made: {error}"))
+        }
+    }
+}
 
 /// Hands over the first `records` records, each link checked; the hash of the last.
 fn fold(

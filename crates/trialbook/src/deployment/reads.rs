@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Answer, AsOf, Covers, CutView, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page,
-    Problem, Readiness, ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked, ReportKind,
-    ReportView, Since, SiteView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail,
-    TrialView, Trials,
+    Answer, CutView, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page, Problem, Readiness,
+    ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked, ReportKind, ReportView, SiteView,
+    SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
-use clinical::report::changes;
-use clinical::{CutName, Date, Event, SiteId, SubjectId, TrialId};
+use clinical::report::AskedSources;
+use clinical::{Event, SiteId, SubjectId, TrialId};
 use journal::ReadError;
 use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
@@ -66,12 +65,8 @@ pub(super) fn text(linked: &LinkedRecord) -> Result<String, Problem> {
     text.map_err(|_| Problem::internal(format!("record {} is not text", linked.seq)))
 }
 
-fn raw(text: String) -> Result<Box<RawValue>, Problem> {
+pub(super) fn raw(text: String) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(text).map_err(|_| Problem::internal("stored bytes are not JSON"))
-}
-
-fn value(report: &RawValue) -> Result<serde_json::Value, Problem> {
-    serde_json::from_str(report.get()).map_err(|_| Problem::internal("the report is not JSON"))
 }
 
 pub(super) fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
@@ -109,88 +104,6 @@ impl Inner {
         })?;
         let covers = self.covers(running, running.index()?, mark);
         Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
-    }
-
-    /// A report as asked: of now by the projector's rows, of what was known earlier by folding the log up to there.
-    fn report_asked(
-        &self,
-        running: &Running,
-        kind: ReportKind,
-        asked: ReportAsked,
-    ) -> Result<ReportView, Problem> {
-        // Who makes the report of now makes the earlier ones too.
-        running.reporter(kind)?;
-        let public = running.public();
-        let cut_of = |name: &CutName| {
-            let cut = public.cuts.iter().find(|cut| cut.name == *name);
-            cut.ok_or_else(|| Problem::not_found(format!("there is no data cut {name}")))
-        };
-        let mut view = match asked.as_of {
-            None => self.make_report(running, kind, asked.cutoff)?,
-            Some(AsOf::Records(records)) => self.earlier(running, kind, records, asked.cutoff)?,
-            Some(AsOf::Cut(name)) => {
-                let cut = cut_of(&name)?;
-                self.earlier(running, kind, cut.records, asked.cutoff.or(Some(cut.cutoff_date)))?
-            }
-        };
-        if let Some(name) = asked.since {
-            let cut = cut_of(&name)?;
-            let before = self.earlier(running, kind, cut.records, Some(cut.cutoff_date))?;
-            let changes = changes(&value(&before.report)?, &value(&view.report)?);
-            view.since = Some(Since { changes, cut: name, records: cut.records });
-        }
-        Ok(view)
-    }
-
-    fn earlier(
-        &self,
-        running: &Running,
-        kind: ReportKind,
-        records: u64,
-        cutoff: Option<Date>,
-    ) -> Result<ReportView, Problem> {
-        let durable = running.journal.head().size.0;
-        if records == 0 || records > durable {
-            return Err(Problem::bad_request(format!("as_of is from 1 to the {durable} records there are")));
-        }
-        let made = running.earlier.report(&*running.journal, kind, records, cutoff)?;
-        let covers = Covers {
-            head: made.head,
-            lag_records: durable - records,
-            records,
-            stopped: None,
-            verified: self.verified(&running.trial),
-        };
-        Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
-    }
-
-    fn make_report(
-        &self,
-        running: &Running,
-        kind: ReportKind,
-        cutoff: Option<Date>,
-    ) -> Result<ReportView, Problem> {
-        let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
-        let projector = running.reporter(kind)?;
-        macro_rules! make {
-            ($report:ident) => {
-                query(projector, |view, mark| {
-                    let rows = view.scan(b"", None, usize::MAX)?;
-                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-                    let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
-                    let bytes = report.map(|report| report.to_canonical_json());
-                    Ok((bytes.map_err(|error| error.to_string()), mark))
-                })?
-            };
-        }
-        let (bytes, mark) = match kind {
-            ReportKind::Outcomes => make!(outcomes),
-            ReportKind::Safety => make!(safety),
-        };
-        let bytes = bytes.map_err(made)?;
-        let covers = self.covers(running, projector, mark);
-        let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
-        Ok(ReportView { covers, report: raw(report)?, since: None })
     }
 }
 
@@ -331,6 +244,17 @@ impl Registry for Deployment {
             Ok(FindingsPage { covers, next, records: records? })
         })
         .await
+    }
+
+    async fn sources(
+        &self,
+        trial: &TrialId,
+        kind: ReportKind,
+        asked: ReportAsked,
+        cell: AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || deployment.sources_asked(&running, kind, &asked, &cell)).await
     }
 
     async fn report(

@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 34] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 37] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -62,6 +62,8 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 34] = [
     ("GET", "/v1/trials/{trial}/subjects/{subject}/records", "/v1/trials/small/subjects/P1/records", "/v1/trials/small/subjects/P9/records", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/findings", "/v1/trials/small/findings", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/reports/{kind}", "/v1/trials/small/reports/safety", "", [401, 403, 200, 200, 403, 403]),
+    ("GET", "/v1/trials/{trial}/reports/{kind}/cells", "/v1/trials/small/reports/safety/cells", "", [401, 403, 200, 200, 403, 403]),
+    ("GET", "/v1/trials/{trial}/reports/{kind}/sources", "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/feed", "", "", [401, 200, 403, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/log", "/v1/trials/small/log", "", [200; 6]),
     ("GET", "/v1/trials/{trial}/log/checkpoint", "/v1/trials/small/log/checkpoint", "", [200; 6]),
@@ -80,6 +82,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 34] = [
     ("GET", "/trials/{trial}", "/trials/small", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/trials/{trial}/outcomes", "/trials/small/outcomes", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/safety", "/trials/small/safety", "", [401, 403, 200, 200, 403, 403]),
+    ("GET", "/trials/{trial}/sources", "/trials/small/sources?report=safety&cell=/populations/safety_set", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/findings", "/trials/small/findings", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/subjects", "/trials/small/subjects", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/subjects/{subject}", "/trials/small/subjects/P1", "/trials/small/subjects/P9", [401, 200, 200, 200, 403, 403]),

@@ -120,3 +120,48 @@ fn a_published_report_is_made_anew_from_the_log_alone_and_another_is_not() {
     let undecided = reproduce(other, bundle.to_str().unwrap()).ends_with(3).out;
     assert!(undecided.contains("NOT DECIDED") && undecided.contains("9.9.9"), "{undecided}");
 }
+
+#[test]
+fn every_cell_leads_to_the_records_behind_it_as_they_were_at_the_cut_and_as_they_are() {
+    let (trial, ..) = cut_and_corrected();
+    let server = Server::start(&trial.data());
+    let reports = "/v1/trials/small/reports/outcomes";
+    let figure = "/remission/figures/remission.year_1/figure";
+    let page = server.get(&format!("{reports}/cells?under={figure}&as_of=interim-1&limit=3")).json();
+    assert_eq!(page["cells"].as_array().unwrap().len(), 3, "{page}");
+    let next = page["next"].as_str().unwrap();
+    let rest = server.get(&format!("{reports}/cells?under={figure}&as_of=interim-1&after={next}")).json();
+    let numerator =
+        rest["cells"].as_array().unwrap().iter().find(|cell| cell["cell"] == format!("{figure}/numerator"));
+    let numerator = numerator.unwrap_or_else(|| panic!("{rest}"));
+    assert_eq!(
+        (&numerator["value"], &numerator["label"]),
+        (&1.into(), &"Complete remission at 12 months".into())
+    );
+
+    // The link that the cell carries, as it stands.
+    let then = server.get(numerator["sources"].as_str().unwrap()).json();
+    assert_eq!((&then["value"], &then["adds_up"]), (&1.into(), &true.into()), "{then}");
+    let subjects = then["subjects"].as_array().unwrap();
+    assert_eq!((subjects.len(), &subjects[0]["subject"]), (1, &"P1".into()));
+    for record in subjects[0]["records"].as_array().unwrap() {
+        let view = server.get(&format!("/v1/trials/small/records/{}", record["latest"])).json();
+        assert_eq!(view["record"]["event"]["subject"], "P1");
+    }
+    let now = server.get(&format!("{reports}/sources?cell={figure}/numerator")).json();
+    assert_eq!((&now["value"], &now["subjects"]), (&0.into(), &serde_json::json!([])), "{now}");
+
+    let whole = server.get(&format!("{reports}/sources?cell=/conventions/month_days"));
+    let (status, code, _) = whole.problem();
+    assert_eq!((status, &*code), (404, "no-sources"));
+    assert_eq!(server.get(&format!("{reports}/sources?cell=/flow/nobody")).problem().0, 404);
+    assert_eq!(server.get(&format!("{reports}/sources")).problem().0, 400);
+
+    let page = format!("/trials/small/sources?report=outcomes&cell={figure}/numerator&as_of=interim-1");
+    let page = server.get(&page).text().to_owned();
+    assert!(
+        page.contains("Complete remission at 12 months") && page.contains("/subjects/P1?as_of=interim-1"),
+        "{page}"
+    );
+    assert_eq!(server.get("/trials/small/sources?report=outcomes").status, 400);
+}

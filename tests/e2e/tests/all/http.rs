@@ -181,6 +181,8 @@ fn every_read_says_what_it_covers() {
         "/v1/trials/small/reports/outcomes",
         "/v1/trials/small/reports/safety",
         "/v1/trials/small/reports/outcomes?cutoff=2021-12-31",
+        "/v1/trials/small/reports/safety/cells",
+        "/v1/trials/small/reports/outcomes/sources?cell=/flow/enrolled",
         "/v1/trials/small/findings",
     ] {
         let answer = covering(&server, path, count);
@@ -256,6 +258,8 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/proofs/{seq}"),
         ("GET", "/v1/trials/{trial}/records/{seq}"),
         ("GET", "/v1/trials/{trial}/reports/{kind}"),
+        ("GET", "/v1/trials/{trial}/reports/{kind}/cells"),
+        ("GET", "/v1/trials/{trial}/reports/{kind}/sources"),
         ("GET", "/v1/trials/{trial}/subjects"),
         ("GET", "/v1/trials/{trial}/subjects/{subject}/records"),
         ("POST", "/v1/trials"),
@@ -273,6 +277,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         let path = path.replace("{trial}", "small").replace("{seq}", "8");
         let path = path.replace("{subject}", "P1").replace("{kind}", "safety");
         let path = path.replace("{site}", "S01").replace("{*path}", "0/000.p/12");
+        let path = path.replace("/sources", "/sources?cell=/populations/safety_set");
         let reply = server.send(method.parse::<Method>().unwrap(), &path, &[], Vec::new());
         match method {
             // Without a policy nothing is ever witnessed.

@@ -1,0 +1,148 @@
+//! Reports, and what is behind their cells: of now from the projectors' rows, of earlier by folding the log anew.
+
+use api::{AsOf, Covers, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
+use clinical::Date;
+use clinical::report::{AskedSources, changes};
+use serde_json::value::RawValue;
+
+use super::Inner;
+use super::earlier::{self, no_sources};
+use super::reads::{query, raw};
+use super::running::Running;
+
+fn value(report: &RawValue) -> Result<serde_json::Value, Problem> {
+    serde_json::from_str(report.get()).map_err(|_| Problem::internal("the report is not JSON"))
+}
+
+impl Inner {
+    /// A report as asked: of now by the projector's rows, of what was known earlier by folding the log up to there.
+    pub(super) fn report_asked(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        asked: ReportAsked,
+    ) -> Result<ReportView, Problem> {
+        // Who makes the report of now makes the earlier ones too.
+        running.reporter(kind)?;
+        let mut view = match &asked.as_of {
+            None => self.make_report(running, kind, asked.cutoff)?,
+            Some(as_of) => {
+                let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
+                self.earlier(running, kind, records, cutoff)?
+            }
+        };
+        if let Some(name) = asked.since {
+            let (records, cutoff) = self.known_then(running, &AsOf::Cut(name.clone()), None)?;
+            let before = self.earlier(running, kind, records, cutoff)?;
+            let changes = changes(&value(&before.report)?, &value(&view.report)?);
+            view.since = Some(Since { changes, cut: name, records });
+        }
+        Ok(view)
+    }
+
+    /// How many records were known, and the last day that counts: a cut's own, unless another is asked for.
+    fn known_then(
+        &self,
+        running: &Running,
+        as_of: &AsOf,
+        cutoff: Option<Date>,
+    ) -> Result<(u64, Option<Date>), Problem> {
+        let (records, cutoff) = match as_of {
+            AsOf::Records(records) => (*records, cutoff),
+            AsOf::Cut(name) => {
+                let public = running.public();
+                let cut = public.cuts.iter().find(|cut| cut.name == *name);
+                let cut = cut.ok_or_else(|| Problem::not_found(format!("there is no data cut {name}")))?;
+                (cut.records, cutoff.or(Some(cut.cutoff_date)))
+            }
+        };
+        let durable = running.journal.head().size.0;
+        if records == 0 || records > durable {
+            return Err(Problem::bad_request(format!("as_of is from 1 to the {durable} records there are")));
+        }
+        Ok((records, cutoff))
+    }
+
+    fn covers_earlier(&self, running: &Running, records: u64, head: chain::RecordHash) -> Covers {
+        Covers {
+            head,
+            lag_records: running.journal.head().size.0.saturating_sub(records),
+            records,
+            stopped: None,
+            verified: self.verified(&running.trial),
+        }
+    }
+
+    fn earlier(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        records: u64,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let made = running.earlier.report(&*running.journal, kind, records, cutoff)?;
+        let covers = self.covers_earlier(running, records, made.head);
+        Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
+    }
+
+    /// What is behind a cell of the report as asked.
+    pub(super) fn sources_asked(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        asked: &ReportAsked,
+        cell: &AskedSources,
+    ) -> Result<SourcesView, Problem> {
+        let projector = running.reporter(kind)?;
+        if let Some(as_of) = &asked.as_of {
+            let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
+            let (head, sources) = earlier::sources(&*running.journal, kind, (records, cutoff), cell)?;
+            return Ok(SourcesView { covers: self.covers_earlier(running, records, head), sources });
+        }
+        macro_rules! sources {
+            ($report:ident) => {
+                query(projector, |view, mark| {
+                    let rows = view.scan(b"", None, usize::MAX)?;
+                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                    let parameters = $report::Parameters { cutoff: asked.cutoff };
+                    let sources = $report::sources(rows.into_iter(), &parameters, covered, cell);
+                    Ok((sources.map_err(no_sources), mark))
+                })?
+            };
+        }
+        let (sources, mark) = match kind {
+            ReportKind::Outcomes => sources!(outcomes),
+            ReportKind::Safety => sources!(safety),
+        };
+        Ok(SourcesView { covers: self.covers(running, projector, mark), sources: sources? })
+    }
+
+    fn make_report(
+        &self,
+        running: &Running,
+        kind: ReportKind,
+        cutoff: Option<Date>,
+    ) -> Result<ReportView, Problem> {
+        let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
+        let projector = running.reporter(kind)?;
+        macro_rules! make {
+            ($report:ident) => {
+                query(projector, |view, mark| {
+                    let rows = view.scan(b"", None, usize::MAX)?;
+                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                    let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
+                    let bytes = report.map(|report| report.to_canonical_json());
+                    Ok((bytes.map_err(|error| error.to_string()), mark))
+                })?
+            };
+        }
+        let (bytes, mark) = match kind {
+            ReportKind::Outcomes => make!(outcomes),
+            ReportKind::Safety => make!(safety),
+        };
+        let bytes = bytes.map_err(made)?;
+        let covers = self.covers(running, projector, mark);
+        let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
+        Ok(ReportView { covers, report: raw(report)?, since: None })
+    }
+}
