@@ -47,7 +47,7 @@ const NO_SUMS: &[&str] = &["/range_days/0", "/range_days/1", "/reverse_kaplan_me
 #[test]
 fn every_count_is_the_sum_of_its_subjects() {
     let [counts, others, whole] = every_count_adds_up(&log(), CUTOFF, NO_SUMS);
-    assert!(counts > 200 && others > 200 && whole > 20, "{counts} {others} {whole}");
+    assert!(counts > 200 && others > 20 && whole > 20, "{counts} {others} {whole}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use support::Log;
 
 const CUTOFF: &str = "2012-12-31";
 
-/// What is no sum.
-const NO_SUMS: &[&str] = &["/worst_grade"];
+/// What is no sum: a worst grade, and time that is told only where somebody has an event without a code.
+const NO_SUMS: &[&str] = &["/worst_grade", "/not_coded/all/days", "/not_coded/first/days"];
 
 fn coded(pt: &str, grade: u8) -> Value {
     json!({
@@ -42,7 +42,7 @@ fn log() -> (Log, u64) {
 #[test]
 fn every_count_is_the_sum_of_its_subjects() {
     let [counts, others, whole] = every_count_adds_up(&log().0, CUTOFF, NO_SUMS);
-    assert!(counts > 200 && others > 100 && whole > 20, "{counts} {others} {whole}");
+    assert!(counts > 200 && others > 20 && whole > 20, "{counts} {others} {whole}");
 }
 
 #[test]
