@@ -47,7 +47,7 @@ const NO_SUMS: &[&str] = &["/range_days/0", "/range_days/1", "/reverse_kaplan_me
 #[test]
 fn every_count_is_the_sum_of_its_subjects() {
     let [counts, others, whole] = every_count_adds_up(&log(), CUTOFF, NO_SUMS);
-    assert!(counts > 200 && others > 20 && whole > 20, "{counts} {others} {whole}");
+    assert!(counts > 200 && others > 20 && whole > 2, "{counts} {others} {whole}");
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn an_estimate_rests_on_its_row_and_a_curve_on_all_its_subjects() {
     };
     assert_eq!(whose("/remission/figures/remission.year_1/figure/percent").len(), 7);
     assert_eq!(whose("/remission/figures/remission.year_1/figure/intervals/wilson/lower").len(), 7);
-    assert_eq!(whose("/survival/from_infusion/landmarks/1/survival").len(), 9);
+    assert_eq!(whose("/survival/from_infusion/landmarks/12 months/survival").len(), 9);
     // The visit of year 1 is on day 365; the landmark is 365.25 days.
-    assert_eq!(whose("/survival/from_infusion/landmarks/1/at_risk"), ["P07"]);
+    assert_eq!(whose("/survival/from_infusion/landmarks/12 months/at_risk"), ["P07"]);
     // On day 239 nobody is at risk any more but who was followed to that day.
     assert_eq!(whose("/survival/from_infusion/steps/239/at_risk").len(), 8);
     assert_eq!(whose("/survival/from_infusion/steps/239/deaths"), ["P04"]);

@@ -42,7 +42,7 @@ fn log() -> (Log, u64) {
 #[test]
 fn every_count_is_the_sum_of_its_subjects() {
     let [counts, others, whole] = every_count_adds_up(&log().0, CUTOFF, NO_SUMS);
-    assert!(counts > 200 && others > 20 && whole > 20, "{counts} {others} {whole}");
+    assert!(counts > 200 && others > 20 && whole > 2, "{counts} {others} {whole}");
 }
 
 #[test]

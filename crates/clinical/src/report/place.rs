@@ -35,6 +35,7 @@ const NAMES: &[&[&str]] = &[
     &["/donor"],
     &["/years"],
     &["/months"],
+    &["/label"],
     &["/day"],
     &["/subjects_first"],
 ];
