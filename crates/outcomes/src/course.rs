@@ -1,6 +1,6 @@
 //! A subject's course: from when to when followed, and what happened on which day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clinical::data::{
     CellSource, DeviationCategory, DeviationSeverity, DispositionReason, DispositionScope, RemissionStatus,
@@ -328,7 +328,7 @@ fn followed(
 ) -> Result<Followed, Unanalysable> {
     let days = u32::try_from(days_between(day_0, end)).map_err(|_| Unanalysable::DeathBeforeInfusion)?;
     let mut relapses = relapses(facts, day_0, end, death, rules, excluded);
-    let mut responses = Responses { investigator: Vec::new(), committee: Responses::committee(facts, day_0) };
+    let mut responses = Responses { committee: Responses::committee(facts, day_0), ..Responses::default() };
     excluded.judgements_without_day +=
         count(&responses.committee, |one| one.on.day().is_none() && one.years.is_none());
     let (mut visits, mut planned) = (Vec::new(), BTreeMap::new());
@@ -361,7 +361,14 @@ fn followed(
         let response = visit.what.response.filter(|_| day >= day_0);
         let stated = Stated { first_seq: visit.root, latest_seq: visit.latest };
         responses.investigator.extend(response.map(|status| Judged { on: day, status, stated }));
+        let relapsed = || relapses.iter().any(|relapse| relapse.on == day && !relapse.imputed);
+        if response.is_none() && relapsed() {
+            responses.relapsed.push(Judged { on: day, status: RemissionStatus::None, stated });
+        }
     }
+    // Who judged the day, at that visit or another of it, has said what it was.
+    let judged: BTreeSet<Date> = responses.counting().map(|(one, _)| one.on).collect();
+    responses.relapsed.retain(|one| !judged.contains(&one.on));
     let first_response = responses
         .counting()
         .filter(|(one, _)| matches!(one.status, RemissionStatus::Complete | RemissionStatus::Partial))

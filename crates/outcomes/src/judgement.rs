@@ -58,6 +58,8 @@ pub(crate) struct Responses {
     /// The investigators', from day 0 on, by full dates.
     pub(crate) investigator: Vec<Judged>,
     pub(crate) committee: Vec<Adjudicated>,
+    /// Visits at which the disease relapsed and of whose day no response is judged.
+    pub(crate) relapsed: Vec<Judged>,
 }
 
 /// A response on a day.
@@ -116,20 +118,24 @@ impl Responses {
     }
 
     /// The status at a landmark, which is `due`: what the committee judged for it; else the judgement nearest to
-    /// the day, of two as near the later, of one day the committee's.
+    /// the day, of two as near the later, of one day the committee's. A relapse is a judgement that there is no remission.
     pub(crate) fn at(&self, at: At, due: Date, window_days: i32) -> Option<AtLandmark> {
         let for_it =
             self.committee.iter().filter(|one| one.years.is_some_and(|years| At::Years(years.into()) == at));
         let latest = for_it
             .max_by_key(|one| (one.on.latest(), one.on.earliest(), u8::MAX - favour(one.status)))
             .map(|one| AtLandmark { status: one.status, adjudicated: true, stated: one.stated });
-        latest.or_else(|| nearest(due, window_days, self.counting()))
+        latest.or_else(|| nearest(due, window_days, self.counting().chain(self.of_relapses())))
     }
 
     /// As [`Responses::at`], of the investigators' judgements only.
     fn investigator_at(&self, due: Date, window_days: i32) -> Option<RemissionStatus> {
         let judged = self.investigator.iter().map(|one| (*one, false));
-        nearest(due, window_days, judged).map(|found| found.status)
+        nearest(due, window_days, judged.chain(self.of_relapses())).map(|found| found.status)
+    }
+
+    fn of_relapses(&self) -> impl Iterator<Item = (Judged, bool)> {
+        self.relapsed.iter().map(|one| (*one, false))
     }
 
     /// Each judgement with its day and whether a committee's: of a day with one of these, no other.

@@ -397,6 +397,33 @@ fn remission_is_read_at_the_nearest_judged_visit_of_the_window() {
 }
 
 #[test]
+fn a_relapse_nearer_to_the_anniversary_than_a_remission_says_that_there_is_none() {
+    // Anniversary: 1 March 2010.
+    let relapse = |response: Option<&str>| {
+        let mut data = json!({"relapse": {"definition": "relapse-1", "relapsed": true}, "status": "done"});
+        if let Some(status) = response {
+            data["response"] = json!({"definition": "ccr-registry-1", "status": status});
+        }
+        data
+    };
+    let at_one_year = |remission: &str, on: &str, data: serde_json::Value| {
+        let mut log = Log::open();
+        log.treat("S1", "2009-03-01");
+        log.alive("S1", "2010-06-01");
+        log.respond("S1", remission, "complete");
+        log.fact("S1", "visit", on, data);
+        let report = log.report(CUTOFF);
+        let year = &report.remission.figures[0];
+        (year.figure.numerator, year.without_visit)
+    };
+    assert_eq!(at_one_year("2010-02-10", "2010-03-01", relapse(None)), (0, 0));
+    // Farther than the remission; and what is stated of the same visit counts.
+    assert_eq!(at_one_year("2010-03-02", "2010-02-10", relapse(None)), (1, 0));
+    assert_eq!(at_one_year("2010-02-10", "2010-03-01", relapse(Some("complete"))), (1, 0));
+    assert_eq!(at_one_year("2010-03-01", "2010-03-01", relapse(None)), (1, 0));
+}
+
+#[test]
 fn judgements_by_another_definition_are_counted_and_not_used() {
     let mut log = Log::open();
     log.treat("S1", "2009-03-01");
