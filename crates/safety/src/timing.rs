@@ -28,7 +28,7 @@ pub enum TimingClass {
     DaysOver100,
     /// Began before treatment and worsened under it.
     Worsened,
-    /// The onset is not known to the day.
+    /// No onset is known, or no day of infusion to count from.
     Undetermined,
 }
 
@@ -80,7 +80,11 @@ fn class_of(case: &Case, infusions: &[Infusion]) -> TimingClass {
     if case.emergence == Emergence::Worsened {
         return TimingClass::Worsened;
     }
-    let onset = case.on.and_then(clinical::PartialDate::day);
+    let first = infusions.first().and_then(|first| first.on.day());
+    // Of a partial date the day of first infusion if it is among those possible, else the first of them (`impute-1`): an
+    // event that emerged did not end before it.
+    let imputed = |on: clinical::PartialDate| first.map(|first| on.earliest().max(first));
+    let onset = case.on.and_then(|on| on.day().or_else(|| imputed(on)));
     onset
         .and_then(|onset| since_infusion(onset, case.at, infusions))
         .map_or(TimingClass::Undetermined, |(class, _)| class)

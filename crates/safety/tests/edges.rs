@@ -108,7 +108,10 @@ fn the_class_of_time_counts_from_the_latest_infusion_before_onset() {
     // The second infusion is the latest before this one, and not yet before the other.
     assert_eq!(class("2009-09-02", None), TimingClass::OneDayTimeUnknown);
     assert_eq!(class("2009-09-01", Some("2009-09-01T09:00+08:00")), TimingClass::DaysOver100);
-    assert_eq!(class("2009-04", None), TimingClass::Undetermined);
+    // Of a partial onset the day of first infusion, if it is among those possible; else the first of them.
+    assert_eq!(class("2009-03", None), TimingClass::OneDayTimeUnknown);
+    assert_eq!(class("2009", None), TimingClass::OneDayTimeUnknown);
+    assert_eq!(class("2009-04", None), TimingClass::Days31To100);
 }
 
 #[test]
