@@ -240,7 +240,7 @@ struct ReportQuery {
 
 #[utoipa::path(
     get, path = "/v1/trials/{trial}/reports/{kind}",
-    description = "The outcome or the safety report. `as_of` (a number of records, or the name of a data cut) bounds what is known; without it, all that is recorded. `cutoff` (a date) bounds what has happened; without it, the cut's day, or that of the last record in the trial's zone. `since` (the name of a data cut) adds what has changed since.",
+    description = "The outcome or the safety report. `as_of` (a number of records, or the name of a data cut) bounds what is known; without it, all that is recorded. `cutoff` (a date) bounds what has happened; without it, the cut's day, or that of the last record in the trial's zone. `since` (the name of a data cut) adds what has changed since; the safety report then counts new events and subjects against it (`events_since`, `subjects_since`).",
     params(
         ("trial" = String, Path), ("kind" = ReportKind, Path), ("as_of" = Option<String>, Query),
         ("cutoff" = Option<String>, Query), ("since" = Option<String>, Query)

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use clinical::report::AskedSources;
-use clinical::{Date, PartialDate};
+use clinical::{CutName, Date, PartialDate};
 
 use crate::Console;
 use crate::links::Links;
@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) evidence: Option<Evidence>,
     pub(crate) links: Links,
     pub(crate) page: Page,
+    /// The cut whose report new events are counted against, where the page has such columns.
+    pub(crate) since: Option<CutName>,
     parameters: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
 }
@@ -55,10 +57,11 @@ impl Asked {
         self.registry.sources(&trial, kind, asked, cell).await
     }
 
-    /// A report of what the request names: a cut or a number of records, and a day.
+    /// A report of what the request names: a cut or a number of records, a day, and what it is counted against.
     pub(crate) async fn report(&self, kind: ReportKind) -> Result<ReportView, Problem> {
         let Links { trial, as_of, cutoff } = self.links.clone();
-        self.registry.report(&trial, kind, ReportAsked { as_of, cutoff, since: None }).await
+        let since = self.since.clone().filter(|_| kind == ReportKind::Safety);
+        self.registry.report(&trial, kind, ReportAsked { as_of, cutoff, since }).await
     }
 
     /// The trial is there, but not what was asked of it.
@@ -87,6 +90,7 @@ impl FromRequestParts<Arc<Console>> for Asked {
             evidence,
             links: Links { trial, as_of: None, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
+            since: None,
             parameters,
             query: BTreeMap::new(),
         };
@@ -108,6 +112,12 @@ impl FromRequestParts<Arc<Console>> for Asked {
                 return Err(asked.fail(Problem::bad_request("a cutoff is a full date such as 2011-06-30")));
             };
             asked.links.cutoff = Some(cutoff);
+        }
+        if let Some(text) = asked.given("since") {
+            let Ok(since) = text.parse() else {
+                return Err(asked.fail(Problem::bad_request("since is the name of a data cut")));
+            };
+            asked.since = Some(since);
         }
         Ok(asked)
     }

@@ -310,6 +310,8 @@ pub(crate) struct Category {
     pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) events: u64,
+    pub(crate) events_since: Option<u64>,
+    pub(crate) subjects_since: Option<u64>,
     pub(crate) subjects: Figure,
     pub(crate) rate: Option<Rate>,
 }
@@ -344,9 +346,20 @@ pub(crate) struct TermRow {
     pub(crate) subjects: u64,
     pub(crate) percent: Option<String>,
     pub(crate) events: u64,
+    pub(crate) events_since: Option<u64>,
+    pub(crate) subjects_since: Option<u64>,
     pub(crate) serious: u64,
     pub(crate) worst_severity: Option<String>,
     pub(crate) worst_grade: Option<u8>,
+}
+
+/// The earlier report that new events and subjects are counted against.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SinceEarlier {
+    pub(crate) cut: Option<String>,
+    pub(crate) records: u64,
+    pub(crate) cutoff: String,
 }
 
 /// Events by the time since the latest infusion.

@@ -16,7 +16,9 @@ use crate::figures::{
 };
 use crate::links::Links;
 use crate::page::{self, Here};
-use crate::report::{Disagreement, EventTable, Figure, Listed, Overview, Rate, Report, TermRow, Timing};
+use crate::report::{
+    Disagreement, EventTable, Figure, Listed, Overview, Rate, Report, SinceEarlier, TermRow, Timing,
+};
 use crate::words::{count, counted, date, heading, words};
 
 pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
@@ -29,6 +31,7 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
     let main = html! {
         h1 { "Safety" }
         (cutoff(&report, links, &links.safety()))
+        (since(&report, &asked))
         section { h2 { "Populations" } (populations(&report)) }
         section { h2 { "Categories of adverse events" } (overviews(&report)) }
         section { h2 { "By class and term" } (tables(&report)) }
@@ -53,6 +56,36 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Definitions" } (basis(&report)) }
     };
     Ok(page::trial(&asked, Here::Safety, "Safety", &view.covers, &main))
+}
+
+/// What the columns of what is new are counted against, or which cuts they could be.
+fn since(report: &Report, asked: &Asked) -> Markup {
+    let address = asked.links.safety();
+    let mark = if address.contains('?') { '&' } else { '?' };
+    html! {
+        @if let Some(since) = report.part::<SinceEarlier>("/since") {
+            p {
+                "New: not counted in the report of "
+                @match &since.cut { Some(cut) => { "data cut " strong { (cut) } ", " }, None => {} }
+                "the first " (count(since.records)) " records up to " (date(&since.cutoff)) ". " a href=(address) { "Without" }
+            }
+        } @else if !asked.detail.cuts.is_empty() {
+            p {
+                "What is new since the data cut:"
+                @for cut in &asked.detail.cuts { " " a href=(format!("{address}{mark}since={}", cut.name)) { (cut.name) } }
+            }
+        }
+    }
+}
+
+/// New events and subjects, where they are counted.
+fn new_cells(events: Option<u64>, subjects: Option<u64>) -> Markup {
+    html! {
+        @if let (Some(events), Some(subjects)) = (events, subjects) {
+            td.number { (count(events)) }
+            td.number { (count(subjects)) }
+        }
+    }
 }
 
 fn populations(report: &Report) -> Markup {
@@ -92,6 +125,7 @@ fn categories(overview: &Overview) -> Markup {
     let bounds = overview.categories.iter().any(|category| category.subjects.no_events.is_some());
     let has_rates = overview.categories.iter().any(|category| category.rate.is_some());
     let first = overview.categories.first().map(|category| &category.subjects);
+    let has_new = overview.categories.iter().any(|category| category.events_since.is_some());
     html! {
         (table(
             &overview.label,
@@ -99,6 +133,7 @@ fn categories(overview: &Overview) -> Markup {
                 tr {
                     th scope="col" { "Category" }
                     th.number scope="col" { "Events" }
+                    @if has_new { th.number scope="col" { "New events" } th.number scope="col" { "New subjects" } }
                     th.number scope="col" { "Subjects" }
                     th.number scope="col" { "Share" }
                     (interval_columns(&proportions))
@@ -112,6 +147,7 @@ fn categories(overview: &Overview) -> Markup {
                     tr {
                         th.name scope="row" { (category.label) }
                         td.number { (count(category.events)) }
+                        (new_cells(category.events_since, category.subjects_since))
                         td.number { (ratio(&category.subjects)) }
                         td.number { (share(&category.subjects)) }
                         (interval_cells(&category.subjects.intervals, &proportions, "%"))
@@ -147,12 +183,17 @@ fn tables(report: &Report) -> Markup {
 }
 
 fn event_table(events: &EventTable) -> Markup {
+    let mut names = vec!["Class and term", "#Subjects", "#Share", "#Events"];
+    if events.classes.iter().any(|class| class.class.events_since.is_some()) {
+        names.extend(["#New events", "#New subjects"]);
+    }
+    names.extend(["#Serious", "Worst severity", "#Worst grade"]);
     html! {
         @if events.events == 0 { p { (events.label) ": no event in " (counted(events.denominator, "subject", "subjects")) "." } }
         @else {
             (table(
                 &events.label,
-                &columns(&["Class and term", "#Subjects", "#Share", "#Events", "#Serious", "Worst severity", "#Worst grade"]),
+                &columns(&names),
                 &html! {
                     @for class in &events.classes {
                         (term(&class.class, "class"))
@@ -177,6 +218,7 @@ fn term(row: &TermRow, class: &str) -> Markup {
             td.number { (count(row.subjects)) }
             td.number { @match &row.percent { Some(percent) => { (percent) "%" }, None => "–" } }
             td.number { (count(row.events)) }
+            (new_cells(row.events_since, row.subjects_since))
             td.number { (count(row.serious)) }
             td { (row.worst_severity.as_deref().map_or("–".to_owned(), words)) }
             td.number { @match row.worst_grade { Some(grade) => (grade), None => "–" } }

@@ -370,6 +370,28 @@ async fn safety_has_categories_bounds_classes_and_deaths() {
 }
 
 #[tokio::test]
+async fn safety_shows_what_is_new_beside_what_is_cumulative() {
+    let mut answers = Answers::default();
+    let report = answers.safety.as_mut().unwrap();
+    report["since"] = json!({"cut": "board-1", "cutoff": "2009-12-31", "head": "0".repeat(64), "records": 4});
+    for pointer in ["/overviews/0/categories/0", "/tables/0/classes/0"] {
+        let row = report.pointer_mut(pointer).unwrap();
+        row["events_since"] = json!(2);
+        row["subjects_since"] = json!(1);
+    }
+    let (_, new) = page(answers, "/trials/lupus-msct/safety?since=board-1").await;
+    for expect in [
+        "New: not counted in the report of data cut <strong>board-1</strong>, the first 4 records",
+        "New events",
+        "<td class=\"number\">3</td><td class=\"number\">2</td><td class=\"number\">1</td>",
+    ] {
+        assert!(new.contains(expect), "{expect}: {new}");
+    }
+    let (_, wrong) = page(Answers::default(), "/trials/lupus-msct/safety?since=Board%201").await;
+    assert!(wrong.contains("since is the name of a data cut"), "{wrong}");
+}
+
+#[tokio::test]
 async fn safety_has_reactions_disease_of_the_graft_incidence_and_shift() {
     holds(
         "/trials/lupus-msct/safety",

@@ -60,6 +60,13 @@ impl Folder {
             let lot = Lot { donors: data.donors.clone(), release: data.release, seq: seq.0 };
             out.push(RowChange { key: Key::Own(&Lot::key(&data.lot)).write(), value: Some(json(&lot)) });
         }
+        if let Data::DataCut(data) = &event.data {
+            let cut = json(&(data.records, data.cutoff_date));
+            out.push(RowChange {
+                key: Key::Own(&Beside::cut_key(data.name.as_str())).write(),
+                value: Some(cut),
+            });
+        }
         let Some(mut what) = self.what(event) else { return };
         let place = self.trial.place(event, seq, out);
         if let What::Event(adverse) = &mut what {

@@ -24,6 +24,7 @@ mod related;
 mod report;
 mod rows;
 mod shift;
+mod since;
 mod stopping;
 mod subject;
 mod table;
@@ -48,8 +49,11 @@ pub use overview::{Category, Disagreement, Emergences, Overview, Unknowns};
 pub use reactions::{Reaction, ReactionSection};
 pub use recall::{RecallDonor, RecallInfusion, RecallLot, RecallSection};
 pub use related::{Assessor, RelatedRow, RelatedSection, RelationDisagreement};
-pub use report::{Exclusions, Populations, Report, ReportError, SiteRow, report, sources};
+pub use report::{
+    Exclusions, Populations, Report, ReportError, SiteRow, earlier, report, report_since, sources,
+};
 pub use shift::{ShiftRow, ShiftSection, ShiftTable};
+pub use since::{Earlier, SinceEarlier};
 pub use stats::figure::{Figure, Interval, NoEvents, Rate};
 pub use stopping::{Crossing, StoppingRow, StoppingSection};
 pub use table::{ClassRow, EventTable, TermRow};

@@ -8,6 +8,7 @@ use crate::case::{Case, Emergence};
 use crate::incidence::{FOLLOWED, TO_FIRST};
 use crate::report::ReportError;
 use crate::rows::Relation;
+use crate::since::{Fresh, fresh};
 use crate::subject::Subject;
 use crate::table::Frame;
 
@@ -37,6 +38,12 @@ pub struct Category {
     pub events: u64,
     /// Subjects with at least one, of the population.
     pub subjects: Figure,
+    /// Events that the report counted against did not count here; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_since: Option<u64>,
+    /// Subjects whom it did not count here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects_since: Option<u64>,
     /// First events per 100 patient-years, of treatment-emergent ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
@@ -180,11 +187,14 @@ fn overview(
             denominator_rule: rule,
         };
         let with = subjects.iter().filter(|subject| of(subject) > 0).count() as u64;
+        let fresh = fresh(subjects, frame.before, |case| is(&case));
         let id = format!("{}.{}", frame.id, kind.id);
         categories.push(Category {
             id: kind.id.clone(),
             label: kind.label.clone(),
             events: subjects.iter().map(of).sum(),
+            events_since: fresh.as_ref().map(Fresh::events),
+            subjects_since: fresh.as_ref().map(Fresh::subjects),
             subjects: Figure::new(
                 meaning(id.clone(), "every subject of the population, whatever the follow-up"),
                 with,

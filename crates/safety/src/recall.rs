@@ -16,7 +16,7 @@ use crate::subject::{Infusion, Subject};
 pub struct RecallSection {
     /// Infusions, by the cutoff.
     pub infusions: u64,
-    /// Those that name no lot: no recall finds them.
+    /// Those that name no lot: a recall finds them by their donor only.
     pub infusions_without_lot: u64,
     /// Each donor with its lots: those whose statement names it, and those that an infusion gave under its name.
     pub donors: Vec<RecallDonor>,
@@ -32,8 +32,10 @@ pub struct RecallDonor {
     pub donor: String,
     /// Its lots.
     pub lots: Vec<String>,
-    /// Subjects infused with any of them.
+    /// Subjects infused with any of them, or with the donor's cells without a lot.
     pub subjects: Vec<String>,
+    /// Infusions that name the donor and no lot, by date.
+    pub infusions_without_lot: Vec<RecallInfusion>,
 }
 
 /// A lot.
@@ -80,39 +82,57 @@ pub struct RecallInfusion {
 #[derive(Default)]
 struct Given {
     donors: BTreeSet<String>,
-    infusions: Vec<(PartialDate, RecallInfusion)>,
+    infusions: Vec<Dated>,
 }
+
+/// An infusion and the date it is sorted by.
+type Dated = (PartialDate, RecallInfusion);
 
 pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> RecallSection {
     let mut lots: BTreeMap<&str, Given> = stated.keys().map(|lot| (lot.as_str(), Given::default())).collect();
+    let mut without_lot: BTreeMap<&str, Vec<Dated>> = BTreeMap::new();
     let (mut infusions, mut without) = (0, 0);
     for subject in subjects {
         for infusion in &subject.infusions {
             infusions += 1;
-            let Some(lot) = &infusion.lot else {
-                without += 1;
-                continue;
-            };
-            let given = lots.entry(lot).or_default();
-            given.donors.extend(infusion.donor.clone());
-            let since: Vec<&Case> = subject.cases.iter().filter(|case| is_since(case, infusion)).collect();
-            let mut event_seqs: Vec<u64> = since.iter().map(|case| case.latest).collect();
-            event_seqs.sort_unstable();
-            let listed = RecallInfusion {
-                on: infusion.on.to_string(),
-                subject: subject.id.clone(),
-                site: subject.site.clone(),
-                events: since.len() as u64,
-                serious_events: since.iter().filter(|case| case.is_serious()).count() as u64,
-                event_seqs,
-                latest_seq: infusion.latest,
-            };
-            given.infusions.push((infusion.on, listed));
+            without += u64::from(infusion.lot.is_none());
+            match (&infusion.lot, &infusion.donor) {
+                (Some(lot), donor) => {
+                    let given = lots.entry(lot).or_default();
+                    given.donors.extend(donor.clone());
+                    given.infusions.push(listed(subject, infusion));
+                }
+                (None, Some(donor)) => {
+                    without_lot.entry(donor).or_default().push(listed(subject, infusion));
+                }
+                (None, None) => {}
+            }
         }
     }
     let lots: Vec<RecallLot> =
         lots.into_iter().map(|(name, given)| lot(name, given, stated.get(name))).collect();
-    RecallSection { infusions, infusions_without_lot: without, donors: donors(&lots), lots }
+    RecallSection { infusions, infusions_without_lot: without, donors: donors(&lots, without_lot), lots }
+}
+
+fn listed(subject: &Subject, infusion: &Infusion) -> Dated {
+    let since: Vec<&Case> = subject.cases.iter().filter(|case| is_since(case, infusion)).collect();
+    let mut event_seqs: Vec<u64> = since.iter().map(|case| case.latest).collect();
+    event_seqs.sort_unstable();
+    let listed = RecallInfusion {
+        on: infusion.on.to_string(),
+        subject: subject.id.clone(),
+        site: subject.site.clone(),
+        events: since.len() as u64,
+        serious_events: since.iter().filter(|case| case.is_serious()).count() as u64,
+        event_seqs,
+        latest_seq: infusion.latest,
+    };
+    (infusion.on, listed)
+}
+
+fn by_date(mut infusions: Vec<Dated>) -> Vec<RecallInfusion> {
+    infusions.sort_by(|(on, one), (other_on, other)| (on.earliest(), one).cmp(&(other_on.earliest(), other)));
+    infusions.into_iter().map(|(_, infusion)| infusion).collect()
 }
 
 /// Unless it certainly began before: on the same day by the times.
@@ -123,10 +143,7 @@ fn is_since(case: &Case, infusion: &Infusion) -> bool {
     }
 }
 
-fn lot(name: &str, mut given: Given, stated: Option<&Lot>) -> RecallLot {
-    given
-        .infusions
-        .sort_by(|(on, one), (other_on, other)| (on.earliest(), one).cmp(&(other_on.earliest(), other)));
+fn lot(name: &str, given: Given, stated: Option<&Lot>) -> RecallLot {
     let of_statement: BTreeSet<String> = stated.into_iter().flat_map(|lot| lot.donors.clone()).collect();
     let not_stated = given.donors.difference(&of_statement).filter(|_| stated.is_some()).cloned().collect();
     RecallLot {
@@ -135,27 +152,43 @@ fn lot(name: &str, mut given: Given, stated: Option<&Lot>) -> RecallLot {
         release: stated.map(|lot| lot.release),
         latest_seq: stated.map(|lot| lot.seq),
         donors_not_stated: not_stated,
-        infusions: given.infusions.into_iter().map(|(_, infusion)| infusion).collect(),
+        infusions: by_date(given.infusions),
     }
 }
 
-fn donors(lots: &[RecallLot]) -> Vec<RecallDonor> {
-    let mut donors: BTreeMap<&str, (Vec<String>, BTreeSet<String>)> = BTreeMap::new();
+fn donors(lots: &[RecallLot], without_lot: BTreeMap<&str, Vec<Dated>>) -> Vec<RecallDonor> {
+    let mut donors: BTreeMap<&str, RecallDonor> = BTreeMap::new();
+    let names = lots.iter().flat_map(|lot| &lot.donors).map(String::as_str);
+    for donor in names.chain(without_lot.keys().copied()) {
+        let empty = || RecallDonor {
+            donor: donor.to_owned(),
+            lots: Vec::new(),
+            subjects: Vec::new(),
+            infusions_without_lot: Vec::new(),
+        };
+        donors.entry(donor).or_insert_with(empty);
+    }
     for lot in lots {
-        for donor in &lot.donors {
-            let (of, subjects) = donors.entry(donor).or_default();
-            of.push(lot.lot.clone());
-            subjects.extend(lot.infusions.iter().map(|infusion| infusion.subject.clone()));
+        for name in &lot.donors {
+            if let Some(donor) = donors.get_mut(name.as_str()) {
+                donor.lots.push(lot.lot.clone());
+                donor.subjects.extend(lot.infusions.iter().map(|infusion| infusion.subject.clone()));
+            }
         }
     }
-    donors
-        .into_iter()
-        .map(|(donor, (lots, subjects))| RecallDonor {
-            donor: donor.to_owned(),
-            lots,
-            subjects: subjects.into_iter().collect(),
-        })
-        .collect()
+    for (name, infusions) in without_lot {
+        if let Some(donor) = donors.get_mut(name) {
+            donor.infusions_without_lot = by_date(infusions);
+            donor
+                .subjects
+                .extend(donor.infusions_without_lot.iter().map(|infusion| infusion.subject.clone()));
+        }
+    }
+    for donor in donors.values_mut() {
+        donor.subjects.sort();
+        donor.subjects.dedup();
+    }
+    donors.into_values().collect()
 }
 
 impl RecallSection {

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use chain::Position;
-use clinical::Date;
-use clinical::SuspectedKey;
 use clinical::data::Definitions;
 use clinical::report::{
     AskedSources, Covered, Covers, Cutoff, Engine, Parameters, Replaced, Sources, SourcesError, TrialHeader,
     canonical_json, replaced,
 };
 use clinical::rows::{self, FactRow, Key, RowsError, STATE_PREFIX, TrialRows};
+use clinical::{Date, PartialDate, SuspectedKey};
 use serde::{Deserialize, Serialize};
 use stats::figure::LEVEL_TEXT;
 
@@ -29,6 +28,7 @@ use crate::recall::{self, RecallSection};
 use crate::related::{self, RelatedSection};
 use crate::rows::{Beside, Fact};
 use crate::shift::{self, ShiftSection};
+use crate::since::{Earlier, SinceEarlier};
 use crate::stopping::{self, StoppingSection};
 use crate::subject::{Facts, Subject};
 use crate::table::{self, EventTable, Frame};
@@ -83,6 +83,9 @@ pub struct Report {
     pub covers: Covers,
     /// Up to which day.
     pub cutoff: Cutoff,
+    /// The earlier report that `events_since` and `subjects_since` are counted against; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceEarlier>,
     /// The definitions that the trial states. Each figure names the one it was made by.
     pub definitions: Definitions,
     /// Stated definitions that this version does not know, and what it used instead.
@@ -215,8 +218,39 @@ pub fn report(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    report_since(rows, parameters, covered, None)
+}
+
+/// The same, with what it counts that an earlier one did not in columns beside. One that covers more is not earlier, and
+/// nothing is counted against it.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report_since(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+    since: Option<&Earlier>,
+) -> Result<Report, ReportError> {
     let (trial, beside, mut rows) = read(rows)?;
-    of(trial, &beside, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered)
+    let since = since.filter(|earlier| earlier.covered.records <= covered.records);
+    of(trial, &beside, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered, since)
+}
+
+/// What the report of these rows would count, for [`report_since`].
+///
+/// # Errors
+/// [`ReportError`].
+pub fn earlier(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+) -> Result<Earlier, ReportError> {
+    let (mut trial, _, mut rows) = read(rows)?;
+    let (day, cutoff) = Cutoff::of(&trial, parameters);
+    let facts = std::iter::from_fn(|| rows.next_row().transpose());
+    let subjects = subjects(&mut trial, facts, day, &mut Exclusions::default())?;
+    Ok(Earlier { subjects, covered, cutoff: cutoff.date })
 }
 
 /// What is behind a cell of the report.
@@ -231,7 +265,7 @@ pub fn sources(
 ) -> Result<Sources, SourcesError<ReportError>> {
     let (trial, beside, rows) = read(rows).map_err(SourcesError::Rows)?;
     clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
-        let report = of(trial.clone(), &beside, facts.map(Ok), parameters, covered)?;
+        let report = of(trial.clone(), &beside, facts.map(Ok), parameters, covered, None)?;
         Ok(serde_json::to_value(report).expect("a report has text keys only"))
     })
 }
@@ -262,9 +296,21 @@ fn of(
     facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
     parameters: &Parameters,
     covered: Covered,
+    since: Option<&Earlier>,
 ) -> Result<Report, ReportError> {
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let mut excluded = Exclusions::default();
+    let subjects = subjects(&mut trial, facts, day, &mut excluded)?;
+    make(trial, &Read { subjects, beside, day, since }, cutoff, excluded, covered)
+}
+
+/// The subjects that these facts are about, by the day.
+fn subjects(
+    trial: &mut TrialRows,
+    facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
+    day: Date,
+    excluded: &mut Exclusions,
+) -> Result<Vec<Subject>, ReportError> {
     let mut subjects = Vec::new();
     let mut current: Option<(String, Facts)> = None;
     for row in facts {
@@ -275,23 +321,40 @@ fn of(
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
             && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            subjects.extend(facts.into_subject(of, day, &mut excluded));
+            subjects.extend(facts.into_subject(of, day, excluded));
         }
         if let Some((_, facts)) = &mut current {
-            facts.add(row.root, fact, &mut excluded);
+            facts.add(row.root, fact, excluded);
         }
     }
     if let Some((of, facts)) = current {
-        subjects.extend(facts.into_subject(of, day, &mut excluded));
+        subjects.extend(facts.into_subject(of, day, excluded));
     }
-    make(trial, &Read { subjects, beside, day }, cutoff, excluded, covered)
+    Ok(subjects)
 }
 
-/// What the rows say of subjects and lots, and the day of the cutoff.
+/// What the rows say of subjects and lots, the day of the cutoff, and what an earlier report counted.
 struct Read<'a> {
     subjects: Vec<Subject>,
     beside: &'a Beside,
     day: Date,
+    since: Option<&'a Earlier>,
+}
+
+impl Read<'_> {
+    /// What the report says of the earlier one.
+    fn since(&self) -> Option<SinceEarlier> {
+        let Earlier { covered, cutoff, .. } = self.since?;
+        let is = |(_, (records, day)): &(&String, &(u64, PartialDate))| {
+            *records == covered.records && day.to_string() == *cutoff
+        };
+        Some(SinceEarlier {
+            cut: self.beside.cuts.iter().find(is).map(|(name, _)| name.clone()),
+            records: covered.records,
+            head: covered.head,
+            cutoff: cutoff.clone(),
+        })
+    }
 }
 
 fn make(
@@ -304,17 +367,20 @@ fn make(
     let subjects = read.subjects.as_slice();
     let definitions = trial.header.definitions.clone().into_owned();
     let populations = populations(subjects)?;
+    let before = read.since.map(|earlier| earlier.subjects.as_slice());
     let all = Frame {
         id: "all",
         label: "All adverse events",
         population: ALL_SUBJECTS,
         denominator: populations.all_subjects,
+        before,
     };
     let emergent = Frame {
         id: "treatment_emergent",
         label: "Treatment-emergent adverse events",
         population: SAFETY_SET,
         denominator: populations.safety_set,
+        before,
     };
     Ok(Report {
         report: "safety".to_owned(),
@@ -324,6 +390,7 @@ fn make(
         synthetic: trial.header.synthetic,
         covers: covered.into(),
         cutoff,
+        since: read.since(),
         definitions_replaced: replaced(&[
             ("imputation", &definitions.imputation, IMPUTATION),
             ("related", &definitions.related, RELATED),

@@ -197,12 +197,16 @@ pub(crate) struct Beside {
     pub(crate) lots: BTreeMap<String, Lot>,
     /// What became known of adverse events, by their first record, in the order of recording.
     pub(crate) known: BTreeMap<u64, Vec<Known>>,
+    /// Data cuts, by name: so many records, up to that day.
+    pub(crate) cuts: BTreeMap<String, (u64, PartialDate)>,
 }
 
 /// The row of a lot has this before its name. A first record's position, of 8 bytes, never begins with such a letter.
 const LOT: u8 = b'L';
 /// What became known of an adverse event: this, its first record, and the record that says it.
 const KNOWN: u8 = b'K';
+/// The row of a data cut has this before its name.
+const CUT: u8 = b'C';
 
 /// A lot, as stated last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -301,9 +305,14 @@ impl Known {
 }
 
 impl Beside {
+    /// The rest of the key of a data cut's row.
+    pub(crate) fn cut_key(name: &str) -> Vec<u8> {
+        [&[CUT], name.as_bytes()].concat()
+    }
+
     /// Whether a fold that starts again needs the row: these it only writes.
     pub(crate) fn is_own(rest: &[u8]) -> bool {
-        matches!(rest.first(), Some(&(LOT | KNOWN)))
+        matches!(rest.first(), Some(&(LOT | KNOWN | CUT)))
     }
 
     /// Takes in a row; `None` if it is none that the fold writes.
@@ -312,6 +321,10 @@ impl Beside {
             (&LOT, name) => {
                 let name = std::str::from_utf8(name).ok()?.to_owned();
                 self.lots.insert(name, serde_json::from_slice(row).ok()?);
+            }
+            (&CUT, name) => {
+                let name = std::str::from_utf8(name).ok()?.to_owned();
+                self.cuts.insert(name, serde_json::from_slice(row).ok()?);
             }
             (&KNOWN, rest) => {
                 let (event, seq) = rest.split_first_chunk()?;

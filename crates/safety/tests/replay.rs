@@ -8,7 +8,7 @@ mod support;
 use proptest::prelude::*;
 use report_kit::{Rows, fold, report, restarted, without_positions};
 use serde_json::json;
-use support::{Folder, Log};
+use support::{Folder, Log, report_since};
 
 /// A fact about one of a few subjects, on one of a few days, so that ties and contradictions are common.
 #[derive(Debug, Clone)]
@@ -154,6 +154,37 @@ proptest! {
         fresh.records = log.records[..at].to_vec();
         let of = |rows: &Rows| report::<Folder>(rows, Some("2011-06-30")).to_canonical_json();
         prop_assert_eq!(of(&rows), of(&fresh.rows()));
+    }
+
+    #[test]
+    fn what_was_counted_and_what_is_new_make_what_is_counted(
+        facts in facts(), at in any::<prop::sample::Index>()
+    ) {
+        let mut log = Log::open();
+        // A withdrawal recorded later takes back what was counted.
+        for fact in facts.iter().filter(|fact| fact.kind != 7) {
+            add(&mut log, fact);
+        }
+        let records = 1 + at.index(log.records.len()) as u64;
+        let mut before = Log::open();
+        before.records = log.records[..usize::try_from(records).unwrap()].to_vec();
+        let day = "2011-06-30";
+        let (before, now) = (before.report(day), report_since(&log, day, records, day));
+        for (was, is) in before.overviews[0].categories.iter().zip(&now.overviews[0].categories) {
+            prop_assert_eq!(was.events + is.events_since.unwrap(), is.events);
+            prop_assert_eq!(was.subjects.numerator + is.subjects_since.unwrap(), is.subjects.numerator);
+        }
+        let rows = |report: &safety::Report| -> std::collections::BTreeMap<_, _> {
+            let classes = report.tables[0].classes.iter();
+            let rows = classes.flat_map(|class| std::iter::once(&class.class).chain(&class.terms));
+            rows.map(|row| (row.name.clone(), row.clone())).collect()
+        };
+        let was = rows(&before);
+        for (name, row) in rows(&now) {
+            let (events, subjects) = was.get(&name).map_or((0, 0), |row| (row.events, row.subjects));
+            prop_assert_eq!(events + row.events_since.unwrap(), row.events);
+            prop_assert_eq!(subjects + row.subjects_since.unwrap(), row.subjects);
+        }
     }
 
     #[test]

@@ -88,6 +88,24 @@ fn an_amended_infusion_is_recalled_by_its_latest_lot_and_a_void_one_by_none() {
 }
 
 #[test]
+fn an_infusion_without_a_lot_is_found_by_its_donor() {
+    let mut log = Log::open();
+    log.enroll("S1", "2009-01-01");
+    log.fact("S1", "infusion", "2009-03-10", cells(&unknown(), &json!("D1")));
+    log.fact("S1", "infusion", "2009-04-10", cells(&unknown(), &unknown()));
+    infuse(&mut log, "S2", "2009-05-10", "L1", &json!("D1"));
+    let section = log.report(CUTOFF).recall;
+    assert_eq!((section.infusions, section.infusions_without_lot), (3, 2));
+    let [donor] = section.donors.as_slice() else { panic!("{:?}", section.donors) };
+    assert_eq!(
+        (donor.lots.as_slice(), donor.subjects.as_slice()),
+        (["L1".to_owned()].as_slice(), ["S1".to_owned(), "S2".to_owned()].as_slice())
+    );
+    let found: Vec<_> = donor.infusions_without_lot.iter().map(|one| one.on.as_str()).collect();
+    assert_eq!(found, ["2009-03-10"]);
+}
+
+#[test]
 fn a_recalled_infusion_names_the_events_that_began_since() {
     let mut log = Log::open();
     log.enroll("S1", "2009-01-01");

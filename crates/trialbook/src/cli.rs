@@ -22,7 +22,9 @@ pub(crate) use evidence::{
 pub(crate) use keys::{KeysCommand, ServiceKeyCommand, ServiceName};
 pub(crate) use moving::{BackupOptions, Logs, MigrateOptions, RestoreOptions};
 pub(crate) use process::{ConfigCommand, ProcessOptions};
-pub(crate) use report::{CutCommand, MakeReport, PublishReport, ReportCommand, ReproduceReport};
+pub(crate) use report::{
+    CutCommand, MakeReport, PublishReport, RecallOptions, ReportCommand, ReproduceReport,
+};
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
 ///
@@ -202,6 +204,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ReportCommand,
     },
+    /// Tell from a donor or a lot to whom it was given, when, by which records, and what befell them since. Status 4 if no
+    /// record names it.
+    Recall(RecallOptions),
     /// Record and list data cuts: up to which record and which day an analysis looks.
     Cut {
         #[command(subcommand)]

@@ -16,6 +16,7 @@ mod moving;
 mod open;
 mod process;
 mod prove;
+mod recall;
 mod receipts;
 mod report;
 mod report_conduct;
@@ -89,6 +90,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::Import { command } => import::run(command).await,
         Command::Report { command } => report::run(command).await,
+        Command::Recall(options) => recall::run(options).await,
         Command::Cut { command } => cut::run(command).await,
         Command::Show { seq, key, json, which, place } => {
             show::run(seq, key.as_deref(), json, &which, &place).await

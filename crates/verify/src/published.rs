@@ -56,6 +56,8 @@ struct Published {
     path: String,
     bytes: Vec<u8>,
     stated: Stated,
+    /// What the earlier report counts that this one counts against, once its records have been folded.
+    earlier: Option<safety::Earlier>,
 }
 
 /// What of a report says how it is made.
@@ -65,6 +67,14 @@ struct Stated {
     engine: Engine,
     covers: Covers,
     cutoff: Cutoff,
+    since: Option<StatedSince>,
+}
+
+/// The earlier report that one counts against.
+#[derive(Debug, Deserialize)]
+struct StatedSince {
+    records: u64,
+    cutoff: PartialDate,
 }
 
 /// A fold and the rows it made so far.
@@ -107,7 +117,7 @@ impl Reports {
     fn add(&mut self, path: &str, bytes: Vec<u8>) {
         let path = path.to_owned();
         match serde_json::from_slice(&bytes) {
-            Ok(stated) => self.published.push(Published { path, bytes, stated }),
+            Ok(stated) => self.published.push(Published { path, bytes, stated, earlier: None }),
             // What exactly is wrong may quote the report.
             Err(_) => self.malformed.push((path, "is no report".to_owned())),
         }
@@ -153,6 +163,9 @@ impl Reports {
         if self.published.is_empty() {
             return;
         }
+        if let Some(folded) = &self.safety {
+            self.published.iter_mut().for_each(|published| published.count_earlier(folded, covered));
+        }
         let (due, later) = std::mem::take(&mut self.published)
             .into_iter()
             .partition(|published| published.stated.covers.records == covered.records);
@@ -175,7 +188,7 @@ impl Reports {
                     .map_err(|error| error.to_string()),
             ),
             (SAFETY, _, Some(folded)) => Some(
-                safety::report(folded.sheet.rows(), &parameters, covered)
+                safety::report_since(folded.sheet.rows(), &parameters, covered, published.earlier.as_ref())
                     .map(|report| report.to_canonical_json())
                     .map_err(|error| error.to_string()),
             ),
@@ -225,6 +238,18 @@ impl Published {
 
     fn is_judged_as(&self, name: &str) -> bool {
         self.stated.report == name && self.is_of_this_engine()
+    }
+
+    /// Where these are the records of the earlier report that it counts against: what that one counts. Without it none
+    /// is made that counts against one, and so none like it.
+    fn count_earlier(&mut self, folded: &Folded<safety::Folder>, covered: Covered) {
+        let Some(since) = self.stated.since.as_ref().filter(|since| since.records == covered.records) else {
+            return;
+        };
+        if let (true, PartialDate::Day(day)) = (self.is_judged_as(SAFETY), since.cutoff) {
+            let parameters = Parameters { cutoff: Some(day) };
+            self.earlier = safety::earlier(folded.sheet.rows(), &parameters, covered).ok();
+        }
     }
 
     fn parameters(&self) -> Parameters {

@@ -24,7 +24,8 @@ pub struct Change {
 }
 
 /// What differs between two reports, in the order of the later one's members; what only the earlier has comes last in
-/// its object. What a report covers and its cutoff differ always and are left out.
+/// its object. What a report covers and its cutoff differ always and are left out; so is what it counts against an
+/// earlier one (`since`, and members that end so), which is itself about what has changed.
 ///
 /// ```
 /// use clinical::report::changes;
@@ -38,7 +39,8 @@ pub fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     differ(Some(before), Some(after), &Place::default(), &mut found);
     found.retain(|change| {
-        !["/covers", "/cutoff", "/engine"].iter().any(|left_out| change.path.starts_with(left_out))
+        !["/covers", "/cutoff", "/engine", "/since"].iter().any(|left_out| change.path.starts_with(left_out))
+            && !change.path.ends_with("_since")
     });
     found
 }
@@ -101,6 +103,16 @@ mod tests {
         let paths: Vec<_> = changes(&before, &after).into_iter().map(|change| change.path).collect();
         assert_eq!(paths, ["/deaths/S0", "/deaths/S1/on", "/sites"]);
         assert_eq!(changes(&after, &after), []);
+    }
+
+    #[test]
+    fn what_is_counted_against_an_earlier_report_is_no_change() {
+        let before = json!({"rows": [{"id": "any", "events": 1}]});
+        let after = json!({
+            "rows": [{"id": "any", "events": 2, "events_since": 1, "subjects_since": 1}], "since": {"records": 1}
+        });
+        let paths: Vec<_> = changes(&before, &after).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["/rows/any/events"]);
     }
 
     #[test]

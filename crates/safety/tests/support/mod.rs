@@ -41,3 +41,28 @@ impl Reporting for Folder {
         &report.suspected_keys
     }
 }
+
+fn until(day: &str) -> Parameters {
+    Parameters { cutoff: Some(day.parse().unwrap()) }
+}
+
+fn covered(records: u64) -> Covered {
+    Covered { records, head: chain::RecordHash([7; 32]) }
+}
+
+/// The report of everything up to `cutoff`, counted against what the first `records` records said up to `earlier`.
+pub(crate) fn report_since(log: &Log, cutoff: &str, records: u64, earlier: &str) -> Report {
+    let mut before = Log::open();
+    before.records = log.records[..usize::try_from(records).unwrap()].to_vec();
+    let earlier = safety::earlier(before.rows().into_iter(), &until(earlier), covered(records)).unwrap();
+    let all = covered(log.records.len() as u64);
+    safety::report_since(log.rows().into_iter(), &until(cutoff), all, Some(&earlier)).unwrap()
+}
+
+/// The report of everything, counted against one that covers so many records.
+pub(crate) fn report_since_of(log: &Log, records: u64) -> Report {
+    let day = until("2012-12-31");
+    let earlier = safety::earlier(log.rows().into_iter(), &day, covered(records)).unwrap();
+    let all = covered(log.records.len() as u64);
+    safety::report_since(log.rows().into_iter(), &day, all, Some(&earlier)).unwrap()
+}

@@ -17,7 +17,7 @@ pub(crate) struct MakeReport {
     /// Count only what happened up to this day (default: the cut's day, or that of the last record).
     #[arg(long, value_name = "DATE")]
     pub(crate) cutoff: Option<PartialDate>,
-    /// List what has changed since this data cut.
+    /// List what has changed since this data cut; the safety report counts new events and subjects in columns beside.
     #[arg(long, value_name = "CUT")]
     pub(crate) since: Option<CutName>,
     /// Print the report's canonical JSON: the bytes a published hash is over. With --since, the list of changes.
@@ -50,6 +50,9 @@ pub(crate) struct PublishReport {
     /// The data cut it is made of.
     #[arg(long, value_name = "CUT")]
     pub(crate) cut: CutName,
+    /// Count new events and subjects since this earlier data cut in columns beside (the safety report's).
+    #[arg(long, value_name = "CUT")]
+    pub(crate) since: Option<CutName>,
     /// The statistician's key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
@@ -79,6 +82,32 @@ pub(crate) struct ReproduceReport {
     pub(crate) which: WhichTrial,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
+}
+
+/// Of what a recall is.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RecallOf {
+    /// A donor's pseudonym.
+    #[arg(long, value_name = "PSEUDONYM")]
+    pub(crate) donor: Option<String>,
+    /// A lot of the product.
+    #[arg(long, value_name = "LOT")]
+    pub(crate) lot: Option<String>,
+}
+
+/// What is recalled, and how it is shown.
+#[derive(Args)]
+pub(crate) struct RecallOptions {
+    #[command(flatten)]
+    pub(crate) asked: RecallOf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) which: WhichTrial,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Subcommand)]

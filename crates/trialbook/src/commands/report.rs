@@ -75,7 +75,7 @@ fn changed(since: &Since) -> String {
 }
 
 async fn publish(options: PublishReport) -> Result<u8> {
-    let PublishReport { kind, cut: name, key, out, which, place } = options;
+    let PublishReport { kind, cut: name, since, key, out, which, place } = options;
     let key = KeyFile::read(&key)?;
     let access = Access::open(&place, false, true)?;
     let trial = access.trial(&which).await?;
@@ -83,7 +83,7 @@ async fn publish(options: PublishReport) -> Result<u8> {
         ReportName::Outcomes => ReportKind::Outcomes,
         ReportName::Safety => ReportKind::Safety,
     };
-    let asked = ReportAsked { as_of: Some(AsOf::Cut(name.clone())), ..ReportAsked::default() };
+    let asked = ReportAsked { as_of: Some(AsOf::Cut(name.clone())), since, ..ReportAsked::default() };
     let view = access.registry.report(&trial, kind, asked).await?;
     let bytes = view.report.get().as_bytes();
     let digest = FileDigest::of(bytes);

@@ -228,10 +228,11 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
         "  subjects with any record {} · safety set {} · {} patient-years",
         populations.all_subjects, populations.safety_set, populations.patient_years
     );
+    let new = safety::since(&mut text, report);
     for overview in &report.overviews {
         heading(&mut text, &overview.label);
         let mut table =
-            Table::new(["category", "events", "subjects", "Clopper-Pearson", "one-sided upper if none"]);
+            Table::new(["category", "events", "subjects", "Clopper-Pearson", "one-sided upper if none", new]);
         for category in &overview.categories {
             let figure = &category.subjects;
             table.row([
@@ -244,6 +245,7 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
                     .as_ref()
                     .map(|none| format!("{}%", none.one_sided_upper_percent))
                     .unwrap_or_default(),
+                safety::new_counts(category.events_since, category.subjects_since),
             ]);
         }
         text.push_str(&table.to_string());
@@ -256,7 +258,7 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
                 table.label, table.events, table.subjects, table.denominator
             ),
         );
-        let mut rows = Table::new(["class / term", "subjects", "%", "events", "serious", "worst"]);
+        let mut rows = Table::new(["class / term", "subjects", "%", "events", "serious", "worst", new]);
         for class in &table.classes {
             for (indent, row) in
                 std::iter::once(("", &class.class)).chain(class.terms.iter().map(|term| ("  ", term)))
@@ -271,6 +273,7 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
                     row.events.to_string(),
                     row.serious.to_string(),
                     worst.join(", "),
+                    safety::new_counts(row.events_since, row.subjects_since),
                 ]);
             }
         }

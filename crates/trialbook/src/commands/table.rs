@@ -41,7 +41,7 @@ impl std::fmt::Display for Table {
             writeln!(f, "  {}", cells.join("  ").trim_end())?;
             if index == 0 {
                 let rules: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
-                writeln!(f, "  {}", rules.join("  "))?;
+                writeln!(f, "  {}", rules.join("  ").trim_end())?;
             }
         }
         Ok(())

@@ -26,11 +26,19 @@ pub(super) struct Made {
     pub(super) report: String,
 }
 
-type Asked = (ReportKind, u64, Option<Date>);
+/// Which report, of so many records, up to a day, counted against what a cut of so many records and that day counts.
+type Asked = (ReportKind, u64, Option<Date>, Option<Cut>);
+
+/// So many records, up to a day.
+pub(super) type Cut = (u64, Date);
 
 /// Makes reports of what was known earlier, one at a time, and keeps the last ones.
 #[derive(Default)]
-pub(super) struct Earlier(Mutex<VecDeque<(Asked, Arc<Made>)>>);
+pub(super) struct Earlier {
+    reports: Mutex<VecDeque<(Asked, Arc<Made>)>>,
+    /// What the last cut that was counted against counts.
+    counted: Mutex<Option<(Cut, Arc<safety::Earlier>)>>,
+}
 
 impl Earlier {
     /// The report of the log's first `records` records, which are durable. Blocks while they are read and folded.
@@ -40,16 +48,20 @@ impl Earlier {
         kind: ReportKind,
         records: u64,
         cutoff: Option<Date>,
+        since: Option<Cut>,
     ) -> Result<Arc<Made>, Problem> {
-        let asked = (kind, records, cutoff);
+        let asked = (kind, records, cutoff, since);
         // Held while a report is made: whoever asks for the same one meanwhile is better served by waiting.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = kept.iter().find(|(known, _)| *known == asked) {
             return Ok(Arc::clone(made));
         }
         let made = Arc::new(match kind {
             ReportKind::Outcomes => outcomes_of(journal, records, cutoff)?,
-            ReportKind::Safety => safety_of(journal, records, cutoff)?,
+            ReportKind::Safety => {
+                let since = since.map(|cut| self.counted(journal, cut)).transpose()?;
+                safety_of(journal, records, cutoff, since.as_deref())?
+            }
         });
         if kept.len() == KEPT_MAX {
             kept.pop_front();
@@ -59,8 +71,56 @@ impl Earlier {
     }
 }
 
-macro_rules! report_of {
-    ($name:ident, $sources:ident, $rows:ident, $report:ident) => {
+fn unmade(error: impl std::fmt::Display) -> Problem {
+    Problem::unavailable(format!("no report can be made: {error}"))
+}
+
+fn made(head: RecordHash, bytes: Vec<u8>) -> Result<Made, Problem> {
+    let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
+    Ok(Made { head, report })
+}
+
+fn outcomes_of(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
+    let (sheet, head) = outcome_rows(journal, records)?;
+    let covered = outcomes::Covered { records, head };
+    let report = outcomes::report(sheet.rows(), &outcomes::Parameters { cutoff }, covered).map_err(unmade)?;
+    made(head, report.to_canonical_json())
+}
+
+fn safety_of(
+    journal: &dyn Journal,
+    records: u64,
+    cutoff: Option<Date>,
+    since: Option<&safety::Earlier>,
+) -> Result<Made, Problem> {
+    let (sheet, head) = safety_rows(journal, records)?;
+    let covered = safety::Covered { records, head };
+    let parameters = safety::Parameters { cutoff };
+    let report = safety::report_since(sheet.rows(), &parameters, covered, since).map_err(unmade)?;
+    made(head, report.to_canonical_json())
+}
+
+impl Earlier {
+    /// What the safety report of a cut counts, for reports that are counted against it.
+    pub(super) fn counted(&self, journal: &dyn Journal, cut: Cut) -> Result<Arc<safety::Earlier>, Problem> {
+        let mut kept = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, counted)) = &*kept
+            && *known == cut
+        {
+            return Ok(Arc::clone(counted));
+        }
+        let (records, day) = cut;
+        let (sheet, head) = safety_rows(journal, records)?;
+        let covered = safety::Covered { records, head };
+        let parameters = safety::Parameters { cutoff: Some(day) };
+        let counted = Arc::new(safety::earlier(sheet.rows(), &parameters, covered).map_err(unmade)?);
+        *kept = Some((cut, Arc::clone(&counted)));
+        Ok(counted)
+    }
+}
+
+macro_rules! rows_of {
+    ($sources:ident, $rows:ident, $report:ident) => {
         /// The rows of the log's first records, and the hash of the last of them.
         fn $rows(journal: &dyn Journal, records: u64) -> Result<(Sheet, RecordHash), Problem> {
             let (mut folder, mut sheet, mut changes) =
@@ -83,21 +143,11 @@ macro_rules! report_of {
                 .map(|sources| (head, sources))
                 .map_err(no_sources)
         }
-
-        fn $name(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
-            let (sheet, head) = $rows(journal, records)?;
-            let covered = $report::Covered { records, head };
-            let report = $report::report(sheet.rows(), &$report::Parameters { cutoff }, covered)
-                .map_err(|error| Problem::unavailable(format!("no report can be made: {error}")))?;
-            let report = String::from_utf8(report.to_canonical_json())
-                .map_err(|_| Problem::internal("the report is not text"))?;
-            Ok(Made { head, report })
-        }
     };
 }
 
-report_of!(outcomes_of, sources_of_outcomes, outcome_rows, outcomes);
-report_of!(safety_of, sources_of_safety, safety_rows, safety);
+rows_of!(sources_of_outcomes, outcome_rows, outcomes);
+rows_of!(sources_of_safety, safety_rows, safety);
 
 /// What is behind a cell of the report of the log's first `records` records, and the hash of the last of them.
 pub(super) fn sources(

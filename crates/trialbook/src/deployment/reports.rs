@@ -6,7 +6,7 @@ use clinical::report::{AskedSources, changes};
 use serde_json::value::RawValue;
 
 use super::Inner;
-use super::earlier::{self, no_sources};
+use super::earlier::{self, Cut, no_sources};
 use super::reads::{query, raw};
 use super::running::Running;
 
@@ -24,16 +24,25 @@ impl Inner {
     ) -> Result<ReportView, Problem> {
         // Who makes the report of now makes the earlier ones too.
         running.reporter(kind)?;
+        let since = asked.since.map(|name| {
+            let then = self.known_then(running, &AsOf::Cut(name.clone()), None)?;
+            Ok::<_, Problem>((name, then))
+        });
+        let since = since.transpose()?;
+        let against = since.as_ref().and_then(|(_, (records, day))| Some((*records, (*day)?)));
+        let against = against.filter(|_| kind == ReportKind::Safety);
         let mut view = match &asked.as_of {
-            None => self.make_report(running, kind, asked.cutoff)?,
+            None => {
+                let counted = against.map(|cut| running.earlier.counted(&*running.journal, cut));
+                self.make_report(running, kind, asked.cutoff, counted.transpose()?.as_deref())?
+            }
             Some(as_of) => {
                 let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
-                self.earlier(running, kind, records, cutoff)?
+                self.earlier(running, kind, (records, cutoff), against)?
             }
         };
-        if let Some(name) = asked.since {
-            let (records, cutoff) = self.known_then(running, &AsOf::Cut(name.clone()), None)?;
-            let before = self.earlier(running, kind, records, cutoff)?;
+        if let Some((name, (records, cutoff))) = since {
+            let before = self.earlier(running, kind, (records, cutoff), None)?;
             let changes = changes(&value(&before.report)?, &value(&view.report)?);
             view.since = Some(Since { changes, cut: name, records });
         }
@@ -77,10 +86,10 @@ impl Inner {
         &self,
         running: &Running,
         kind: ReportKind,
-        records: u64,
-        cutoff: Option<Date>,
+        (records, cutoff): (u64, Option<Date>),
+        since: Option<Cut>,
     ) -> Result<ReportView, Problem> {
-        let made = running.earlier.report(&*running.journal, kind, records, cutoff)?;
+        let made = running.earlier.report(&*running.journal, kind, records, cutoff, since)?;
         let covers = self.covers_earlier(running, records, made.head);
         Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
     }
@@ -122,23 +131,26 @@ impl Inner {
         running: &Running,
         kind: ReportKind,
         cutoff: Option<Date>,
+        since: Option<&safety::Earlier>,
     ) -> Result<ReportView, Problem> {
         let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
         let projector = running.reporter(kind)?;
         macro_rules! make {
-            ($report:ident) => {
+            ($report:ident, $make:expr) => {
                 query(projector, |view, mark| {
-                    let rows = view.scan(b"", None, usize::MAX)?;
+                    let rows = view.scan(b"", None, usize::MAX)?.into_iter();
                     let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-                    let report = $report::report(rows.into_iter(), &$report::Parameters { cutoff }, covered);
+                    let report = $make(rows, &$report::Parameters { cutoff }, covered);
                     let bytes = report.map(|report| report.to_canonical_json());
                     Ok((bytes.map_err(|error| error.to_string()), mark))
                 })?
             };
         }
         let (bytes, mark) = match kind {
-            ReportKind::Outcomes => make!(outcomes),
-            ReportKind::Safety => make!(safety),
+            ReportKind::Outcomes => make!(outcomes, outcomes::report),
+            ReportKind::Safety => make!(safety, |rows, parameters, covered| safety::report_since(
+                rows, parameters, covered, since
+            )),
         };
         let bytes = bytes.map_err(made)?;
         let covers = self.covers(running, projector, mark);

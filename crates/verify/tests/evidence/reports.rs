@@ -22,6 +22,47 @@ fn apply(rows: &mut Rows, changes: Vec<RowChange>) {
     }
 }
 
+/// The rows of a log's first records for the safety report, and what they cover.
+fn safety_rows(log: &Log, records: usize) -> (Rows, Covered) {
+    let (mut folder, mut rows) = (safety::Folder::new(), Rows::new());
+    for bytes in &log.records[..records] {
+        let record = Record::parse(bytes).unwrap();
+        let mut changes = Vec::new();
+        folder.fold(&Event::parse(record.event).unwrap(), record.seq, record.recorded_at, &mut changes);
+        apply(&mut rows, changes);
+    }
+    (rows, Covered { records: records as u64, head: RecordHash::of(&log.records[records - 1]) })
+}
+
+#[test]
+fn a_report_that_counts_against_an_earlier_one_follows_from_the_records_of_both() {
+    let log = Log::of_every_kind(1);
+    let day = Parameters { cutoff: Some("2008-12-31".parse().unwrap()) };
+    let (rows, covered) = safety_rows(&log, 4);
+    let earlier = safety::earlier(rows.into_iter(), &day, covered).unwrap();
+    let (rows, covered) = safety_rows(&log, 17);
+    let report = safety::report_since(rows.into_iter(), &day, covered, Some(&earlier)).unwrap();
+    assert!(report.overviews.iter().all(|one| one.categories[0].events_since.is_some()));
+    let text = String::from_utf8(report.to_canonical_json()).unwrap();
+    let of = |text: String| {
+        let report =
+            bundle_of(&log, 17, [("reports/a.json", text.clone()), ("reports/b.json", text)], |text| text);
+        judged(&report)[0].clone()
+    };
+    assert_eq!(of(text.clone()), ("safety".to_owned(), Some(true)));
+    // Against another number of records, another day, or with other counts it is another report.
+    for (from, to) in [
+        ("\"since\":{\"cutoff\":\"2008-12-31\"", "\"since\":{\"cutoff\":\"2008-12-30\""),
+        ("\"records\":4}", "\"records\":5}"),
+        ("\"records\":4}", "\"records\":99}"),
+        ("\"events_since\":", "\"events_since\":1"),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text, "{from}");
+        assert_eq!(of(other), ("safety".to_owned(), Some(false)), "{to}");
+    }
+}
+
 /// Outcome and safety report of a log's first records, as they are published.
 pub(crate) fn reports(log: &Log, records: usize, parameters: Parameters) -> [(&'static str, String); 2] {
     let (mut outcomes, mut safety) = (outcomes::Folder::new(), safety::Folder::new());

@@ -3,7 +3,7 @@
 use e2e::{Server, SmallTrial, run, write};
 use serde_json::Value;
 
-use crate::statements::{hash_of, replacing, visit, with_subject};
+use crate::statements::{adverse_event, hash_of, replacing, visit, with_subject};
 
 const OUTCOMES: [&str; 3] = ["report", "outcomes", "--json"];
 const STATISTICIAN: &str = "eva.stat";
@@ -164,4 +164,47 @@ fn every_cell_leads_to_the_records_behind_it_as_they_were_at_the_cut_and_as_they
         "{page}"
     );
     assert_eq!(server.get("/trials/small/sources?report=outcomes").status, 400);
+}
+
+#[test]
+fn a_report_counts_what_is_new_since_an_earlier_cut_and_is_made_anew_with_it() {
+    let (trial, ..) = cut_and_corrected();
+    trial.submit("bo.wang", &adverse_event("P1", "cough").to_string()).ends_with(0);
+    let key = trial.key(STATISTICIAN);
+    let key = key.to_str().unwrap();
+    trial.run(["cut", "create", "interim-2", "--cutoff", "2022-12-31", "--key", key]).ends_with(0);
+    let file = trial.beside().join("safety.json");
+    let file = file.to_str().unwrap();
+    let publish =
+        ["report", "publish", "safety", "--cut", "interim-2", "--since", "interim-1", "--out", file];
+    trial.run(publish.into_iter().chain(["--key", key])).ends_with(0);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(report["since"]["cut"], "interim-1");
+    let any = &report["overviews"][0]["categories"][0];
+    assert_eq!((&any["events_since"], &any["subjects_since"]), (&1.into(), &1.into()));
+    let told = trial.run(["report", "safety", "--since", "interim-1"]).ends_with(0).out;
+    assert!(
+        told.contains("new: not counted in the report of cut interim-1") && told.contains("1 / 1"),
+        "{told}"
+    );
+
+    let vkey = std::fs::read_to_string(trial.trial_dir().join("log.vkey")).unwrap();
+    let data = trial.data();
+    let log = data.to_str().unwrap();
+    let anchors = ["--key", vkey.trim(), "--genesis", &trial.genesis];
+    let reproduce = |file: &str| run(["report", "reproduce", file, "--log", log].into_iter().chain(anchors));
+    assert!(reproduce(file).ends_with(0).out.contains("REPRODUCED"));
+    let other = trial.beside().join("other.json");
+    let text = std::fs::read_to_string(file).unwrap();
+    write(&other, text.replacen("\"events_since\":1", "\"events_since\":0", 1));
+    let differs = reproduce(other.to_str().unwrap()).ends_with(1).out;
+    assert!(differs.contains("NOT REPRODUCED") && differs.contains("events_since"), "{differs}");
+
+    let server = Server::start(&trial.data());
+    let answer = server.get("/v1/trials/small/reports/safety?as_of=interim-2&since=interim-1").json();
+    assert_eq!(answer["report"], report);
+    let changes = answer["since"]["changes"].as_array().unwrap();
+    assert!(changes.iter().all(|change| !change["path"].as_str().unwrap().ends_with("_since")), "{answer}");
+    let page = server.get("/trials/small/safety?since=interim-1").text().to_owned();
+    assert!(page.contains("data cut <strong>interim-1</strong>"), "{page}");
 }

@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 51] = [
+    let commands: [&[&str]; 52] = [
         &["demo"],
         &["serve"],
         &["registrar"],
@@ -41,6 +41,7 @@ fn every_command_explains_itself() {
         &["report", "safety"],
         &["report", "publish"],
         &["report", "reproduce"],
+        &["recall"],
         &["cut"],
         &["cut", "create"],
         &["cut", "list"],

@@ -15,6 +15,7 @@ mod evidence;
 mod help;
 mod http;
 mod import;
+mod recall;
 mod refusals;
 mod rotation;
 mod statements;

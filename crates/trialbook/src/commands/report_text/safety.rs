@@ -28,6 +28,23 @@ pub(super) fn sections(text: &mut String, report: &Report) {
     );
 }
 
+/// What new events are counted against, and the heading of their column: none where they are not counted.
+pub(super) fn since(text: &mut String, report: &Report) -> &'static str {
+    let Some(since) = &report.since else { return "" };
+    let cut = since.cut.as_ref().map(|cut| format!("cut {cut}, ")).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "  new: not counted in the report of {cut}the first {} records up to {}",
+        since.records, since.cutoff
+    );
+    "new events / subjects"
+}
+
+/// New events and subjects.
+pub(super) fn new_counts(events: Option<u64>, subjects: Option<u64>) -> String {
+    events.zip(subjects).map(|(events, subjects)| format!("{events} / {subjects}")).unwrap_or_default()
+}
+
 /// That a list goes on.
 pub(super) fn rest(text: &mut String, all: usize) {
     if all > SHOWN_MAX {
