@@ -791,7 +791,7 @@ PARAMETERS = {
         "items_mild": ITEMS, "items_severe": ITEMS, "pga_rise_min": decimal, "pga_severe_above": decimal,
         "prednisone_severe_above": decimal, "sledai_rise_min": u16, "sledai_severe_above": u16}),
     "imputation": shape({"death": END, "death_sensitivity": END, "event_end": END, "onset": END, "relapse": END}),
-    "landmarks": shape({"window_days": u32, "years": list_of(u16)}),
+    "landmarks": shape({"days?": list_of(u32), "window_days": u32, "years": list_of(u16)}),
     "measure": shape({
         "denominator": one_of("evaluable", "at_risk", "responders", "enrolled"), "period": one_of("year", "ever")}),
     "populations": shape({"sets": list_of(one_of("screened", "enrolled", "infused", "evaluable"))}),

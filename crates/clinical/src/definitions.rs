@@ -32,7 +32,7 @@ pub struct Definitions {
     pub flare: Option<String>,
     /// How partial dates are completed, such as `impute-1`.
     pub imputation: String,
-    /// At which anniversaries status is told, such as `landmarks-1`.
+    /// At which anniversaries or days status is told, such as `landmarks-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub landmarks: Option<String>,
     /// The trial's own definitions.

@@ -351,7 +351,7 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
 }
 
 /// Members whose value is a list. No object of the format has a member of such a name with another meaning.
-const LISTS: [&str; 29] = [
+const LISTS: [&str; 30] = [
     "agents",
     "any_of",
     "bands",
@@ -359,6 +359,7 @@ const LISTS: [&str; 29] = [
     "conditions",
     "conditions_severe",
     "criteria",
+    "days",
     "donors",
     "drugs_mild",
     "drugs_severe",

@@ -727,7 +727,7 @@ globalThis.trialbook = (() => {
       "onset!": END,
       "relapse!": END,
     }),
-    landmarks: members({ "window_days!": U32, "years!": listOf(U16) }),
+    landmarks: members({ days: listOf(U32), "window_days!": U32, "years!": listOf(U16) }),
     measure: members({
       "denominator!": oneOf("evaluable", "at_risk", "responders", "enrolled"),
       "period!": oneOf("year", "ever"),

@@ -216,7 +216,7 @@ pub(crate) fn waterfall(courses: &[Course], rules: &Rules) -> Waterfall {
         for course in lost {
             *losses.entry(reason(course, mark.at, rules)).or_insert(0) += 1;
         }
-        let id = format!("evaluable_{}", mark.at.argument());
+        let id = format!("evaluable_{}", mark.at.argument().replace(' ', "_"));
         let label = format!("Evaluable at {}", mark.at.label());
         stages.push(stage(&id, label, Some(&of), evaluable.len(), losses));
         if rules.evaluable.rule != EvaluableRule::VisitCompleter {

@@ -1,6 +1,7 @@
 //! What the trial's definitions ask of this report, read once for all subjects. It counts nobody.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use clinical::Date;
 use clinical::date::anniversary;
@@ -25,6 +26,8 @@ const KINDS: [Kind; 8] = [
     Kind::Sledai,
     Kind::Windows,
 ];
+
+const SECONDS_PER_DAY: u64 = 86_400;
 
 /// What the report goes by. Definitions that this version does not know are the shipped ones here.
 #[derive(Debug)]
@@ -85,7 +88,8 @@ pub(crate) struct OwnRule {
     pub(crate) rule: Measure,
 }
 
-/// A landmark, and the one before, after which its period begins; `None`: with the first infusion.
+/// A landmark, and what its period begins after: a year before, of days the landmark before; `None`: with the first
+/// infusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) at: At,
@@ -97,6 +101,8 @@ pub(crate) struct Mark {
 pub(crate) enum At {
     /// A calendar anniversary.
     Years(u16),
+    /// Days.
+    Days(u32),
 }
 
 impl Rules {
@@ -201,13 +207,16 @@ fn remissions(definitions: &Definitions) -> Vec<RemissionRule> {
 
 /// The landmarks, ascending and each once.
 fn marks(landmarks: &Landmarks) -> Vec<Mark> {
-    let mut all: Vec<At> = landmarks.years.iter().map(|years| At::Years(*years)).collect();
+    let days = landmarks.days.iter().flatten().map(|days| At::Days(*days));
+    let mut all: Vec<At> = days.chain(landmarks.years.iter().map(|years| At::Years(*years))).collect();
     all.sort_by(|one, other| one.curve_days().total_cmp(&other.curve_days()));
     all.dedup();
+    let mut last_days = None;
     all.into_iter()
         .map(|at| {
             let before = match at {
                 At::Years(years) => years.checked_sub(1).filter(|years| *years > 0).map(At::Years),
+                At::Days(_) => last_days.replace(at),
             };
             Mark { at, before }
         })
@@ -222,6 +231,10 @@ impl At {
                 let years = i16::try_from(years).unwrap_or(i16::MAX);
                 anniversary(day_0, years).unwrap_or(Date::MAX)
             }
+            Self::Days(days) => {
+                let span = Duration::from_secs(SECONDS_PER_DAY * u64::from(days));
+                day_0.checked_add(span).unwrap_or(Date::MAX)
+            }
         }
     }
 
@@ -229,6 +242,7 @@ impl At {
     pub(crate) fn curve_days(self) -> f64 {
         match self {
             Self::Years(years) => DAYS_PER_YEAR * f64::from(years),
+            Self::Days(days) => f64::from(days),
         }
     }
 
@@ -236,6 +250,7 @@ impl At {
     pub(crate) fn id(self) -> String {
         match self {
             Self::Years(years) => format!("year_{years}"),
+            Self::Days(days) => format!("day_{days}"),
         }
     }
 
@@ -244,6 +259,8 @@ impl At {
         match self {
             Self::Years(1) => "1 year".to_owned(),
             Self::Years(years) => format!("{years} years"),
+            Self::Days(1) => "1 day".to_owned(),
+            Self::Days(days) => format!("{days} days"),
         }
     }
 
@@ -251,6 +268,7 @@ impl At {
     pub(crate) fn curve_label(self) -> String {
         match self {
             Self::Years(years) => format!("{} months", 12 * u32::from(years)),
+            Self::Days(_) => self.label(),
         }
     }
 
@@ -258,6 +276,7 @@ impl At {
     pub(crate) fn argument(self) -> String {
         match self {
             Self::Years(years) => years.to_string(),
+            Self::Days(days) => format!("day {days}"),
         }
     }
 }

@@ -78,9 +78,51 @@ fn landmarks_are_the_years_that_the_trial_states() {
 }
 
 #[test]
+fn what_is_over_within_a_year_has_landmarks_in_days() {
+    let landmarks = json!({"days": [182, 56], "window_days": 14, "years": [1]});
+    let mut log = opened(&[("landmarks", "weeks-1")], &[("weeks-1", "landmarks", landmarks)]);
+    log.treat("S1", "2009-03-01");
+    log.respond("S1", "2009-04-20", "partial");
+    // Day 182 is 30 August; day 57 is in its period, which begins after day 56.
+    log.respond("S1", "2009-09-13", "complete");
+    log.relapse("S1", "2009-04-27");
+    log.alive("S1", "2009-12-31");
+    let report = log.report(CUTOFF);
+    let remission: Vec<_> = report
+        .remission
+        .figures
+        .iter()
+        .map(|one| (one.landmark.as_str(), ratio(&one.figure), one.partial))
+        .collect();
+    assert_eq!(remission, [("day_56", (0, 1), 1), ("day_182", (1, 1), 0), ("year_1", (0, 0), 0)]);
+    let relapse: Vec<_> = report.relapse.in_year.iter().map(|one| (one.id.as_str(), ratio(one))).collect();
+    assert_eq!(
+        relapse,
+        [
+            ("relapse.in_year.day_56", (0, 1)),
+            ("relapse.in_year.day_182", (1, 1)),
+            ("relapse.in_year.year_1", (0, 0))
+        ]
+    );
+    let stages: Vec<_> =
+        report.waterfall.stages[3..].iter().map(|one| (one.id.as_str(), one.label.as_str())).collect();
+    assert_eq!(
+        stages,
+        [
+            ("evaluable_day_56", "Evaluable at 56 days"),
+            ("evaluable_day_182", "Evaluable at 182 days"),
+            ("evaluable_1", "Evaluable at 1 year")
+        ]
+    );
+    let survival: Vec<_> =
+        report.survival.from_infusion.landmarks.iter().map(|one| (one.label.as_str(), &*one.days)).collect();
+    assert_eq!(survival, [("56 days", "56.00"), ("182 days", "182.00"), ("12 months", "365.25")]);
+}
+
+#[test]
 fn landmarks_without_any_year_or_beyond_every_calendar_make_a_report() {
     for years in [json!([]), json!([0, 65535])] {
-        let landmarks = json!({"window_days": u32::MAX, "years": years});
+        let landmarks = json!({"days": [], "window_days": u32::MAX, "years": years});
         let mut log = opened(&[("landmarks", "odd-1")], &[("odd-1", "landmarks", landmarks)]);
         log.treat("S1", "2009-03-01");
         log.respond("S1", "2010-03-12", "complete");

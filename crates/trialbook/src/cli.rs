@@ -348,6 +348,10 @@ pub(crate) enum ImportCommand {
         /// The data manager's key file; made where none is given.
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// Definitions of the trial, as JSON of the form of an opening's `definitions`; shipped ones where none are given. A
+        /// trial that is open already keeps its own.
+        #[arg(long, value_name = "FILE")]
+        definitions: Option<PathBuf>,
         /// Print the list of what was not imported as JSON, one a line, to this file.
         #[arg(long, value_name = "FILE")]
         not_imported: Option<PathBuf>,

@@ -91,7 +91,9 @@ fn rule(kind: Kind) -> Rule {
             onset: rule::End::Earliest,
             relapse: rule::End::Earliest,
         }),
-        Kind::Landmarks => Rule::Landmarks(rule::Landmarks { window_days: 1, years: vec![1] }),
+        Kind::Landmarks => {
+            Rule::Landmarks(rule::Landmarks { days: Some(vec![1]), window_days: 1, years: vec![1] })
+        }
         Kind::Measure => Rule::Measure(rule::Measure {
             denominator: rule::Denominator::AtRisk,
             period: rule::Period::Year,

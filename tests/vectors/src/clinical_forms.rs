@@ -245,6 +245,10 @@ pub(crate) const DEFINITIONS: Family = Family {
     cases: || {
         let own = |label: &str, own: Value| (label.to_owned(), json!({"own": own}));
         let change = |id: &str, within: u64| json!({"id": id, "of": "change", "parameters": {"within": within}, "text": "x", "title": "y"});
+        let landmarks = |days: Value| {
+            let parameters = json!({"days": days, "window_days": 7, "years": []});
+            json!({"id": "weeks-1", "of": "landmarks", "parameters": parameters, "text": "x", "title": "y"})
+        };
         let changed = |pointer: &str, value: Value| {
             let mut own = json!([{
                 "id": "quiet-1", "of": "remission", "text": "x", "title": "y", "parameters": {
@@ -283,6 +287,8 @@ pub(crate) const DEFINITIONS: Family = Family {
             own("a parameter missing", changed("/0/parameters", json!({"conditions": []}))),
             own("out of range", json!([change("a-1", 65536)])),
             own("no list", json!({})),
+            own("landmarks in days", json!([landmarks(json!([28, 4_294_967_295_u64]))])),
+            own("a landmark before day 0", json!([landmarks(json!([-1]))])),
         ]);
         cases
     },

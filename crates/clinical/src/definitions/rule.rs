@@ -75,7 +75,7 @@ kinds! {
     Evaluable, evaluable, "evaluable-1", "Who counts as evaluable at the k-th year.";
     Flare, flare, "selena-flare-1", "What a flare is.";
     Imputation, imputation, "impute-1", "How partial dates are completed.";
-    Landmarks, landmarks, "landmarks-1", "At which anniversaries status is told.";
+    Landmarks, landmarks, "landmarks-1", "At which anniversaries or days status is told.";
     Measure, measure, "relapse-in-year-1", "A proportion with relapse: which relapses over which subjects.";
     Populations, populations, "sets-1", "Which sets of subjects are told apart.";
     Related, related, "related-1", "What makes an adverse event related.";
@@ -177,7 +177,10 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Landmarks {
-    /// Days before and after the anniversary within which the nearest visit tells the status.
+    /// Further landmarks, in days from first infusion: for what is over within a year.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Vec<u32>>,
+    /// Days before and after the landmark within which the nearest visit tells the status.
     pub window_days: u32,
     /// Anniversaries of first infusion, in years.
     pub years: Vec<u16>,

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use api::{Answer, Problem, Registry};
 use chain::RecordHash;
+use clinical::definitions::Kind;
 use clinical::{EventId, EventKind, RefusalCode, Role, Statement, TrialId};
 use indicatif::{ProgressBar, ProgressStyle};
 use interchange::sdtm::{self, Plan};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::keys::{grant_statement, statement};
 use super::open::LogKeyFrom;
@@ -25,14 +26,15 @@ use crate::{status, status_of};
 const BATCH: usize = 200;
 
 pub(super) async fn run(command: ImportCommand) -> Result<u8> {
-    let ImportCommand::Sdtm { dir, trial, key, not_imported, place } = command;
+    let ImportCommand::Sdtm { dir, trial, key, definitions, not_imported, place } = command;
     let study = tokio::task::spawn_blocking(move || sdtm::read(&dir)).await??;
     let plan = study.plan();
     ensure!(place.server.is_none(), "an import makes keys beside the data: give --data");
     let data = Data::new(&place.data);
     let access = Access::open(&place, true, true)?;
     let registry = &*access.registry;
-    let genesis = opened(&access, &data, &trial, &plan).await?;
+    let definitions = definitions.as_deref().map(read_definitions).transpose()?;
+    let genesis = opened(&access, &data, &trial, &plan, definitions).await?;
     let key = data_manager(registry, &data, &trial, genesis, key.as_deref()).await?;
     activate_sites(registry, &data, &trial, genesis, &plan).await?;
     let refused = submit(registry, &trial, genesis, &key, &plan).await?;
@@ -64,10 +66,27 @@ fn key_at(
     Ok(key)
 }
 
+/// What the file states; whether it reads as definitions is told where the opening is signed, with the place.
+fn read_definitions(path: &Path) -> Result<Value> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
+}
+
 /// The trial's genesis; the trial is opened if it is not there.
-async fn opened(access: &Access, data: &Data, trial: &TrialId, plan: &Plan) -> Result<RecordHash> {
+async fn opened(
+    access: &Access,
+    data: &Data,
+    trial: &TrialId,
+    plan: &Plan,
+    definitions: Option<Value>,
+) -> Result<RecordHash> {
     match access.registry.trial(trial).await {
-        Ok(detail) => return Ok(detail.trial.genesis),
+        Ok(detail) => {
+            if definitions.is_some() {
+                print("the trial is open already and keeps its own definitions\n\n")?;
+            }
+            return Ok(detail.trial.genesis);
+        }
         Err(problem) if problem.status == 404 => {}
         Err(problem) => return Err(problem.into()),
     }
@@ -77,10 +96,10 @@ async fn opened(access: &Access, data: &Data, trial: &TrialId, plan: &Plan) -> R
     let opening = statement(
         EventKind::TrialOpened,
         &json!({
-            "definitions": {
-                "evaluable": "evaluable-1", "imputation": "impute-1", "related": "related-1",
-                "relapse": "relapse-1", "remission": "ccr-registry-1"
-            },
+            "definitions": definitions.unwrap_or_else(|| {
+                let shipped = [Kind::Evaluable, Kind::Imputation, Kind::Related, Kind::Relapse, Kind::Remission];
+                json!(shipped.map(|kind| (kind.as_str(), kind.shipped_id())).into_iter().collect::<BTreeMap<_, _>>())
+            }),
             "profile": {"mandatory": {}},
             "rule_set": clinical::decide::RULE_SET,
             "schedule": facts.schedule,
