@@ -68,7 +68,7 @@ pub(crate) enum Command {
         /// Where to keep it.
         #[arg(long, value_name = "DIR", default_value = "./trialbook-data")]
         data: PathBuf,
-        /// Stop after printing; status 0 only if every figure agrees and the log is intact.
+        /// Stop after printing; status 0 only if every figure agrees, every edge case is as expected and the log is intact.
         #[arg(long)]
         exit: bool,
         /// Where the console listens.

@@ -1,9 +1,11 @@
 //! The demonstration: a synthetic trial of 87 subjects that reproduces the figures of one published abstract.
 //!
 //! Wang D. et al., Cell Transplantation 2013, doi 10.3727/096368911X582769. Only its abstract is known here: definitions,
-//! visit tables and adverse events of the demonstration are its own, and every record is labelled synthetic.
+//! visit tables and adverse events of the demonstration are its own, and every record is labelled synthetic. Beside it
+//! stands a small cohort made by hand, which resembles nothing and shows wrong rules.
 
 mod cohort;
+pub(crate) mod edge;
 mod events;
 mod people;
 mod published;

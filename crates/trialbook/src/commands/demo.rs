@@ -1,19 +1,21 @@
 //! `demo`: the whole road, on synthetic data.
 
-use std::collections::BTreeMap;
+mod edge;
+mod submitter;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use api::{Answer, Registry, ReportAsked, ReportKind};
+use api::{Registry as _, ReportAsked, ReportKind};
 use chain::RecordHash;
 use chain::note::VerifierKey;
-use clinical::statement::Composed;
 use clinical::{Date, EventKind, PartialDate, Role, Statement, TrialId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use submitter::{BATCH, Submitter};
 
 use super::keys::{grant_statement, statement};
 use super::open::LogKeyFrom;
@@ -23,11 +25,7 @@ use crate::data::Data;
 use crate::demo::{self, Compared, People, SITES};
 use crate::deployment::{Deployment, Sealing};
 use crate::keyfile::KeyFile;
-use crate::signing::{Signer, submit_settled};
 use crate::status;
-
-/// How many events go into one request.
-const BATCH: usize = 100;
 
 /// How long the read models may take to cover the demonstration's some 1,000 records.
 const SETTLE: Duration = Duration::from_mins(1);
@@ -61,9 +59,11 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
     if !deployment.settle(&trial, SETTLE) {
         bail!("the read models did not come to the end of the log within {} s", SETTLE.as_secs());
     }
-    let (holds, compared) = show(&deployment, &trial).await?;
+    let (verdict, compared) = show(&deployment, &trial).await?;
+    let verdict = Verdict { edge: edge::run(&data).await?, ..verdict };
+    print(&verdict.words())?;
     if exit {
-        return Ok(if holds { 0 } else { status::BROKEN });
+        return Ok(if verdict.holds() { 0 } else { status::BROKEN });
     }
     let settings = console::Settings {
         demo_cutoff: Some(cutoff()?),
@@ -99,18 +99,8 @@ async fn fill(access: &Access, data: &Data, trial: &TrialId) -> Result<()> {
     let people = People::make(&data.keys().join(trial.as_str()))?;
     print(&format!("made {} keys in {}", people.count(), data.keys().join(trial.as_str()).display()))?;
     let genesis = open(access, data, trial, &people).await?;
-    let registry = &*access.registry;
-    let mut submitter = Submitter {
-        registry,
-        trial,
-        genesis,
-        people: &people,
-        signers: BTreeMap::new(),
-        waiting: Vec::new(),
-        submitting: Duration::ZERO,
-        submitted: 0,
-    };
-    submitter.delegate().await?;
+    let mut submitter = Submitter::new(&*access.registry, trial, genesis);
+    delegate(&mut submitter, &people, genesis).await?;
     let cohort = demo::cohort()?;
     let bar = ProgressBar::new(cohort.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} synthetic subjects {elapsed}")?);
@@ -133,96 +123,87 @@ async fn fill(access: &Access, data: &Data, trial: &TrialId) -> Result<()> {
 }
 
 async fn open(access: &Access, data: &Data, trial: &TrialId, people: &People) -> Result<RecordHash> {
-    let [first, second] = &people.sponsors;
-    let mut opening = demo::opening();
-    let sponsors = [first, second].map(|key| {
-        json!({
-            "holder": key.actor.id, "organisation": key.actor.organisation,
-            "public_key": key.secret.public().to_text()
+    open_with(access, data, trial, &people.sponsors, demo::opening()).await
+}
+
+/// Opens a trial with the keys of its sponsors, the first of which signs.
+async fn open_with(
+    access: &Access,
+    data: &Data,
+    trial: &TrialId,
+    sponsors: &[KeyFile],
+    mut opening: Statement,
+) -> Result<RecordHash> {
+    let first = sponsors.first().context("a trial has a sponsor")?;
+    let keys: Vec<_> = sponsors
+        .iter()
+        .map(|key| {
+            json!({
+                "holder": key.actor.id, "organisation": key.actor.organisation,
+                "public_key": key.secret.public().to_text()
+            })
         })
-    });
-    opening.data.insert("sponsor_keys".to_owned(), json!(sponsors));
-    let opened = super::open::open(
-        access,
-        Some(data),
-        first,
-        trial,
-        LogKeyFrom::Origin("demo.trialbook.example"),
-        opening,
-    )
-    .await?;
+        .collect();
+    opening.data.insert("sponsor_keys".to_owned(), json!(keys));
+    let host = LogKeyFrom::Origin("demo.trialbook.example");
+    let opened = super::open::open(access, Some(data), first, trial, host, opening).await?;
     Ok(opened.context("the trial was not opened")?.hash)
 }
 
-/// Signs and submits, a batch at a time.
-struct Submitter<'a> {
-    registry: &'a dyn Registry,
-    trial: &'a TrialId,
-    genesis: RecordHash,
-    people: &'a People,
-    signers: BTreeMap<clinical::ActorId, Signer<'a>>,
-    waiting: Vec<Composed>,
-    submitting: Duration,
-    submitted: u32,
+/// The sponsor activates sites and grants principal investigators; they grant their own people.
+async fn delegate<'a>(submitter: &mut Submitter<'a>, people: &'a People, genesis: RecordHash) -> Result<()> {
+    let sponsor = &people.sponsors[0];
+    for site in &SITES {
+        let data = json!({"country": site.country, "name": site.name, "zone": site.zone});
+        let activation =
+            Statement { site: Some(site.id.parse()?), ..statement(EventKind::SiteActivated, &data) };
+        submitter.state(sponsor, &activation).await?;
+    }
+    for key in &people.central {
+        submitter.state(sponsor, &grant_statement(key, genesis, &[])).await?;
+    }
+    for ((site, role), key) in &people.of_sites {
+        if *role == Role::PrincipalInvestigator {
+            submitter.state(sponsor, &grant_statement(key, genesis, std::slice::from_ref(site))).await?;
+        }
+    }
+    for ((site, role), key) in &people.of_sites {
+        if *role != Role::PrincipalInvestigator {
+            let granter = people.at(site, Role::PrincipalInvestigator)?;
+            submitter.state(granter, &grant_statement(key, genesis, std::slice::from_ref(site))).await?;
+        }
+    }
+    // Text keys are handed out by what is granted, so the grants have to be recorded first.
+    submitter.flush().await?;
+    Ok(())
 }
 
-impl<'a> Submitter<'a> {
-    /// The sponsor activates sites and grants principal investigators; they grant their own people.
-    async fn delegate(&mut self) -> Result<()> {
-        let people = self.people;
-        let sponsor = &people.sponsors[0];
-        for site in &SITES {
-            let data = json!({"country": site.country, "name": site.name, "zone": site.zone});
-            let activation =
-                Statement { site: Some(site.id.parse()?), ..statement(EventKind::SiteActivated, &data) };
-            self.state(sponsor, &activation).await?;
-        }
-        for key in &people.central {
-            self.state(sponsor, &grant_statement(key, self.genesis, &[])).await?;
-        }
-        for ((site, role), key) in &people.of_sites {
-            if *role == Role::PrincipalInvestigator {
-                self.state(sponsor, &grant_statement(key, self.genesis, std::slice::from_ref(site))).await?;
-            }
-        }
-        for ((site, role), key) in &people.of_sites {
-            if *role != Role::PrincipalInvestigator {
-                let granter = people.at(site, Role::PrincipalInvestigator)?;
-                self.state(granter, &grant_statement(key, self.genesis, std::slice::from_ref(site))).await?;
-            }
-        }
-        // Text keys are handed out by what is granted, so the grants have to be recorded first.
-        self.flush().await
+/// What the demonstration comes to.
+struct Verdict {
+    /// Every figure is the published one.
+    figures: bool,
+    /// Every edge case is as expected, and its log intact.
+    edge: bool,
+    /// The log is intact.
+    intact: bool,
+}
+
+impl Verdict {
+    fn holds(&self) -> bool {
+        self.figures && self.edge && self.intact
     }
 
-    async fn state(&mut self, key: &'a KeyFile, statement: &Statement) -> Result<()> {
-        let (trial, genesis) = (self.trial, self.genesis);
-        let signer =
-            self.signers.entry(key.actor.id.clone()).or_insert_with(|| Signer::new(key, trial, genesis));
-        self.waiting.push(signer.sign(self.registry, statement).await?);
-        if self.waiting.len() >= BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        let submissions: Vec<_> = self.waiting.drain(..).map(|composed| composed.submission()).collect();
-        if submissions.is_empty() {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let answers = submit_settled(self.registry, self.trial, submissions).await?;
-        self.submitting += begun.elapsed();
-        for answer in answers {
-            match answer {
-                Answer::Recorded { .. } | Answer::Repeated { .. } => self.submitted += 1,
-                Answer::Refused { problem } => return Err(problem.into()),
-            }
-        }
-        Ok(())
+    fn words(&self) -> String {
+        let figures = if self.figures { "every figure agrees" } else { "figures DIFFER" };
+        let edge =
+            if self.edge { "every edge case is as expected" } else { "edge cases are NOT as expected" };
+        let intact = if self.intact { "the log is intact" } else { "the log is NOT intact" };
+        format!("{figures}, {edge}, and {intact}")
     }
 }
 
-/// Prints figures, genesis and verdict; whether everything agrees and is intact.
-async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Compared>)> {
+/// Prints figures, genesis and verification; whether everything agrees and is intact.
+async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(Verdict, Vec<Compared>)> {
     let cutoff = cutoff()?;
     let asked = ReportAsked { cutoff: Some(cutoff), ..ReportAsked::default() };
     let outcomes = deployment.report(trial, ReportKind::Outcomes, asked.clone()).await?;
@@ -266,14 +247,7 @@ async fn show(deployment: &Deployment, trial: &TrialId) -> Result<(bool, Vec<Com
     ))?;
     print(&format!("check it yourself: {}", verify_command(deployment.data(), deployment, trial).await?))?;
     let intact = report.status() == 0;
-    let words = match (agree, intact) {
-        (true, true) => "every figure agrees, and the log is intact",
-        (true, false) => "every figure agrees, but the log is NOT intact",
-        (false, true) => "the log is intact, but figures DIFFER",
-        (false, false) => "figures DIFFER, and the log is NOT intact",
-    };
-    print(words)?;
-    Ok((agree && intact, compared))
+    Ok((Verdict { figures: agree, edge: true, intact }, compared))
 }
 
 /// Waits for a checkpoint over everything, and tells it.

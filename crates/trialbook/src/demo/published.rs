@@ -91,9 +91,10 @@ fn missing(words: &str, published: String) -> Compared {
     }
 }
 
-struct Found {
-    numerator: u64,
-    denominator: u64,
+/// A proportion of the reports.
+pub(super) struct Found {
+    pub(super) numerator: u64,
+    pub(super) denominator: u64,
     percent: Option<String>,
     interval: String,
 }
@@ -111,16 +112,20 @@ macro_rules! found {
     };
 }
 
-fn find(outcomes: &OutcomeReport, safety: &SafetyReport, id: &str) -> Option<Found> {
+/// The proportion with this id, of whichever report.
+pub(super) fn find(outcomes: &OutcomeReport, safety: &SafetyReport, id: &str) -> Option<Found> {
     let survival = [&outcomes.survival.crude, &outcomes.survival.deaths];
     let remission = outcomes.remission.figures.iter().map(|remission| &remission.figure);
-    let relapse = outcomes.relapse.in_year.iter().chain([&outcomes.relapse.ever]);
+    let relapse = &outcomes.relapse;
+    let relapse =
+        relapse.in_year.iter().chain(&relapse.at_risk).chain([&relapse.among_responders, &relapse.ever]);
     let figure = survival.into_iter().chain(remission).chain(relapse).find(|figure| figure.id == id);
-    let category = || {
+    let of_safety = || {
         let categories = safety.overviews.iter().flat_map(|overview| &overview.categories);
-        categories.map(|category| &category.subjects).find(|figure| figure.id == id)
+        let deaths = [&safety.deaths.deaths, &safety.deaths.related];
+        categories.map(|category| &category.subjects).chain(deaths).find(|figure| figure.id == id)
     };
-    figure.map(|figure| found!(figure)).or_else(|| category().map(|figure| found!(figure)))
+    figure.map(|figure| found!(figure)).or_else(|| of_safety().map(|figure| found!(figure)))
 }
 
 fn interval_text<'a>(mut intervals: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> String {

@@ -56,7 +56,8 @@ fn the_demonstration_agrees_in_every_figure_is_intact_and_adds_nothing_the_secon
         assert!(rows.iter().any(|row| row.contains(figure)), "no {figure} in\n{printed}");
     }
     assert!(printed.contains("\nIntact: all "), "{printed}");
-    assert!(printed.ends_with("every figure agrees, and the log is intact\n"), "{printed}");
+    let verdict = "every figure agrees, every edge case is as expected, and the log is intact\n";
+    assert!(printed.ends_with(verdict), "{printed}");
     let genesis = genesis_of(printed);
     let kept = std::fs::read_to_string(data.path().join("trials/lupus-msct/genesis")).unwrap();
     assert_eq!(kept.trim_end(), genesis);
@@ -67,6 +68,29 @@ fn the_demonstration_agrees_in_every_figure_is_intact_and_adds_nothing_the_secon
     assert!(again.out.contains("holds trial lupus-msct already: nothing was added"), "{}", again.out);
     assert_eq!(genesis_of(&again.out), genesis);
     assert_eq!(records_in(data.path()), count);
+}
+
+#[test]
+fn the_demonstration_prints_every_edge_case_as_expected_beneath_the_first_trial_and_apart_from_it() {
+    let printed = &demo().printed;
+    let (first, second) = printed.split_once("\nSYNTHETIC: ").unwrap();
+    assert!(first.contains("3/6 (50.00%)"), "{printed}");
+    let rows: Vec<_> = second.lines().filter(|line| line.ends_with('✓')).collect();
+    assert_eq!(rows.len(), 43, "42 persons and the whole: {printed}");
+    assert!(!printed.contains('✕'), "{printed}");
+    for (id, case) in
+        [("E01", "T = 364"), ("E11", "relapse and death the same day"), ("all", "the whole cohort")]
+    {
+        let is_of = |row: &&str| row.trim_start().starts_with(id) && row.contains(case);
+        assert!(rows.iter().any(is_of), "no {case} in {printed}");
+    }
+    // Commands without --trial find the first trial alone; the other has a registry of its own.
+    let doctor = run_on(demo().dir.path(), &["doctor", "--json"]).ends_with(0).json();
+    assert_eq!(doctor["trials"].as_array().unwrap().len(), 1);
+    let edge = demo().dir.path().join("edge-cohort");
+    let report = run_on(&edge, &["report", "outcomes", "--json", "--as-of", "edge-1"]).ends_with(0).json();
+    assert_eq!(report["synthetic"], true);
+    assert_eq!(figure(&report, "relapse.in_year.year_1").unwrap()["numerator"], 5);
 }
 
 #[test]
