@@ -6,6 +6,7 @@
 //! reference is what all cores do if they only check signatures: no event can be taken in for less.
 
 mod client;
+pub(crate) mod reports;
 mod server;
 pub(crate) mod visible;
 
@@ -77,8 +78,8 @@ struct Load {
 }
 
 impl<'s> Bench<'s> {
-    /// Opens a trial, enrolls subjects, and composes `events` events about them.
-    async fn prepare(server: &'s Server, study: &Study, events: usize) -> Result<Self> {
+    /// Opens a trial and delegates at its sites.
+    async fn open(server: &'s Server, study: &Study) -> Result<(Self, RecordHash)> {
         let opening = Request::new("/v1/trials", "application/json", &study.opening()?.submission(), 1);
         let answered = client::send(server.address, &Arc::new(vec![opening]), 1).await?;
         let genesis = receipts(&answered)?.first().context("the trial was opened")?.hash;
@@ -89,22 +90,38 @@ impl<'s> Bench<'s> {
             signed: Vec::new(),
             records: 1,
         };
+        // Each delegation rests on those before: one connection.
+        let first = study.delegation(genesis)?;
+        bench.events = first.into_iter();
+        let load = bench.batches(bench.events.len())?;
+        let answered = client::send(server.address, &load.requests, 1).await?;
+        bench.check(&answered, load.events)?;
+        Ok((bench, genesis))
+    }
+
+    /// Submits events that need not be recorded in order but within a batch; one every so often, or as fast as they are
+    /// answered.
+    async fn submit(&mut self, events: Vec<Composed>, every: Option<Duration>) -> Result<()> {
+        let count = events.len();
+        self.events = events.into_iter();
+        let load = self.batches(count)?;
+        let answered =
+            client::send_paced(self.server.address, &load.requests, BATCH_CONNECTIONS, every).await?;
+        self.check(&answered, load.events)
+    }
+
+    /// Opens a trial, enrolls subjects, and composes `events` events about them.
+    async fn prepare(server: &'s Server, study: &Study, events: usize) -> Result<Self> {
+        let (mut bench, genesis) = Self::open(server, study).await?;
         let subjects = events.div_ceil(EVENTS_OF_A_SUBJECT - 1);
-        let mut first = study.delegation(genesis)?;
-        let delegations = first.len();
+        let mut first = Vec::new();
         let mut later = Vec::with_capacity(events + EVENTS_OF_A_SUBJECT);
         for subject in study.subjects(0, subjects, genesis)? {
             let mut subject = subject.into_iter();
             first.extend(subject.next());
             later.extend(subject);
         }
-        let mut enrollments = first.split_off(delegations);
-        for part in [&mut first, &mut enrollments] {
-            bench.events = std::mem::take(part).into_iter();
-            let load = bench.batches(bench.events.len())?;
-            let answered = client::send(server.address, &load.requests, 1).await?;
-            bench.check(&answered, load.events)?;
-        }
+        bench.submit(first, None).await?;
         bench.signed = signed(study, genesis, &later[..later.len().min(20_000)])?;
         bench.events = later.into_iter();
         Ok(bench)

@@ -39,6 +39,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("proof", proof::run),
     ("nats", nats::run),
     ("visible", http::visible::run),
+    ("reports", http::reports::run),
 ];
 
 fn main() -> ExitCode {

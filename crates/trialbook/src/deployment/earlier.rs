@@ -27,15 +27,22 @@ pub(super) struct Made {
 }
 
 /// Which report, of so many records, up to a day, counted against what a cut of so many records and that day counts.
-type Asked = (ReportKind, u64, Option<Date>, Option<Cut>);
+pub(super) type Asked = (ReportKind, u64, Option<Date>, Option<Cut>);
 
 /// So many records, up to a day.
 pub(super) type Cut = (u64, Date);
 
-/// Makes reports of what was known earlier, one at a time, and keeps the last ones.
+/// Reports of what was last known that are kept: many ask for the same one before the next record comes.
+const LATEST_KEPT_MAX: usize = 4;
+
+type Kept = Mutex<VecDeque<(Asked, Arc<Made>)>>;
+
+/// Makes reports of what was known earlier, one at a time, and keeps the last ones; and the last ones of what was known
+/// at their time, which others make.
 #[derive(Default)]
 pub(super) struct Earlier {
-    reports: Mutex<VecDeque<(Asked, Arc<Made>)>>,
+    made: Kept,
+    latest: Kept,
     /// What the last cut that was counted against counts.
     counted: Mutex<Option<(Cut, Arc<safety::Earlier>)>>,
 }
@@ -51,8 +58,11 @@ impl Earlier {
         since: Option<Cut>,
     ) -> Result<Arc<Made>, Problem> {
         let asked = (kind, records, cutoff, since);
+        if let Some(made) = self.latest(asked) {
+            return Ok(made);
+        }
         // Held while a report is made: whoever asks for the same one meanwhile is better served by waiting.
-        let mut kept = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = kept.iter().find(|(known, _)| *known == asked) {
             return Ok(Arc::clone(made));
         }
@@ -63,12 +73,28 @@ impl Earlier {
                 safety_of(journal, records, cutoff, since.as_deref())?
             }
         });
-        if kept.len() == KEPT_MAX {
-            kept.pop_front();
-        }
-        kept.push_back((asked, Arc::clone(&made)));
+        keep(&mut kept, KEPT_MAX, asked, &made);
         Ok(made)
     }
+
+    /// The report, if it was made of what was known then and is kept. What it says depends on nothing else.
+    pub(super) fn latest(&self, asked: Asked) -> Option<Arc<Made>> {
+        let kept = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| *known == asked).map(|(_, made)| Arc::clone(made))
+    }
+
+    /// Keeps a report of what is known now.
+    pub(super) fn keep_latest(&self, asked: Asked, made: &Arc<Made>) {
+        let mut kept = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        keep(&mut kept, LATEST_KEPT_MAX, asked, made);
+    }
+}
+
+fn keep(kept: &mut VecDeque<(Asked, Arc<Made>)>, most: usize, asked: Asked, made: &Arc<Made>) {
+    if kept.len() == most {
+        kept.pop_front();
+    }
+    kept.push_back((asked, Arc::clone(made)));
 }
 
 fn unmade(error: impl std::fmt::Display) -> Problem {

@@ -1,12 +1,14 @@
 //! Reports, and what is behind their cells: of now from the projectors' rows, of earlier by folding the log anew.
 
+use std::sync::Arc;
+
 use api::{AsOf, Covers, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
 use clinical::Date;
 use clinical::report::{AskedSources, changes};
 use serde_json::value::RawValue;
 
 use super::Inner;
-use super::earlier::{self, Cut, no_sources};
+use super::earlier::{self, Cut, Made, no_sources};
 use super::reads::{query, raw};
 use super::running::Running;
 
@@ -32,10 +34,7 @@ impl Inner {
         let against = since.as_ref().and_then(|(_, (records, day))| Some((*records, (*day)?)));
         let against = against.filter(|_| kind == ReportKind::Safety);
         let mut view = match &asked.as_of {
-            None => {
-                let counted = against.map(|cut| running.earlier.counted(&*running.journal, cut));
-                self.make_report(running, kind, asked.cutoff, counted.transpose()?.as_deref())?
-            }
+            None => self.make_report(running, kind, asked.cutoff, against)?,
             Some(as_of) => {
                 let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
                 self.earlier(running, kind, (records, cutoff), against)?
@@ -131,10 +130,15 @@ impl Inner {
         running: &Running,
         kind: ReportKind,
         cutoff: Option<Date>,
-        since: Option<&safety::Earlier>,
+        against: Option<Cut>,
     ) -> Result<ReportView, Problem> {
-        let made = |error: String| Problem::unavailable(format!("no report can be made: {error}"));
         let projector = running.reporter(kind)?;
+        let mark = query(projector, |_, mark| Ok(mark))?;
+        if let Some(made) = running.earlier.latest((kind, mark.size, cutoff, against)) {
+            let covers = self.covers(running, projector, mark);
+            return Ok(ReportView { covers, report: raw(made.report.clone())?, since: None });
+        }
+        let since = against.map(|cut| running.earlier.counted(&*running.journal, cut)).transpose()?;
         macro_rules! make {
             ($report:ident, $make:expr) => {
                 query(projector, |view, mark| {
@@ -149,12 +153,17 @@ impl Inner {
         let (bytes, mark) = match kind {
             ReportKind::Outcomes => make!(outcomes, outcomes::report),
             ReportKind::Safety => make!(safety, |rows, parameters, covered| safety::report_since(
-                rows, parameters, covered, since
+                rows,
+                parameters,
+                covered,
+                since.as_deref()
             )),
         };
-        let bytes = bytes.map_err(made)?;
+        let bytes = bytes.map_err(|error| Problem::unavailable(format!("no report can be made: {error}")))?;
         let covers = self.covers(running, projector, mark);
         let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
+        let made = Arc::new(Made { head: chain::RecordHash(mark.hash), report: report.clone() });
+        running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
         Ok(ReportView { covers, report: raw(report)?, since: None })
     }
 }

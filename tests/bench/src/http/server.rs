@@ -72,26 +72,47 @@ impl Server {
 
     /// How far what follows the log is behind, in records.
     pub(super) async fn lag(&self) -> Result<Lag> {
-        let request = Arc::new(vec![Request::get("/metrics")]);
-        let answered = client::send(self.address, &request, 1).await?;
-        let text = std::str::from_utf8(&answered.first().context("an answer")?.body)?;
-        let most = |name: &str| -> Result<u64> {
-            let lines = text.lines().filter(|line| line.starts_with(name));
-            let values = lines.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?));
-            let values: Vec<u64> = values.collect::<Result<_>>()?;
-            values.into_iter().max().with_context(|| format!("the server tells no {name}"))
-        };
-        ensure!(most("trialbook_notary_stopped{")? == 0, "nothing is sealed");
-        Ok(Lag {
-            read_models: most("trialbook_projector_lag_records{")?,
-            checkpoint: most("trialbook_checkpoint_lag_records{")?,
-        })
+        lag_at(self.address).await
+    }
+
+    /// Mebibytes that the server has in memory.
+    pub(super) fn memory(&self) -> Result<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most it ever had.
+    pub(super) fn memory_most(&self) -> Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        Ok(value.with_context(|| format!("the system does not say {name}"))?.parse::<f64>()? / 1024.0)
     }
 
     /// What the server has used of the processors so far.
     pub(super) fn cpu(&self) -> Result<Duration> {
         cpu_of(&self.child.id().to_string())
     }
+}
+
+/// As [`Server::lag`], of the server at an address.
+pub(super) async fn lag_at(address: SocketAddr) -> Result<Lag> {
+    let request = Arc::new(vec![Request::get("/metrics")]);
+    let answered = client::send(address, &request, 1).await?;
+    let text = std::str::from_utf8(&answered.first().context("an answer")?.body)?;
+    let most = |name: &str| -> Result<u64> {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        let values = lines.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?));
+        let values: Vec<u64> = values.collect::<Result<_>>()?;
+        values.into_iter().max().with_context(|| format!("the server tells no {name}"))
+    };
+    ensure!(most("trialbook_notary_stopped{")? == 0, "nothing is sealed");
+    Ok(Lag {
+        read_models: most("trialbook_projector_lag_records{")?,
+        checkpoint: most("trialbook_checkpoint_lag_records{")?,
+    })
 }
 
 /// What a process has used of the processors, in user and system mode.
