@@ -191,6 +191,11 @@ pub(crate) fn not_permitted(detail: impl Into<String>) -> Problem {
     Problem::new(403, "not-permitted", "The token is not for this.", detail)
 }
 
+/// 403: whoever reads open reports is not to know who is in which arm.
+pub(crate) fn arms_withheld(detail: impl Into<String>) -> Problem {
+    Problem::new(403, "arms-withheld", "The trial has arms, and this would tell them apart.", detail)
+}
+
 /// The token that a request presents.
 fn presented(request: &Parts) -> Option<&str> {
     if let Some(stated) = request.headers.get(header::AUTHORIZATION) {

@@ -5,18 +5,18 @@
 use async_trait::async_trait;
 use chain::Position;
 use chain::tile::TileKind;
-use clinical::report::AskedSources;
+use clinical::report::{Arms, AskedSources};
 use clinical::{SiteId, SubjectId, TrialId};
 use serde::Deserialize;
 
 use crate::evidence::{Evidence, LogFile};
-use crate::gate::{Asking, Gate, Holder, Refused, Standing, missing, not_good, not_permitted};
-use crate::policy::{Permission, Resource, permission};
+use crate::gate::{Asking, Gate, Holder, Refused, Standing, arms_withheld, missing, not_good, not_permitted};
+use crate::policy::{Permission, Resource, is_blinded, permission, permission_beside_arms};
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
+    Answer, AsOf, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
     ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
@@ -38,6 +38,8 @@ struct Granted {
     trial: Option<TrialId>,
     /// The id of the token.
     token: Option<String>,
+    /// What tells the trial's arms apart is not for the asker.
+    blinded: bool,
 }
 
 /// What is refused, and to which token.
@@ -62,6 +64,15 @@ fn readable(record: &str, site: &SiteId) -> bool {
         let Belongs { site: of, subject } = whose.event;
         subject.is_none() || of.as_ref() == Some(site)
     })
+}
+
+/// Whether a report leaves out what tells arms apart. One that does not say so does not.
+fn withholds_arms(view: &ReportView) -> bool {
+    #[derive(Deserialize)]
+    struct Stated {
+        arms: Arms,
+    }
+    serde_json::from_str::<Stated>(view.report.get()).is_ok_and(|stated| stated.arms == Arms::Withheld)
 }
 
 impl Guarded {
@@ -107,6 +118,19 @@ impl Guarded {
                 return Err((not_permitted(format!("the token is for trial {bound} alone")), Some(id)));
             }
         }
+        let blinded = match trial {
+            Some(trial) if is_blinded(role) => {
+                self.has_arms(trial).await.map_err(|problem| (problem, None))?
+            }
+            _ => false,
+        };
+        if blinded && permission_beside_arms(Some(role), resource) != permission(Some(role), resource) {
+            let detail = format!(
+                "the trial has arms, and a token of the role {role} is for open reports: {} would tell who is in which",
+                resource.meaning()
+            );
+            return Err((arms_withheld(detail), Some(id)));
+        }
         let site = match (permission(Some(role), resource), site) {
             (Permission::All, _) => None,
             (Permission::OwnSite, Some(site)) => Some(site),
@@ -115,7 +139,11 @@ impl Guarded {
                 return Err((not_permitted(detail), Some(id)));
             }
         };
-        Ok(Granted { site, trial: bound, token: Some(id) })
+        Ok(Granted { site, trial: bound, token: Some(id), blinded })
+    }
+
+    async fn has_arms(&self, trial: &TrialId) -> Result<bool, Problem> {
+        Ok(self.registry().trial(trial).await?.trial.has_arms)
     }
 
     /// As [`Guarded::grant`]; a refusal is taken note of.
@@ -255,8 +283,23 @@ impl Registry for Guarded {
         kind: ReportKind,
         asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
-        self.allow(Resource::Reports, Some(trial)).await?;
-        self.registry().report(trial, kind, asked).await
+        let granted = self.allow(Resource::Reports, Some(trial)).await?;
+        let view = self.registry().report(trial, kind, asked.clone()).await?;
+        if granted.blinded {
+            let earlier = match asked.since {
+                Some(cut) => {
+                    let asked = ReportAsked { as_of: Some(AsOf::Cut(cut)), ..ReportAsked::default() };
+                    Some(self.registry().report(trial, kind, asked).await?)
+                }
+                None => None,
+            };
+            if !std::iter::once(&view).chain(&earlier).all(withholds_arms) {
+                let detail = "that report is of a time from which no arm was known yet, and withholds nothing; ask for one \
+                    of later records";
+                return Err(self.refuse(arms_withheld(detail), granted.token.as_deref()));
+            }
+        }
+        Ok(view)
     }
 
     async fn sources(
@@ -266,7 +309,8 @@ impl Registry for Guarded {
         asked: ReportAsked,
         cell: AskedSources,
     ) -> Result<SourcesView, Problem> {
-        self.allow(Resource::Reports, Some(trial)).await?;
+        // Whoever may have the report may know what is behind it; nobody else.
+        self.report(trial, kind, ReportAsked { since: None, ..asked.clone() }).await?;
         self.registry().sources(trial, kind, asked, cell).await
     }
 

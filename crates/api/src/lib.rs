@@ -19,7 +19,9 @@ mod wire;
 pub use client::Client;
 pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
 pub use gate::{Gate, Holder, Refused, Standing, TOKEN_COOKIE, TokenHash, Tokens};
-pub use policy::{NoSuchRole, Permission, Resource, TokenRole, permission};
+pub use policy::{
+    NoSuchRole, Permission, Resource, TokenRole, is_blinded, permission, permission_beside_arms,
+};
 pub use problem::{Problem, problem_of_refusal};
 pub use registry::Registry;
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};

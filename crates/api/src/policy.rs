@@ -201,6 +201,39 @@ pub fn permission(role: Option<TokenRole>, resource: Resource) -> Permission {
     }
 }
 
+/// Whether holders of tokens with `role` read open reports, and so MUST NOT come to know who is in which arm.
+pub fn is_blinded(role: TokenRole) -> bool {
+    role == TokenRole::Statistician
+}
+
+/// As [`permission`], in a trial that has arms: whole records tell arms apart, and so does what is said of single subjects.
+///
+/// ```
+/// use api::{Permission, Resource, TokenRole, permission_beside_arms};
+/// assert_eq!(permission_beside_arms(Some(TokenRole::Statistician), Resource::Records), Permission::Nothing);
+/// assert_eq!(permission_beside_arms(Some(TokenRole::Inspector), Resource::Records), Permission::All);
+/// ```
+pub fn permission_beside_arms(role: Option<TokenRole>, resource: Resource) -> Permission {
+    let tells = match resource {
+        Resource::Records
+        | Resource::Subjects
+        | Resource::Findings
+        | Resource::Feed
+        | Resource::Bundles
+        | Resource::SitePart => true,
+        // Open reports withhold by themselves what tells.
+        Resource::Reports
+        | Resource::Health
+        | Resource::Seals
+        | Resource::Submission
+        | Resource::Trials
+        | Resource::Reasons
+        | Resource::Metrics
+        | Resource::Opening => false,
+    };
+    if tells && role.is_some_and(is_blinded) { Permission::Nothing } else { permission(role, resource) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +263,21 @@ mod tests {
         for (resource, cells) in due {
             for (role, due) in roles.iter().zip(cells) {
                 assert_eq!(permission(*role, resource), due, "{role:?} {resource:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn beside_arms_a_reader_of_open_reports_has_no_whole_record_and_all_others_what_they_have() {
+        let open =
+            [Resource::Health, Resource::Seals, Resource::Submission, Resource::Trials, Resource::Reports];
+        for resource in Resource::ALL {
+            let statistician = permission_beside_arms(Some(TokenRole::Statistician), resource);
+            assert_eq!(statistician == Permission::All, open.contains(&resource), "{resource:?}");
+            for role in TokenRole::ALL.map(Some).into_iter().chain([None]) {
+                if role != Some(TokenRole::Statistician) {
+                    assert_eq!(permission_beside_arms(role, resource), permission(role, resource));
+                }
             }
         }
     }

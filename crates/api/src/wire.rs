@@ -79,6 +79,9 @@ pub struct TrialView {
     /// Hash of the first record.
     #[schema(value_type = String)]
     pub genesis: RecordHash,
+    /// Whether a subject was ever assigned to an arm: what tells arms apart is then withheld from readers of open reports.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_arms: bool,
     /// Verifier key of the log.
     pub log_key: String,
     /// Whether what is recorded need not be durable: the log's servers were not asked to prove that they sync it.

@@ -4,6 +4,7 @@
 //! SLEDAI-2K are items of a visit that a trial may or may not use. How bytes hash and link is `chain`'s room; what
 //! the reports make of events is `outcomes`' and `safety`'s.
 
+pub mod arms;
 pub mod authority;
 pub mod data;
 pub mod date;

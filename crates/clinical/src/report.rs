@@ -1,5 +1,6 @@
 //! What every report says of itself: what made it, of which trial, of which records, and up to which day.
 
+mod by_arm;
 mod changes;
 mod place;
 mod sources;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::date::{Date, PartialDate};
 use crate::rows::TrialRows;
 
+pub use by_arm::{ByArm, OfArm, Reading};
 pub use changes::{Change, changes};
 pub use place::{ReportCell, cells, say_where};
 pub use sources::{AskedSources, FactRecords, Sources, SourcesError, SubjectSources, sources};
@@ -106,6 +108,18 @@ impl From<Covered> for Covers {
     fn from(covered: Covered) -> Self {
         Self { records: covered.records, head: covered.head }
     }
+}
+
+/// Whether a report shows what tells the arms of its trial apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arms {
+    /// No subject was assigned to an arm: there is nothing to withhold.
+    None,
+    /// There are arms, and what tells them apart is left out: lots, donors, sources, planned courses, days of infusions.
+    Withheld,
+    /// There are arms, and nothing is left out.
+    Shown,
 }
 
 /// How the cutoff was chosen.

@@ -152,6 +152,8 @@ pub struct Header<'a> {
     pub definitions: Cow<'a, Definitions>,
     /// Its planned visits.
     pub schedule: Cow<'a, [PlannedVisit]>,
+    /// Whether a subject was ever assigned to an arm, be it that the record was amended since.
+    pub arms: bool,
 }
 
 /// A fact about a subject, as its latest version states it.
@@ -263,8 +265,14 @@ impl TrialFold {
                     zone: data.zone.as_str().to_owned().into(),
                     definitions: Cow::Owned(data.definitions.clone()),
                     schedule: data.schedule.clone().into(),
+                    arms: false,
                 };
                 self.set_header(header, out);
+            }
+            Data::Allocation(_) => {
+                if let Some(header) = self.header.take_if(|header| !header.arms) {
+                    self.set_header(Header { arms: true, ..header }, out);
+                }
             }
             Data::ProtocolAmended(data) => {
                 if let Some(mut header) = self.header.take() {
@@ -306,7 +314,6 @@ impl TrialFold {
             | Data::AeAssessment(_)
             | Data::SafetyReportSent(_)
             | Data::Adjudication(_)
-            | Data::Allocation(_)
             | Data::Unblinding(_)
             | Data::ProtocolDeviation(_)
             | Data::DataCut(_)

@@ -61,6 +61,8 @@ pub struct Trial {
     pub lineage: Lineage,
     /// Its data cuts, in the order of recording.
     pub cuts: Vec<Cut>,
+    /// Whether a subject was ever assigned to an arm.
+    pub has_arms: bool,
     /// Pseudonyms given up, each with the one that stays.
     pub links: BTreeMap<SubjectId, SubjectId>,
 }
@@ -186,6 +188,7 @@ impl Trial {
             last_signed: [(event.key, (Position(0), latest_day_number(event.signed_at)))].into(),
             lineage: Lineage::default(),
             cuts: Vec::new(),
+            has_arms: false,
             links: BTreeMap::new(),
         })
     }
@@ -268,6 +271,10 @@ impl Trial {
             Data::SubjectsLinked(data) => {
                 self.links.insert(data.duplicate.clone(), data.kept.clone());
             }
+            Data::Allocation(_) => {
+                self.has_arms = true;
+                self.apply_to_subject(event, seq);
+            }
             Data::Enrollment(_)
             | Data::Infusion(_)
             | Data::Visit(_)
@@ -279,7 +286,6 @@ impl Trial {
             | Data::AeAssessment(_)
             | Data::SafetyReportSent(_)
             | Data::Adjudication(_)
-            | Data::Allocation(_)
             | Data::Unblinding(_)
             | Data::ProtocolDeviation(_)
             | Data::SubjectTransferred(_)

@@ -51,7 +51,7 @@ impl Asked {
 
     /// What is behind a cell of such a report.
     pub(crate) async fn sources(&self, kind: ReportKind, cell: &str) -> Result<SourcesView, Problem> {
-        let Links { trial, as_of, cutoff } = self.links.clone();
+        let Links { trial, as_of, cutoff, .. } = self.links.clone();
         let asked = ReportAsked { as_of, cutoff, since: None };
         let cell = AskedSources { cell: cell.to_owned(), after: self.page.after.clone(), limit: SOURCES };
         self.registry.sources(&trial, kind, asked, cell).await
@@ -59,7 +59,7 @@ impl Asked {
 
     /// A report of what the request names: a cut or a number of records, a day, and what it is counted against.
     pub(crate) async fn report(&self, kind: ReportKind) -> Result<ReportView, Problem> {
-        let Links { trial, as_of, cutoff } = self.links.clone();
+        let Links { trial, as_of, cutoff, .. } = self.links.clone();
         let since = self.since.clone().filter(|_| kind == ReportKind::Safety);
         self.registry.report(&trial, kind, ReportAsked { as_of, cutoff, since }).await
     }
@@ -88,7 +88,7 @@ impl FromRequestParts<Arc<Console>> for Asked {
             stands_open: console.gate.stands_open().await.map_err(Failure::new)?,
             detail,
             evidence,
-            links: Links { trial, as_of: None, cutoff: None },
+            links: Links { on_paper: false, trial, as_of: None, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
             since: None,
             parameters,

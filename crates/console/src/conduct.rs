@@ -135,8 +135,8 @@ pub(crate) fn adjudication(report: &Report, links: &Links) -> Markup {
                             td { (words(&it.investigator)) }
                             td { (words(&it.adjudicated)) }
                             td {
-                                a href=(links.record(it.first_seq)) { "#" (it.first_seq) }
-                                @if it.latest_seq != it.first_seq { ", latest " a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                                (links.to_record(it.first_seq))
+                                @if it.latest_seq != it.first_seq { ", latest " (links.to_record(it.latest_seq)) }
                             }
                         }
                     }

@@ -236,8 +236,8 @@ pub(crate) fn cutoff(report: &Report, links: &Links, address: &str) -> Markup {
 pub(crate) fn subject(id: &str, links: &Links) -> Markup {
     html! {
         @match id.parse() {
-            Ok(subject) => a href=(links.subject(&subject, None)) { (id) },
-            Err(_) => (id),
+            Ok(subject) if !links.on_paper => a href=(links.subject(&subject, None)) { (id) },
+            _ => (id),
         }
     }
 }
@@ -299,11 +299,11 @@ pub(crate) fn suspected(report: &Report, links: &Links) -> Markup {
             p.note {
                 strong { "A key that others may have had: " }
                 (key.holder) ", " (words(key.role.as_str())) ", " (key.organisation) ", revoked in record "
-                a href=(links.record(key.revoked_at)) { (key.revoked_at) } ", suspected since " (key.suspected_since) ". "
+                (links.to_record(key.revoked_at)) ", suspected since " (key.suspected_since) ". "
                 (count(key.records.len() as u64)) " records signed with it and recorded since are counted all the same"
                 @for (index, record) in key.records.iter().take(SUSPECTED_SHOWN_MAX).enumerate() {
                     @if index == 0 { ": " } @else { ", " }
-                    a href=(links.record(record.seq)) { (record.seq) }
+                    (links.to_record(record.seq))
                 }
                 @if key.records.len() > SUSPECTED_SHOWN_MAX { " and more" } "."
             }

@@ -6,11 +6,13 @@
 //! left out of the page, never guessed.
 
 mod asked;
+mod by_arm;
 mod changes;
 mod computed;
 mod conduct;
 pub mod copy;
 mod curves;
+pub mod document;
 mod figures;
 mod findings;
 mod headers;

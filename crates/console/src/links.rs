@@ -4,10 +4,13 @@ use std::fmt::{Display, Write as _};
 
 use api::{AsOf, ReportKind};
 use clinical::{Date, PartialDate, SubjectId, TrialId};
+use maud::{Markup, html};
 
 /// Addresses within one trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
+    /// Whether what is made is a file of its own, from which nothing leads anywhere.
+    pub(crate) on_paper: bool,
     pub(crate) trial: TrialId,
     pub(crate) as_of: Option<AsOf>,
     pub(crate) cutoff: Option<Date>,
@@ -50,6 +53,11 @@ impl Links {
         query.extend_pairs(self.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string())));
         query.extend_pairs(after.map(|after| ("after", after)));
         format!("/trials/{}/sources?{}", self.trial, query.finish())
+    }
+
+    /// A record's position, and the way to it.
+    pub(crate) fn to_record(&self, seq: impl Display + Copy) -> Markup {
+        html! { @if self.on_paper { "#" (seq) } @else { a href=(self.record(seq)) { "#" (seq) } } }
     }
 
     /// Identifiers, dates and positions hold nothing that a URL would have to escape.

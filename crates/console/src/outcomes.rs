@@ -32,22 +32,29 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let main = html! {
         h1 { "Outcomes" }
         (cutoff(&report, links, &links.outcomes()))
-        section { h2 { "Screening, consent and deviations" } (conduct::conduct(&report)) }
-        section { h2 { "Follow-up" } (follow_up(&report)) (not_analysable(&report, links)) }
-        section { h2 { "Survival" } (survival(&report, links)) }
-        section { h2 { "Remission" } (remission(&report)) (computed::computed(&report, links)) }
-        section { h2 { "Relapse" } (relapse(&report, links)) }
-        section { h2 { "Adjudication" } (conduct::adjudication(&report, links)) }
-        section { h2 { "Rates" } (rates(&report)) }
-        section { h2 { "Measurements by visit" } (measures::measures(&report)) }
-        section { h2 { "By site, source and planned course" } (strata::strata(&report)) }
-        section { h2 { "Courses" } (strata::courses(&report, links)) }
-        section { h2 { "Sites" } (sites(&report)) }
-        (suspected(&report, links))
-        section { h2 { "Not in the figures" } (excluded(&report)) }
-        section { h2 { "Definitions and conventions" } (basis(&report)) }
+        (sections(&report, links))
     };
     Ok(page::trial(&asked, Here::Outcomes, "Outcomes", &view.covers, &main))
+}
+
+/// All that an outcome report says, section by section.
+pub(crate) fn sections(report: &Report, links: &Links) -> Markup {
+    html! {
+        section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
+        section { h2 { "Follow-up" } (follow_up(report)) (not_analysable(report, links)) }
+        section { h2 { "Survival" } (survival(report, links)) }
+        section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
+        section { h2 { "Relapse" } (relapse(report, links)) }
+        section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
+        section { h2 { "Rates" } (rates(report)) }
+        section { h2 { "Measurements by visit" } (measures::measures(report)) }
+        section { h2 { "By site, source and planned course" } (strata::strata(report)) }
+        section { h2 { "Courses" } (strata::courses(report, links)) }
+        section { h2 { "Sites" } (sites(report)) }
+        (suspected(report, links))
+        section { h2 { "Not in the figures" } (excluded(report)) }
+        section { h2 { "Definitions and conventions" } (basis(report)) }
+    }
 }
 
 fn follow_up(report: &Report) -> Markup {
@@ -99,19 +106,19 @@ fn survival(report: &Report, links: &Links) -> Markup {
         (figure_table("Crude shares, which forget how long each subject was followed", &crude.iter().collect::<Vec<_>>()))
         @for (pointer, id) in [("/survival/from_infusion", "from-infusion"), ("/survival/from_enrollment", "from-enrollment")] {
             @match report.part::<SurvivalCurve>(pointer).zip(month_days(report)) {
-                Some((curve, month_days)) => (survival_curve(&curve, id, month_days)),
+                Some((curve, month_days)) => (survival_curve(&curve, &report.id(id), month_days)),
                 None => (absent("survival curve")),
             }
         }
         (listing("Deaths", &deaths, links))
         @if let Some(sensitivity) = report.part::<Sensitivity>("/survival/sensitivity") {
-            (sensitivity_of_deaths(&sensitivity, month_days(report)))
+            (sensitivity_of_deaths(&sensitivity, &report.id("sensitivity"), month_days(report)))
         }
     }
 }
 
 /// Survival with partly dated deaths on other days.
-fn sensitivity_of_deaths(sensitivity: &Sensitivity, month_days: Option<f64>) -> Markup {
+fn sensitivity_of_deaths(sensitivity: &Sensitivity, id: &str, month_days: Option<f64>) -> Markup {
     html! {
         h3 { "Analysis of sensitivity: deaths with a partial date" }
         p {
@@ -119,7 +126,7 @@ fn sensitivity_of_deaths(sensitivity: &Sensitivity, month_days: Option<f64>) -> 
             ", a death lies on the " (words(&sensitivity.main)) " day it can mean; here on the " (words(&sensitivity.other)) "."
         }
         (figure_table("Crude share, with such deaths on the other day", &[&sensitivity.crude]))
-        @if let Some(month_days) = month_days { (survival_curve(&sensitivity.from_infusion, "sensitivity", month_days)) }
+        @if let Some(month_days) = month_days { (survival_curve(&sensitivity.from_infusion, id, month_days)) }
     }
 }
 
@@ -229,19 +236,19 @@ fn relapse(report: &Report, links: &Links) -> Markup {
         (figure_table("Relapse at any time", &whole.iter().collect::<Vec<_>>()))
         @for measure in &own { (figure_table(&measure.title, &measure.figures.iter().collect::<Vec<_>>())) }
         @match report.part::<Incidence>("/relapse/cumulative_incidence").zip(month_days(report)) {
-            Some((incidence, month_days)) => (cumulative(&incidence, month_days)),
+            Some((incidence, month_days)) => (cumulative(&incidence, &report.id("incidence"), month_days)),
             None => (absent("cumulative incidence")),
         }
         (listing("First relapses", &first, links))
     }
 }
 
-fn cumulative(incidence: &Incidence, month_days: f64) -> Markup {
+fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
     let methods = methods(incidence.landmarks.iter().flat_map(|landmark| &landmark.intervals));
     html! {
         h3 { (incidence.label) }
         figure {
-            (curves::incidence(incidence, "incidence", month_days))
+            (curves::incidence(incidence, id, month_days))
             figcaption {
                 (incidence.population) ", " (counted(incidence.subjects, "subject", "subjects")) ": "
                 (counted(incidence.relapses, "first relapse", "first relapses")) ", "
@@ -318,8 +325,8 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
                     td { (date(&it.on)) @if it.imputed { " (completed)" } @if it.after_relapse { ", after a relapse" } @if it.adjudicated { ", judged by the committee" } }
                     td.number { @match it.day { Some(day) => (day), None => "unknown" } }
                     td {
-                        a href=(links.record(it.first_seq)) { "#" (it.first_seq) }
-                        @if it.latest_seq != it.first_seq { ", latest " a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                        (links.to_record(it.first_seq))
+                        @if it.latest_seq != it.first_seq { ", latest " (links.to_record(it.latest_seq)) }
                     }
                 }
             }

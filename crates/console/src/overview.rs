@@ -21,6 +21,7 @@ use crate::{Comparison, Console};
 pub(crate) async fn front(State(console): State<Arc<Console>>, parts: Parts) -> Result<Response, Failure> {
     let trials = console.gate.registry(&parts).trials().await.map_err(Failure::new)?.trials;
     let links = |trial: &api::TrialView| Links {
+        on_paper: false,
         trial: trial.trial.clone(),
         as_of: None,
         cutoff: console.settings.demo_cutoff,

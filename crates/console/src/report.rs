@@ -11,19 +11,37 @@ use serde_json::Value;
 const WHERE: &str = "@";
 
 /// A report's JSON.
-pub(crate) struct Report(Value);
+pub(crate) struct Report {
+    value: Value,
+    /// What ids in the page begin with, where it shows several reports.
+    prefix: String,
+}
 
 impl Report {
     pub(crate) fn read(view: &api::ReportView) -> Self {
         // The registry hands out JSON; what is not would show as a report without parts.
         let mut report: Value = serde_json::from_str(view.report.get()).unwrap_or_default();
         clinical::report::say_where(&mut report, WHERE);
-        Self(report)
+        Self::of(report, String::new())
+    }
+
+    /// A report whose ids in the page begin with `prefix`.
+    pub(crate) fn of(value: Value, prefix: String) -> Self {
+        Self { value, prefix }
+    }
+
+    /// An id in the page.
+    pub(crate) fn id(&self, id: &str) -> String {
+        format!("{}{id}", self.prefix)
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
     }
 
     /// The part at a JSON pointer, if it is there and of the form asked for.
     pub(crate) fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        T::deserialize(self.0.pointer(pointer)?).ok()
+        T::deserialize(self.value.pointer(pointer)?).ok()
     }
 
     /// The day after which nothing is counted.
@@ -389,10 +407,11 @@ mod tests {
 
     #[test]
     fn a_part_of_another_form_hides_no_other() {
-        let report = Report(json!({
+        let report = json!({
             "rates": "to be had elsewhere",
             "waterfall": {"definition": "evaluable-1", "stages": [], "new_member": 1}
-        }));
+        });
+        let report = Report::of(report, String::new());
         assert!(report.part::<Vec<Rate>>("/rates").is_none());
         assert_eq!(report.part::<Waterfall>("/waterfall").unwrap().definition, "evaluable-1");
     }

@@ -32,28 +32,7 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         h1 { "Safety" }
         (cutoff(&report, links, &links.safety()))
         (since(&report, &asked))
-        section { h2 { "Populations" } (populations(&report)) }
-        section { h2 { "Categories of adverse events" } (overviews(&report)) }
-        section { h2 { "By class and term" } (tables(&report)) }
-        section { h2 { "When they began" } (timing(&report)) }
-        section { h2 { "Infusion reactions" } (attended::reactions(&report, links)) }
-        section { h2 { "Graft-versus-host disease" } (attended::gvhd(&report, links)) }
-        section { h2 { "Infections and malignancies" } (attended::interest(&report, links)) }
-        section { h2 { "Incidence by exposure" } (over_time::incidence(&report)) }
-        section { h2 { "Time to the first event" } (over_time::first_events(&report)) }
-        section { h2 { "Laboratory shift" } (over_time::laboratory(&report)) }
-        section { h2 { "Related, by agent and assessor" } (reporting::related(&report, links)) }
-        section { h2 { "Expedited reports" } (reporting::expedited(&report, links)) }
-        section { h2 { "Serious events" } (reporting::serious(&report, links)) }
-        section { h2 { "Stopping rule" } (surveillance::stopping(&report, links)) }
-        section { h2 { "Donors and lots" } (surveillance::recall(&report, links)) }
-        section { h2 { "Deaths" } (deaths(&report, links)) }
-        section { h2 { "Reported seriousness against its criteria" } (disagreements(&report, links)) }
-        section { h2 { "What is not known" } (counts(&report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
-        section { h2 { "Sites" } (sites(&report)) }
-        (suspected(&report, links))
-        section { h2 { "Not in the figures" } (excluded(&report)) }
-        section { h2 { "Definitions" } (basis(&report)) }
+        (sections(&report, links))
     };
     Ok(page::trial(&asked, Here::Safety, "Safety", &view.covers, &main))
 }
@@ -85,6 +64,34 @@ fn new_cells(events: Option<u64>, subjects: Option<u64>) -> Markup {
             td.number { (count(events)) }
             td.number { (count(subjects)) }
         }
+    }
+}
+
+/// All that a safety report says, section by section.
+pub(crate) fn sections(report: &Report, links: &Links) -> Markup {
+    html! {
+        section { h2 { "Populations" } (populations(report)) }
+        section { h2 { "Categories of adverse events" } (overviews(report)) }
+        section { h2 { "By class and term" } (tables(report)) }
+        section { h2 { "When they began" } (timing(report)) }
+        section { h2 { "Infusion reactions" } (attended::reactions(report, links)) }
+        section { h2 { "Graft-versus-host disease" } (attended::gvhd(report, links)) }
+        section { h2 { "Infections and malignancies" } (attended::interest(report, links)) }
+        section { h2 { "Incidence by exposure" } (over_time::incidence(report)) }
+        section { h2 { "Time to the first event" } (over_time::first_events(report)) }
+        section { h2 { "Laboratory shift" } (over_time::laboratory(report)) }
+        section { h2 { "Related, by agent and assessor" } (reporting::related(report, links)) }
+        section { h2 { "Expedited reports" } (reporting::expedited(report, links)) }
+        section { h2 { "Serious events" } (reporting::serious(report, links)) }
+        section { h2 { "Stopping rule" } (surveillance::stopping(report, links)) }
+        section { h2 { "Donors and lots" } (surveillance::recall(report, links)) }
+        section { h2 { "Deaths" } (deaths(report, links)) }
+        section { h2 { "Reported seriousness against its criteria" } (disagreements(report, links)) }
+        section { h2 { "What is not known" } (counts(report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
+        section { h2 { "Sites" } (sites(report)) }
+        (suspected(report, links))
+        section { h2 { "Not in the figures" } (excluded(report)) }
+        section { h2 { "Definitions" } (basis(report)) }
     }
 }
 
@@ -269,7 +276,7 @@ fn deaths(report: &Report, links: &Links) -> Markup {
                             td { (date(&it.on)) @if it.imputed { " (completed)" } }
                             td.number { @match it.day { Some(day) => (day), None => "unknown" } }
                             td { (words(it.relation.as_deref().unwrap_or("not stated"))) }
-                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                            td { (links.to_record(it.latest_seq)) }
                         }
                     }
                 },
@@ -296,7 +303,7 @@ fn disagreements(report: &Report, links: &Links) -> Markup {
                             td { (it.site) }
                             td { @if it.reported { "serious" } @else { "not serious" } }
                             td { @if it.criteria.is_empty() { "none" } @for (index, name) in it.criteria.iter().enumerate() { @if index > 0 { ", " } (words(name)) } }
-                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                            td { (links.to_record(it.latest_seq)) }
                         }
                     }
                 },

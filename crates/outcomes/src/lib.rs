@@ -27,8 +27,8 @@ mod swimmer;
 mod values;
 
 pub use clinical::report::{
-    AskedSources, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Sources, SourcesError,
-    TrialHeader,
+    Arms, AskedSources, ByArm, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Reading, Replaced,
+    Sources, SourcesError, TrialHeader,
 };
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use computed::{ComputedFigure, ComputedRemission, RemissionAgreement, RemissionDifference, Stated};
@@ -44,7 +44,7 @@ pub use relapse::{
     CumulativeIncidence, IncidenceLandmark, IncidenceStep, OwnMeasure, RelapseListing, RelapseSection,
 };
 pub use remission::{RemissionFigure, RemissionSection};
-pub use report::{Conventions, Report, ReportError, report, sources};
+pub use report::{Conventions, Report, ReportError, report, report_by_arm, report_for, sources};
 pub use screening::{
     ConsentSection, Criterion, DeviationRow, DeviationSection, DocumentVersion, ScreeningSection,
 };

@@ -1,13 +1,14 @@
 //! The outcome report: a pure function of rows, cutoff and what the rows cover.
 
 use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chain::Position;
 use clinical::SuspectedKey;
 use clinical::data::Definitions;
 use clinical::report::{
-    AskedSources, Covered, Covers, Cutoff, Engine, Parameters, Replaced, Sources, SourcesError, TrialHeader,
-    canonical_json,
+    Arms, AskedSources, ByArm, Covered, Covers, Cutoff, Engine, Parameters, Reading, Replaced, Sources,
+    SourcesError, TrialHeader, canonical_json,
 };
 use clinical::rows::{self, FactRow, RowsError, TrialRows};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ use crate::values::Terms;
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
 const SCHEMA: u32 = 3;
+
+/// What it is called.
+const NAME: &str = "outcomes";
 
 /// Why no report was made.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +71,8 @@ pub struct Report {
     pub trial: TrialHeader,
     /// Whether every record is synthetic.
     pub synthetic: bool,
+    /// Whether it shows what tells the trial's arms apart.
+    pub arms: Arms,
     /// The records it follows from.
     pub covers: Covers,
     /// Up to which day.
@@ -154,8 +160,21 @@ pub fn report(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    report_for(rows, parameters, covered, Reading::Open)
+}
+
+/// As [`report()`], of some subjects alone or with what an open report withholds.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report_for(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+    reading: Reading<'_>,
+) -> Result<Report, ReportError> {
     let (trial, mut rows) = rows::read(rows)?;
-    of(trial, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered)
+    of(trial, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered, reading)
 }
 
 /// What is behind a cell of the report.
@@ -170,7 +189,7 @@ pub fn sources(
 ) -> Result<Sources, SourcesError<ReportError>> {
     let (trial, rows) = rows::read(rows).map_err(SourcesError::Rows)?;
     clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
-        let report = of(trial.clone(), facts.map(Ok), parameters, covered)?;
+        let report = of(trial.clone(), facts.map(Ok), parameters, covered, Reading::Open)?;
         Ok(serde_json::to_value(report).expect("a report has text keys only"))
     })
 }
@@ -181,7 +200,9 @@ fn of(
     facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
     parameters: &Parameters,
     covered: Covered,
+    reading: Reading<'_>,
 ) -> Result<Report, ReportError> {
+    trial.links.retain(|_, kept| reading.is_about(kept));
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let definitions = &trial.header.definitions;
     let judged = Judged { remission: &definitions.remission, relapse: &definitions.relapse };
@@ -194,6 +215,9 @@ fn of(
     for row in facts {
         let row = row?;
         let row = row.borrow();
+        if !reading.is_about(&row.subject) {
+            continue;
+        }
         let fact: Fact<'_> = row.fact()?;
         trial.suspicions.note(Position(fact.signer), Position(fact.latest), &row.subject);
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
@@ -208,24 +232,51 @@ fn of(
     if let Some((of, facts)) = current {
         courses.push(Course::new(of, facts, &rules, &terms, &mut excluded));
     }
-    make(trial, &courses, (&rules, &terms), cutoff, excluded, covered)
+    let arms = reading.arms(trial.header.arms);
+    make(trial, &Read { courses, rules, terms, arms }, cutoff, excluded, covered)
+}
+
+/// The closed report: the report of all and, beside it, that of each arm's subjects.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report_by_arm<I: Iterator<Item = (Vec<u8>, Vec<u8>)>>(
+    rows: impl Fn() -> I,
+    parameters: &Parameters,
+    covered: Covered,
+    arms: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<ByArm<Report>, ReportError> {
+    let make = |reading: Reading<'_>| report_for(rows(), parameters, covered, reading);
+    let head =
+        |whole: &Report| (whole.trial.clone(), whole.synthetic, whole.covers.clone(), whole.cutoff.clone());
+    ByArm::new(NAME, arms, make, head)
+}
+
+/// What the rows say of subjects, by which rules, and what is done about arms.
+struct Read {
+    courses: Vec<Course>,
+    rules: Rules,
+    terms: Terms,
+    arms: Arms,
 }
 
 fn make(
     trial: TrialRows,
-    courses: &[Course],
-    (rules, terms): (&Rules, &Terms),
+    read: &Read,
     cutoff: Cutoff,
     excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
+    let Read { courses, rules, terms, arms } = read;
+    let (courses, withheld) = (courses.as_slice(), *arms == Arms::Withheld);
     let definitions = trial.header.definitions.clone().into_owned();
     Ok(Report {
-        report: "outcomes".to_owned(),
+        report: NAME.to_owned(),
         schema: SCHEMA,
         engine: Engine::this(),
         trial: TrialHeader::of(&trial),
         synthetic: trial.header.synthetic,
+        arms: *arms,
         covers: covered.into(),
         cutoff,
         definitions_replaced: rules.replaced.clone(),
@@ -249,8 +300,8 @@ fn make(
         adjudication: judgement::adjudication(courses, rules),
         rates: rates(courses, &rules.relapse_id)?,
         measures: measures::measures(courses, &trial.header.schedule, terms, rules)?,
-        strata: strata::strata(courses, rules)?,
-        swimmer: swimmer::swimmer(courses),
+        strata: strata::strata(courses, rules, withheld)?,
+        swimmer: swimmer::swimmer(courses, withheld),
         sites: flow::sites(courses, &trial.sites),
         excluded,
         suspected_keys: trial.suspicions.finish(),

@@ -48,9 +48,12 @@ pub struct Level {
 
 const NOT_STATED: &str = "not_stated";
 
-pub(crate) fn strata(courses: &[Course], rules: &Rules) -> Result<Vec<Stratification>, ReportError> {
+pub(crate) fn strata(
+    courses: &[Course],
+    rules: &Rules,
     // Where there are arms, source and dose may tell a reader which one a subject is in.
-    let arms = courses.iter().any(|course| course.allocated);
+    arms: bool,
+) -> Result<Vec<Stratification>, ReportError> {
     let judged = courses
         .iter()
         .any(|course| course.analysable().is_some_and(|followed| !followed.responses.is_empty()));

@@ -54,8 +54,7 @@ pub struct LaneResponse {
     pub adjudicated: bool,
 }
 
-pub(crate) fn swimmer(courses: &[Course]) -> SwimmerSection {
-    let arms = courses.iter().any(|course| course.allocated);
+pub(crate) fn swimmer(courses: &[Course], arms: bool) -> SwimmerSection {
     let mut lanes: Vec<Lane> = courses.iter().filter_map(|course| lane(course, arms)).collect();
     lanes.sort_by(|one, other| (other.end, &one.subject).cmp(&(one.end, &other.subject)));
     SwimmerSection { population: INFUSED.to_owned(), lanes }

@@ -233,7 +233,8 @@ impl Court {
         if self.state.apply(&prepared.event, &linked).is_err() {
             return Outcome::Refused(Refusal::new(RefusalCode::TrialNotOpen, "/kind", ""));
         }
-        self.public_changed |= prepared.event.subject.is_none();
+        self.public_changed |=
+            prepared.event.subject.is_none() || prepared.event.kind == clinical::EventKind::Allocation;
         self.signer_is_stale |=
             matches!(prepared.event.data, Data::ServiceKeyGranted(_) | Data::KeyRevoked(_));
         let event_hash = RecordHash::of(&prepared.bytes);

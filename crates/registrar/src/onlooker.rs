@@ -42,9 +42,9 @@ impl Onlooker {
         let mut state = kept.take().unwrap_or_default();
         if state.chain.size.0 < size.0 {
             let mut is_changed = false;
-            // A trial's own records are the few that name no subject.
+            // A trial's own records are the few that name no subject; that it has arms is said by others.
             state.catch_up(&*self.journal, size, crate::state::END, |event, _, _, _| {
-                is_changed |= event.subject.is_none();
+                is_changed |= event.subject.is_none() || event.kind == clinical::EventKind::Allocation;
             })?;
             if let (true, Some(trial)) = (is_changed, &state.trial) {
                 *self.public.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Public::of(trial));

@@ -33,6 +33,8 @@ pub struct Public {
     pub log_keys: LogKeys,
     /// Data cuts, in the order of recording.
     pub cuts: Vec<Cut>,
+    /// Whether a subject was ever assigned to an arm.
+    pub has_arms: bool,
     /// Keys of receipts that are in force.
     pub receipt_keys: Vec<VerifierKey>,
 }
@@ -73,6 +75,7 @@ impl Public {
             grants: trial.keys.clone(),
             log_keys: trial.log_keys.clone(),
             cuts: trial.cuts.clone(),
+            has_arms: trial.has_arms,
             receipt_keys: trial
                 .service_keys
                 .values()

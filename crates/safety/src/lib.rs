@@ -31,8 +31,8 @@ mod table;
 mod timing;
 
 pub use clinical::report::{
-    AskedSources, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Replaced, Sources, SourcesError,
-    TrialHeader,
+    Arms, AskedSources, ByArm, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters, Reading, Replaced,
+    Sources, SourcesError, TrialHeader,
 };
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use death::{AgentJudgement, DeathListing, DeathSection};
@@ -50,7 +50,8 @@ pub use reactions::{Reaction, ReactionSection};
 pub use recall::{RecallDonor, RecallInfusion, RecallLot, RecallSection};
 pub use related::{Assessor, RelatedRow, RelatedSection, RelationDisagreement};
 pub use report::{
-    Exclusions, Populations, Report, ReportError, SiteRow, earlier, report, report_since, sources,
+    Exclusions, Populations, Report, ReportError, SiteRow, earlier, report, report_by_arm, report_for,
+    report_since, sources,
 };
 pub use shift::{ShiftRow, ShiftSection, ShiftTable};
 pub use since::{Earlier, SinceEarlier};

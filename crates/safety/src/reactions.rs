@@ -44,7 +44,8 @@ pub struct Reaction {
     pub class: TimingClass,
     /// Whether it began before treatment and worsened then: it counts from the day it had worsened.
     pub worsened: bool,
-    /// Which infusion of the subject, by start, from 1; absent if undetermined.
+    /// Which infusion of the subject, by start, from 1; absent if undetermined. This and the
+    /// next are absent, too, where the trial has arms, which how often a subject is infused might tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infusion: Option<u64>,
     /// Its day.
@@ -56,6 +57,16 @@ pub struct Reaction {
     /// Position of the latest version of its record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infusion_seq: Option<u64>,
+}
+
+impl ReactionSection {
+    /// Without saying which infusion it was of a subject's, and when: that tells how often it is infused.
+    pub(crate) fn without_infusions(mut self) -> Self {
+        for reaction in &mut self.listing {
+            (reaction.infusion, reaction.infused_on, reaction.infusion_seq) = (None, None, None);
+        }
+        self
+    }
 }
 
 const DEFINITION: &str = "infusion-reaction-1";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clinical::PartialDate;
 use clinical::data::ReleaseStatus;
+use clinical::report::{Arms, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Emergence};
@@ -18,6 +19,9 @@ pub struct RecallSection {
     pub infusions: u64,
     /// Those that name no lot: a recall finds them by their donor only.
     pub infusions_without_lot: u64,
+    /// Why no donor and no lot is shown, if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// Each donor with its lots: those whose statement names it, and those that an infusion gave under its name.
     pub donors: Vec<RecallDonor>,
     /// Each lot that was stated or given.
@@ -88,7 +92,12 @@ struct Given {
 /// An infusion and the date it is sorted by.
 type Dated = (PartialDate, RecallInfusion);
 
-pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> RecallSection {
+pub(crate) fn recall(
+    subjects: &[Subject],
+    stated: &BTreeMap<String, Lot>,
+    arms: Arms,
+    reading: Reading<'_>,
+) -> RecallSection {
     let mut lots: BTreeMap<&str, Given> = stated.keys().map(|lot| (lot.as_str(), Given::default())).collect();
     let mut without_lot: BTreeMap<&str, Vec<Dated>> = BTreeMap::new();
     let (mut infusions, mut without) = (0, 0);
@@ -109,9 +118,23 @@ pub(crate) fn recall(subjects: &[Subject], stated: &BTreeMap<String, Lot>) -> Re
             }
         }
     }
-    let lots: Vec<RecallLot> =
-        lots.into_iter().map(|(name, given)| lot(name, given, stated.get(name))).collect();
-    RecallSection { infusions, infusions_without_lot: without, donors: donors(&lots, without_lot), lots }
+    let withheld = arms == Arms::Withheld;
+    let lots: Vec<RecallLot> = lots
+        .into_iter()
+        // A lot that was given to others says nothing of some subjects alone.
+        .filter(|(_, given)| !withheld && (reading.only().is_none() || !given.infusions.is_empty()))
+        .map(|(name, given)| lot(name, given, stated.get(name)))
+        .collect();
+    if withheld {
+        without_lot.clear();
+    }
+    RecallSection {
+        infusions,
+        infusions_without_lot: without,
+        withheld: withheld.then(|| "the trial has arms, which this would tell apart".to_owned()),
+        donors: donors(&lots, without_lot),
+        lots,
+    }
 }
 
 fn listed(subject: &Subject, infusion: &Infusion) -> Dated {

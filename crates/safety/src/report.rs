@@ -1,14 +1,14 @@
 //! The safety report: a pure function of rows, cutoff and what the rows cover.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use chain::Position;
 use clinical::data::Definitions;
 use clinical::report::{
-    AskedSources, Covered, Covers, Cutoff, Engine, Parameters, Replaced, Sources, SourcesError, TrialHeader,
-    canonical_json, replaced,
+    Arms, AskedSources, ByArm, Covered, Covers, Cutoff, Engine, Parameters, Reading, Replaced, Sources,
+    SourcesError, TrialHeader, canonical_json, replaced,
 };
 use clinical::rows::{self, FactRow, Key, RowsError, STATE_PREFIX, TrialRows};
 use clinical::{Date, PartialDate, SuspectedKey};
@@ -36,6 +36,9 @@ use crate::timing::{self, Timing};
 
 /// Number of the report's form. It grows; a number once published keeps its meaning.
 const SCHEMA: u32 = 3;
+
+/// What it is called.
+const NAME: &str = "safety";
 
 /// The one way of completing partial dates this version knows.
 const IMPUTATION: &str = "impute-1";
@@ -79,6 +82,8 @@ pub struct Report {
     pub trial: TrialHeader,
     /// Whether every record is synthetic.
     pub synthetic: bool,
+    /// Whether it shows what tells the trial's arms apart.
+    pub arms: Arms,
     /// The records it follows from.
     pub covers: Covers,
     /// Up to which day.
@@ -234,7 +239,13 @@ pub fn report_since(
 ) -> Result<Report, ReportError> {
     let (trial, beside, mut rows) = read(rows)?;
     let since = since.filter(|earlier| earlier.covered.records <= covered.records);
-    of(trial, &beside, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered, since)
+    of(
+        trial,
+        &beside,
+        std::iter::from_fn(|| rows.next_row().transpose()),
+        (parameters, covered),
+        Of { since, ..Of::default() },
+    )
 }
 
 /// What the report of these rows would count, for [`report_since`].
@@ -253,6 +264,42 @@ pub fn earlier(
     Ok(Earlier { subjects, covered, cutoff: cutoff.date })
 }
 
+/// The closed report: the report of all and, beside it, that of each arm's subjects.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report_by_arm<I: Iterator<Item = (Vec<u8>, Vec<u8>)>>(
+    rows: impl Fn() -> I,
+    parameters: &Parameters,
+    covered: Covered,
+    arms: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<ByArm<Report>, ReportError> {
+    let make = |reading: Reading<'_>| report_for(rows(), parameters, covered, reading);
+    let head =
+        |whole: &Report| (whole.trial.clone(), whole.synthetic, whole.covers.clone(), whole.cutoff.clone());
+    ByArm::new(NAME, arms, make, head)
+}
+
+/// As [`report()`], of some subjects alone or with what an open report withholds.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report_for(
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    parameters: &Parameters,
+    covered: Covered,
+    reading: Reading<'_>,
+) -> Result<Report, ReportError> {
+    let (trial, beside, mut rows) = read(rows)?;
+    of(
+        trial,
+        &beside,
+        std::iter::from_fn(|| rows.next_row().transpose()),
+        (parameters, covered),
+        Of { reading, since: None },
+    )
+}
+
 /// What is behind a cell of the report.
 ///
 /// # Errors
@@ -265,7 +312,7 @@ pub fn sources(
 ) -> Result<Sources, SourcesError<ReportError>> {
     let (trial, beside, rows) = read(rows).map_err(SourcesError::Rows)?;
     clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
-        let report = of(trial.clone(), &beside, facts.map(Ok), parameters, covered, None)?;
+        let report = of(trial.clone(), &beside, facts.map(Ok), (parameters, covered), Of::default())?;
         Ok(serde_json::to_value(report).expect("a report has text keys only"))
     })
 }
@@ -289,19 +336,29 @@ fn read(
     Ok((trial, beside, rows))
 }
 
+/// Of whom a report is, and what it is counted against.
+#[derive(Clone, Copy, Default)]
+struct Of<'a> {
+    reading: Reading<'a>,
+    since: Option<&'a Earlier>,
+}
+
 /// The report of these facts, subject by subject.
 fn of(
     mut trial: TrialRows,
     beside: &Beside,
     facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
-    parameters: &Parameters,
-    covered: Covered,
-    since: Option<&Earlier>,
+    (parameters, covered): (&Parameters, Covered),
+    whose: Of<'_>,
 ) -> Result<Report, ReportError> {
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let mut excluded = Exclusions::default();
+    let facts = facts.filter(|row| match row {
+        Ok(row) => whose.reading.is_about(&row.borrow().subject),
+        Err(_) => true,
+    });
     let subjects = subjects(&mut trial, facts, day, &mut excluded)?;
-    make(trial, &Read { subjects, beside, day, since }, cutoff, excluded, covered)
+    make(trial, &Read { subjects, beside, day, whose }, cutoff, excluded, covered)
 }
 
 /// The subjects that these facts are about, by the day.
@@ -333,18 +390,18 @@ fn subjects(
     Ok(subjects)
 }
 
-/// What the rows say of subjects and lots, the day of the cutoff, and what an earlier report counted.
+/// What the rows say of subjects and lots, the day of the cutoff, of whom the report is, and what an earlier one counted.
 struct Read<'a> {
     subjects: Vec<Subject>,
     beside: &'a Beside,
     day: Date,
-    since: Option<&'a Earlier>,
+    whose: Of<'a>,
 }
 
 impl Read<'_> {
     /// What the report says of the earlier one.
     fn since(&self) -> Option<SinceEarlier> {
-        let Earlier { covered, cutoff, .. } = self.since?;
+        let Earlier { covered, cutoff, .. } = self.whose.since?;
         let is = |(_, (records, day)): &(&String, &(u64, PartialDate))| {
             *records == covered.records && day.to_string() == *cutoff
         };
@@ -365,9 +422,12 @@ fn make(
     covered: Covered,
 ) -> Result<Report, ReportError> {
     let subjects = read.subjects.as_slice();
+    let arms = read.whose.reading.arms(trial.header.arms);
     let definitions = trial.header.definitions.clone().into_owned();
     let populations = populations(subjects)?;
-    let before = read.since.map(|earlier| earlier.subjects.as_slice());
+    let before = read.whose.since.map(|earlier| earlier.subjects.as_slice());
+    let reactions = reactions::reactions(subjects)?;
+    let reactions = if arms == Arms::Withheld { reactions.without_infusions() } else { reactions };
     let all = Frame {
         id: "all",
         label: "All adverse events",
@@ -383,11 +443,12 @@ fn make(
         before,
     };
     Ok(Report {
-        report: "safety".to_owned(),
+        report: NAME.to_owned(),
         schema: SCHEMA,
         engine: Engine::this(),
         trial: TrialHeader::of(&trial),
         synthetic: trial.header.synthetic,
+        arms,
         covers: covered.into(),
         cutoff,
         since: read.since(),
@@ -404,7 +465,7 @@ fn make(
             table::table(subjects, &all, |_| true)?,
             table::table(subjects, &emergent, |case| case.emergence.is_emergent())?,
         ],
-        infusion_reactions: reactions::reactions(subjects)?,
+        infusion_reactions: reactions,
         gvhd: gvhd::gvhd(subjects)?,
         of_interest: interest::interest(subjects, &emergent)?,
         incidence: incidence::incidence(subjects)?,
@@ -421,7 +482,7 @@ fn make(
             },
         ),
         stopping: stopping::stopping(subjects, &definitions, read.day)?,
-        recall: recall::recall(subjects, &read.beside.lots),
+        recall: recall::recall(subjects, &read.beside.lots, arms, read.whose.reading),
         deaths: death::deaths(subjects, RELATED)?,
         seriousness_disagreements: overview::disagreements(subjects),
         unknowns: overview::unknowns(subjects),

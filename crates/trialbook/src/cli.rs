@@ -23,7 +23,7 @@ pub(crate) use keys::{KeysCommand, ServiceKeyCommand, ServiceName};
 pub(crate) use moving::{BackupOptions, Logs, MigrateOptions, RestoreOptions};
 pub(crate) use process::{ConfigCommand, ProcessOptions};
 pub(crate) use report::{
-    CutCommand, MakeReport, PublishReport, RecallOptions, ReportCommand, ReproduceReport,
+    Closed, CutCommand, MakeReport, PublishReport, RecallOptions, ReportCommand, ReproduceReport,
 };
 
 /// Trialbook: an audit-grade registry for multi-site clinical trials.
@@ -309,6 +309,10 @@ pub(crate) enum Command {
         /// Let findings of conduct count for the exit status.
         #[arg(long)]
         strict: bool,
+        /// Hold each published report against its file in this directory: by its hash, by its cut, and, if it is open and of
+        /// this version, made anew from the records.
+        #[arg(long, value_name = "DIR")]
+        reports: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod bundle_readme;
+mod by_arm;
 mod certified_copy;
 mod container;
 mod cut;
@@ -113,8 +114,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Receipts { command: ReceiptsCommand::Check { dir, log, key, credentials } } => {
             receipts::check(&dir, &log, key, &credentials).await
         }
-        Command::Verify { dir, given, depth, strict, json, which, credentials } => {
-            let asked = verify::Asked { given, depth, strict, json, credentials, report: None };
+        Command::Verify { dir, given, depth, strict, reports, json, which, credentials } => {
+            let reports = reports.as_deref().map(verify::reports_in).transpose()?;
+            let asked = verify::Asked { given, depth, strict, json, credentials, report: None, reports };
             verify::run(&dir, which, asked).await
         }
         Command::Doctor { json, place } => doctor::run(json, &place).await,

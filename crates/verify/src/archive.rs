@@ -168,7 +168,7 @@ pub fn verify_archive(
     let tree = Tree::new(&store, size, claim.map(|(_, root)| root), wanted, leaves);
     let strict = options.strict;
     let reports = reports_of(files, shape, &listed, &options)?;
-    let tells_reports = shape == Shape::Bundle || !options.reports.is_empty();
+    let tells_reports = shape == Shape::Bundle || options.published || !options.reports.is_empty();
     let mut around = Around { tree: Some(tree), reports, part };
     let mut fold = run(source, fold, &mut around, options)?;
     let Around { tree, reports, part } = around;
@@ -228,7 +228,7 @@ fn reports_of(
         Shape::Bundle if options.depth > Depth::Tree => Reports::of(files, listed)?,
         Shape::Archive | Shape::Bundle | Shape::Copy => Reports::default(),
     };
-    reports.bring(&options.reports);
+    reports.bring(&options.reports, options.published);
     Ok(reports)
 }
 

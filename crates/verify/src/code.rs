@@ -102,7 +102,7 @@ codes! {
         RecordUnavailable = "record-unavailable", "An earlier record that an event names could not be read again.";
         RecordsMissing = "records-missing", "Records that the checkpoint covers are not there.";
         RecordsUnchecked = "records-unchecked", "Records were hashed and not read, by request.";
-        ReportUnchecked = "report-unchecked", "The report could not be made anew, because records it covers are not there.";
+        ReportUnchecked = "report-unchecked", "The report could not be made anew, because what it follows from is not all there.";
         SignaturesUnchecked = "signatures-unchecked", "Signatures were not checked, by request.";
         TileMissing = "tile-missing", "A tile that the checkpoint's size demands is not there.";
     }

@@ -30,7 +30,8 @@ use std::num::NonZeroUsize;
 
 use chain::note::VerifierKey;
 use chain::policy::Policy;
-use chain::{NodeHash, Position, RecordHash, SignedCheckpoint, TreeSize};
+use chain::{Instant, NodeHash, Position, RecordHash, SignedCheckpoint, TreeSize};
+use clinical::Event;
 
 pub use bytes::Bytes;
 
@@ -111,8 +112,25 @@ pub struct Options<'a> {
     /// compared byte for byte. They follow, or [`Evidence::ReportNotFollowing`] or [`Absence::ReportUnchecked`] says what is
     /// the matter; of another version of this program's they are not judged.
     pub reports: Vec<(String, Vec<u8>)>,
+    /// Whether each `report_published` is held against the reports at hand: those brought, and a bundle's own.
+    pub published: bool,
     /// Called now and then, on the calling thread, with the records and bytes done.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+    /// Called, on the calling thread, with each record whose event can be read, in order; not at [`Depth::Tree`].
+    pub each: Option<&'a mut dyn FnMut(Read<'_>)>,
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// Its position, as it states it.
+    pub seq: Position,
+    /// What it says.
+    pub event: &'a Event,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Its hash.
+    pub hash: RecordHash,
 }
 
 /// How much of what is handed over is checked. With less than all of it the verdict is at best undecided.
@@ -139,7 +157,9 @@ impl Default for Options<'_> {
             strict: false,
             findings_kept_max: FINDINGS_KEPT_MAX,
             reports: Vec::new(),
+            published: false,
             progress: None,
+            each: None,
         }
     }
 }
@@ -172,8 +192,8 @@ pub fn verify<S: Source>(source: S, anchors: &Anchors, options: Options<'_>) -> 
     let fold = Fold::new(anchors, options.depth, findings, Vec::new());
     let strict = options.strict;
     let mut reports = Reports::default();
-    reports.bring(&options.reports);
-    let tells_reports = !options.reports.is_empty();
+    reports.bring(&options.reports, options.published);
+    let tells_reports = options.published || !options.reports.is_empty();
     let mut around = Around { tree: None, reports, part: None };
     let mut fold = run(source, fold, &mut around, options)?;
     let (_, reports) = around.reports.finish(&mut fold.findings);
@@ -200,6 +220,7 @@ fn run<'a, S: Source>(
             parsing: VecDeque::new(),
             signing: VecDeque::new(),
             progress: options.progress,
+            each: options.each,
         };
         run.finish().map(|()| run.fold)
     })
@@ -244,6 +265,7 @@ struct Run<'a, 'p, 'o, 't, 'f, S> {
     parsing: VecDeque<Piece>,
     signing: VecDeque<Pending<Vec<(u64, Position, bool)>>>,
     progress: Option<&'o mut dyn FnMut(u64, u64)>,
+    each: Option<&'o mut dyn FnMut(Read<'_>)>,
 }
 
 impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
@@ -293,6 +315,11 @@ impl<S: Source> Run<'_, '_, '_, '_, '_, S> {
         for parsed in &piece {
             due.extend(self.fold.record(parsed, &self.source)?);
             self.around.record(parsed, &mut self.fold.findings)?;
+            if let (Some(each), Some(Ok(form))) = (&mut self.each, parsed.form.as_deref())
+                && let Ok(event) = &form.event
+            {
+                each(Read { seq: form.seq, event, recorded_at: form.recorded_at, hash: parsed.hash });
+            }
         }
         if self.depth == Depth::Tree {
             return Ok(());

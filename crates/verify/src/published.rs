@@ -3,8 +3,10 @@
 //! Only reports of this program's own version are judged: another may count or round otherwise, and for good reason.
 //! Their rows are kept in memory while records are folded, some hundred bytes for each; without reports there are none.
 
+mod recorded;
+
 use chain::{Instant, Position, RecordHash};
-use clinical::report::{Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters};
+use clinical::report::{ByArm, Covered, Covers, Cutoff, CutoffBasis, Engine, Parameters};
 use clinical::rows::{RowChange, Sheet};
 use clinical::{Event, PartialDate};
 use serde::Deserialize;
@@ -17,6 +19,7 @@ use crate::findings::Findings;
 use crate::report::ReportSeen;
 use crate::source::SourceError;
 use crate::tally::Tally;
+use recorded::Recorded;
 
 /// Where reports stand in a bundle.
 const REPORTS: &str = "reports/";
@@ -34,6 +37,10 @@ pub(crate) struct Reports {
     /// Records folded without a gap before them, and the last one's hash.
     covered: Option<Covered>,
     seen: Vec<ReportSeen>,
+    /// Closed reports, which take a list that no log holds.
+    by_arm: Vec<String>,
+    /// What the records say was published; `None` where nobody asked.
+    recorded: Option<Recorded>,
     pub tally: Tally,
 }
 
@@ -46,6 +53,8 @@ impl Default for Reports {
             safety: None,
             covered: Some(Covered { records: 0, head: RecordHash::ZERO }),
             seen: Vec::new(),
+            by_arm: Vec::new(),
+            recorded: None,
             tally: Tally::default(),
         }
     }
@@ -125,9 +134,14 @@ impl Reports {
 
     /// Adds reports that were brought from elsewhere, each under the name it is spoken of by, and begins what those need
     /// that are to be judged.
-    pub(crate) fn bring(&mut self, reports: &[(String, Vec<u8>)]) {
+    pub(crate) fn bring(&mut self, reports: &[(String, Vec<u8>)], holds_records: bool) {
         for (name, bytes) in reports {
             self.add(name, bytes.clone());
+        }
+        if holds_records {
+            let brought = |path: &str| reports.iter().any(|(name, _)| name == path);
+            let files = self.published.iter().map(|file| recorded::File::of(file, brought(&file.path)));
+            self.recorded = Some(Recorded::new(files.collect()));
         }
         let due = |name: &str| self.published.iter().any(|published| published.is_judged_as(name));
         let (outcomes, safety) = (due(OUTCOMES), due(SAFETY));
@@ -148,6 +162,9 @@ impl Reports {
         hash: RecordHash,
         findings: &mut Findings,
     ) {
+        if let (Some(recorded), Some((event, _))) = (&mut self.recorded, event) {
+            recorded.record(seq, event);
+        }
         let Some(covered) = &mut self.covered else { return };
         covered.records += 1;
         covered.head = hash;
@@ -179,6 +196,10 @@ impl Reports {
         let parameters = published.parameters();
         let made = match (published.stated.report.as_str(), &self.outcomes, &self.safety) {
             _ if !published.is_of_this_engine() => None,
+            (name, ..) if is_by_arm(name) => {
+                self.by_arm.push(published.path.clone());
+                None
+            }
             (name, ..) if name != OUTCOMES && name != SAFETY => {
                 Some(Err("it makes none of that name".to_owned()))
             }
@@ -222,9 +243,22 @@ impl Reports {
             }
             self.seen.push(published.seen(None));
         }
+        // A closed report that is the one published is what it should be; what it follows from is another's to check.
+        let known = self.recorded.take().map(|recorded| recorded.hold(&mut self.tally, findings));
+        for path in
+            self.by_arm.iter().filter(|path| !known.as_ref().is_some_and(|known| known.contains(*path)))
+        {
+            let detail = "it is by arm: whoever holds the list of arms makes it anew";
+            at_file(findings, Absence::ReportUnchecked, path, detail);
+        }
         self.seen.sort_by(|a, b| a.path.cmp(&b.path));
         (self.seen, self.tally)
     }
+}
+
+/// Whether a report of that name is a closed one, which takes a list that no log holds.
+fn is_by_arm(name: &str) -> bool {
+    [OUTCOMES, SAFETY].into_iter().any(|kind| name == ByArm::<()>::name_of(kind))
 }
 
 /// The reports that this program can make.

@@ -153,6 +153,7 @@ pub(super) fn owned_header(row: &[u8]) -> Result<Header<'static>, RowsError> {
         zone: header.zone.into_owned().into(),
         definitions: std::borrow::Cow::Owned(header.definitions.into_owned()),
         schedule: header.schedule.into_owned().into(),
+        arms: header.arms,
     })
 }
 

@@ -63,7 +63,7 @@ impl Line {
             td { (words(&self.product)) }
             td { (words(&self.procedure)) }
             td { (self.outcome.as_deref().map(heading).unwrap_or_default()) }
-            td { a href=(links.record(self.latest_seq)) { "#" (self.latest_seq) } }
+            td { (links.to_record(self.latest_seq)) }
         }
     }
 
@@ -193,7 +193,7 @@ pub(super) fn gvhd(report: &Report, links: &Links) -> Markup {
                             td.number { (it.lower_gi) }
                             td { (roman(it.grade)) }
                             td.number { (count(it.positive)) }
-                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                            td { (links.to_record(it.latest_seq)) }
                         }
                     }
                 },

@@ -75,7 +75,7 @@ pub(super) fn related(report: &Report, links: &Links) -> Markup {
                             td { (words(&it.agent)) }
                             td { (words(&it.investigator)) }
                             td { (words(&it.sponsor)) }
-                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                            td { (links.to_record(it.latest_seq)) }
                         }
                     }
                 },
@@ -194,7 +194,7 @@ fn line(clock: &Clock, links: &Links) -> Markup {
             td { @for (index, sent) in clock.sent_on.iter().enumerate() { @if index > 0 { ", " } (date(sent)) } }
             td { (words(&clock.status)) }
             td { (clock.completion.as_deref().map_or("–".to_owned(), words)) }
-            td { a href=(links.record(clock.latest_seq)) { "#" (clock.latest_seq) } }
+            td { (links.to_record(clock.latest_seq)) }
         }
     }
 }
@@ -243,7 +243,7 @@ pub(super) fn serious(report: &Report, links: &Links) -> Markup {
                             td { (words(&it.investigator)) }
                             td { (it.sponsor.as_deref().map_or("–".to_owned(), words)) }
                             td { (it.outcome.as_deref().map(heading).unwrap_or_default()) }
-                            td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                            td { (links.to_record(it.latest_seq)) }
                         }
                     }
                 },

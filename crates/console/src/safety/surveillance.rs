@@ -91,6 +91,7 @@ pub(super) fn stopping(report: &Report, links: &Links) -> Markup {
 struct Recall {
     infusions: u64,
     infusions_without_lot: u64,
+    withheld: Option<String>,
     lots: Vec<LotRow>,
 }
 
@@ -120,6 +121,7 @@ pub(super) fn recall(report: &Report, links: &Links) -> Markup {
             (counted(section.infusions, "infusion", "infusions")) ", " (count(section.infusions_without_lot))
             " of them without a lot, which no recall finds."
         }
+        @if let Some(why) = &section.withheld { p.nothing { "Not shown: " (why) "." } }
         @if !section.lots.is_empty() {
             (table(
                 "Whom each lot was given to",
@@ -136,7 +138,7 @@ pub(super) fn recall(report: &Report, links: &Links) -> Markup {
                                 td { (date(&it.on)) }
                                 td { (subject(&it.subject, links)) }
                                 td { (it.site) }
-                                td { a href=(links.record(it.latest_seq)) { "#" (it.latest_seq) } }
+                                td { (links.to_record(it.latest_seq)) }
                             }
                         }
                     }

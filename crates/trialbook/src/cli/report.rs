@@ -23,10 +23,28 @@ pub(crate) struct MakeReport {
     /// Print the report's canonical JSON: the bytes a published hash is over. With --since, the list of changes.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the report as a page of its own, made of that JSON alone.
+    #[arg(long, conflicts_with_all = ["json", "since"])]
+    pub(crate) html: bool,
+    #[command(flatten)]
+    pub(crate) closed: Option<Closed>,
     #[command(flatten)]
     pub(crate) which: WhichTrial,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+/// What a closed report is made from.
+#[derive(Args)]
+#[group(multiple = true, requires_all = ["arms", "log"])]
+pub(crate) struct Closed {
+    /// Make the closed report, by arm, with this list of subjects, arms and keys: JSON, or CSV where its name ends so. Each
+    /// entry is held against its commitment in the log. No registry is sent any of it.
+    #[arg(long, value_name = "FILE", required = false)]
+    pub(crate) arms: PathBuf,
+    /// With --arms: the log that it is made from: a bundle, an archive, a data directory or a journal.
+    #[arg(long, value_name = "PATH", required = false)]
+    pub(crate) log: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -35,7 +53,7 @@ pub(crate) enum ReportCommand {
     Outcomes(MakeReport),
     /// The safety report: adverse events, seriousness, relation, deaths.
     Safety(MakeReport),
-    /// Make a report of a data cut, write it to a file, and record its hash in the log.
+    /// Make a report of a data cut, write it to a file with its page beside it, and record its hash in the log.
     Publish(Box<PublishReport>),
     /// Make a report anew from a log alone and compare it with a file byte for byte: 0 it follows from the records, 1 it
     /// does not or the records do not hold, 3 it cannot be decided.
@@ -51,14 +69,16 @@ pub(crate) struct PublishReport {
     #[arg(long, value_name = "CUT")]
     pub(crate) cut: CutName,
     /// Count new events and subjects since this earlier data cut in columns beside (the safety report's).
-    #[arg(long, value_name = "CUT")]
+    #[arg(long, value_name = "CUT", conflicts_with = "arms")]
     pub(crate) since: Option<CutName>,
     /// The statistician's key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
-    /// Where to write it; never overwritten.
+    /// Where to write it; never overwritten. Its page goes beside it, with .html for .json.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) closed: Option<Closed>,
     #[command(flatten)]
     pub(crate) which: WhichTrial,
     #[command(flatten)]
@@ -73,6 +93,12 @@ pub(crate) struct ReproduceReport {
     /// The log: a bundle, an archive, a data directory or a journal, or a log's URL.
     #[arg(long, value_name = "PATH|URL")]
     pub(crate) log: PathBuf,
+    /// The report's page: that it is made of the report is checked, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Of a closed report: the list of subjects, arms and keys it was made with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) arms: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) given: verify::given::Given,
     /// Print JSON.

@@ -10,12 +10,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use verify::given::Given;
 use verify::{
-    Absence, Anchors, Code, Depth, DirFiles, Evidence, FileDigest, Files, Options, Report, Shape, ZipFiles,
-    verify_archive,
+    Absence, Anchors, Code, Depth, DirFiles, Evidence, FileDigest, Files, Options, Read, Report, Shape,
+    ZipFiles, verify_archive,
 };
 
-use super::print;
-use crate::cli::{Credentials, WhichTrial};
+use super::{by_arm, print};
+use crate::cli::{Closed, Credentials, WhichTrial};
 use crate::data::Data;
 use crate::deployment::JournalRecords;
 use crate::status;
@@ -27,8 +27,22 @@ pub(super) struct Asked {
     pub(super) strict: bool,
     pub(super) json: bool,
     pub(super) credentials: Credentials,
-    /// A report to be made anew from the records, by the name to speak of it.
-    pub(super) report: Option<(String, Vec<u8>)>,
+    /// A report to be made anew from the records.
+    pub(super) report: Option<Brought>,
+    /// Reports that are held against what the log says was published: each with what it is spoken of by.
+    pub(super) reports: Option<Vec<(String, Vec<u8>)>>,
+}
+
+/// A report that was published.
+pub(super) struct Brought {
+    /// What it is spoken of by.
+    pub(super) name: String,
+    /// Its JSON.
+    pub(super) bytes: Vec<u8>,
+    /// Its page, and what that is spoken of by.
+    pub(super) page: Option<(String, Vec<u8>)>,
+    /// Of a closed report: the list of arms.
+    pub(super) arms: Option<PathBuf>,
 }
 
 /// Verifies what is at `dir`: a path, or a log's URL, which is copied first.
@@ -60,7 +74,15 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     let options = Options {
         depth: asked.depth,
         strict: asked.strict,
-        reports: asked.report.iter().cloned().collect(),
+        // A closed report takes the list of arms, of which a verifier knows nothing.
+        reports: asked
+            .report
+            .iter()
+            .filter(|brought| brought.arms.is_none())
+            .map(|brought| (brought.name.clone(), brought.bytes.clone()))
+            .chain(asked.reports.iter().flatten().cloned())
+            .collect(),
+        published: asked.reports.is_some(),
         progress: Some(&mut progress),
         ..Options::default()
     };
@@ -80,7 +102,7 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
     };
     bar.finish_and_clear();
     let reproduced =
-        asked.report.as_ref().map(|(name, bytes)| Reproduced::of(&report, name, bytes)).transpose()?;
+        asked.report.as_ref().map(|brought| Reproduced::of(&report, brought, dir, which)).transpose()?;
     if asked.json {
         let mut answer = serde_json::to_value(&report)?;
         if let (Some(after), Some(object)) = (after, answer.as_object_mut()) {
@@ -100,9 +122,38 @@ fn at(dir: &Path, which: &WhichTrial, asked: &Asked) -> Result<u8> {
         }
     }
     Ok(match &reproduced {
+        Some(Reproduced::Differs { .. }) => status::BROKEN,
         Some(Reproduced::Undecided { .. }) if report.status() == 0 => status::UNDECIDED,
         _ => report.status(),
     })
+}
+
+/// Hands over each record of the log at `dir`, in order, with its links and its events checked but for their signatures.
+pub(super) fn each_record(dir: &Path, which: &WhichTrial, each: &mut dyn FnMut(Read<'_>)) -> Result<Report> {
+    let options = Options { depth: Depth::Records, each: Some(each), ..Options::default() };
+    let anchors = Anchors::default();
+    match evidence_in(dir)? {
+        Some((files, shape)) => Ok(verify_archive(&*files, shape, &anchors, options)?),
+        None => Ok(journal(dir, which, &anchors, options)?.0),
+    }
+}
+
+/// The reports in a directory: its files whose names end in `.json`, in the order of their names.
+pub(super) fn reports_in(dir: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let unreadable = || format!("cannot read {}", dir.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((path.display().to_string(), bytes))
+    };
+    paths.into_iter().map(read).collect()
 }
 
 /// What came of making a report anew.
@@ -120,7 +171,45 @@ struct Stated {
 }
 
 impl Reproduced {
-    fn of(report: &Report, name: &str, bytes: &[u8]) -> Result<Self> {
+    fn of(report: &Report, brought: &Brought, dir: &Path, which: &WhichTrial) -> Result<Self> {
+        let Brought { name, bytes, page, arms } = brought;
+        let followed = match arms {
+            Some(arms) => {
+                Self::of_closed(name, bytes, &Closed { arms: arms.clone(), log: dir.to_owned() }, which)?
+            }
+            None => Self::of_open(report, name, bytes)?,
+        };
+        if let (Self::Follows { .. }, Some((name, page))) = (&followed, page)
+            && console::document::document(bytes).ok().as_deref().map(str::as_bytes) != Some(page.as_slice())
+        {
+            let detail = "it is not the page that this version makes of the report".to_owned();
+            return Ok(Self::Differs { name: name.clone(), detail });
+        }
+        Ok(followed)
+    }
+
+    /// Makes a closed report anew.
+    fn of_closed(name: &str, bytes: &[u8], closed: &Closed, which: &WhichTrial) -> Result<Self> {
+        let name = name.to_owned();
+        let stated = by_arm::Stated::read(bytes).with_context(|| format!("{name} is no report by arm"))?;
+        if stated.engine != Engine::this() {
+            return Ok(Self::of_another_version(name, &stated.engine));
+        }
+        let made = by_arm::make(closed, which, stated.kind()?, Some(&stated.as_of()), stated.cutoff())?;
+        if made.json.as_bytes() == bytes {
+            return Ok(Self::Follows { name, records: made.records, digest: FileDigest::of(bytes) });
+        }
+        let detail = "made anew from the records and the list of arms it differs".to_owned();
+        Ok(Self::Differs { name, detail })
+    }
+
+    fn of_another_version(name: String, engine: &Engine) -> Self {
+        let this = Engine::this().version;
+        let why = format!("{} {} made it, and this is {this}: ask that one", engine.name, engine.version);
+        Self::Undecided { name, why }
+    }
+
+    fn of_open(report: &Report, name: &str, bytes: &[u8]) -> Result<Self> {
         let name = name.to_owned();
         let about = |code: Code| {
             let is_it = |found: &&verify::Finding| {
@@ -139,9 +228,7 @@ impl Reproduced {
         let Stated { engine, covers } =
             serde_json::from_slice(bytes).with_context(|| format!("{name} is no report"))?;
         if engine != Engine::this() {
-            let this = Engine::this().version;
-            let why = format!("{} {} made it, and this is {this}: ask that one", engine.name, engine.version);
-            return Ok(Self::Undecided { name, why });
+            return Ok(Self::of_another_version(name, &engine));
         }
         Ok(Self::Follows { name, records: covers.records, digest: FileDigest::of(bytes) })
     }

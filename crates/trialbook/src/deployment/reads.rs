@@ -88,6 +88,7 @@ impl Inner {
         Some(TrialView {
             covers: self.covers_journal(running),
             genesis: opening.genesis,
+            has_arms: public.has_arms,
             log_key: opening.log_key.clone(),
             not_durable: running.log.is_for_play(),
             synthetic: opening.synthetic,

@@ -96,6 +96,17 @@ fn a_published_report_is_made_anew_from_the_log_alone_and_another_is_not() {
     let record = trial.run(["show", &last, "--json"]).ends_with(0).json();
     assert_eq!(record["record"]["event"]["data"]["sha256"], hash);
 
+    let page = trial.beside().join("outcomes.html");
+    let shown = std::fs::read_to_string(&page).unwrap();
+    for part in [hash, "SYNTHETIC", "2022-06-30", "<svg", "P1"] {
+        assert!(shown.contains(part), "{part}");
+    }
+    for part in ["href=", "src=", "<script", "url(", "https:"] {
+        assert!(!shown.contains(part), "{part}");
+    }
+    let printed = trial.run(["report", "outcomes", "--html", "--as-of", "interim-1"]).ends_with(0).out;
+    assert_eq!(printed.trim_end(), shown);
+
     let bundle = trial.beside().join("log.zip");
     trial.run(["export", "bundle", "--out", bundle.to_str().unwrap()]).ends_with(0);
     let vkey = std::fs::read_to_string(trial.trial_dir().join("log.vkey")).unwrap();
@@ -107,6 +118,17 @@ fn a_published_report_is_made_anew_from_the_log_alone_and_another_is_not() {
         let made = reproduce(file, log).ends_with(0).out;
         assert!(made.contains("REPRODUCED") && made.contains(hash), "{made}");
     }
+
+    let page = page.to_str().unwrap();
+    let with_page = |page: &str| {
+        let reproduce = ["report", "reproduce", file, "--log", bundle.to_str().unwrap(), "--html", page];
+        run(reproduce.into_iter().chain(anchors))
+    };
+    with_page(page).ends_with(0);
+    let altered = trial.beside().join("altered.html");
+    write(&altered, shown.replacen("P1", "P2", 1));
+    let differs = with_page(altered.to_str().unwrap()).ends_with(1).out;
+    assert!(differs.contains("NOT REPRODUCED") && differs.contains("altered.html"), "{differs}");
 
     let other = trial.beside().join("other.json");
     let other = other.to_str().unwrap();

@@ -4,6 +4,7 @@
 
 mod access;
 mod amendments;
+mod arms;
 mod beside;
 mod browser;
 mod checkers;
