@@ -108,7 +108,7 @@ fn with_two_arms() -> SmallTrial {
         });
         let event = json!({
             "causality": {"product": "possible"}, "outcome": "recovered", "serious_reported": true,
-            "seriousness": ["hospitalization"]
+            "seriousness": ["hospitalisation"]
         });
         let mut seen = contact(subject, "2021-12-31");
         seen["site"] = site.into();
