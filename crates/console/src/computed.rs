@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::figures::{columns, figure_table, subject, table};
 use crate::links::Links;
-use crate::report::{Figure, Report};
+use crate::report::{At, Figure, Report};
 use crate::words::{count, counted, date, words};
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,8 @@ struct Computed {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ComputedFigure {
+    #[serde(rename = "@")]
+    at: At,
     label: String,
     figure: Figure,
     not: u64,
@@ -32,6 +34,8 @@ struct ComputedFigure {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Agreement {
+    #[serde(rename = "@")]
+    at: At,
     landmark: String,
     judged: String,
     computed: String,
@@ -92,11 +96,11 @@ fn by_definition(one: &Computed) -> Markup {
                 @for it in &one.figures {
                     tr {
                         th scope="row" { (it.label) }
-                        td.number { (count(it.not)) }
-                        td.number { (count(it.not_determinable)) }
-                        td.number { (count(it.without_visit)) }
-                        td.number { (count(it.died)) }
-                        td.number { (count(it.not_followed)) }
+                        td.number { (it.at.cell("not", count(it.not))) }
+                        td.number { (it.at.cell("not_determinable", count(it.not_determinable))) }
+                        td.number { (it.at.cell("without_visit", count(it.without_visit))) }
+                        td.number { (it.at.cell("died", count(it.died))) }
+                        td.number { (it.at.cell("not_followed", count(it.not_followed))) }
                     }
                 }
             },
@@ -121,7 +125,7 @@ fn agreement(report: &Report) -> Markup {
                     th scope="row" { (words(&it.landmark)) }
                     td { (words(&it.judged)) }
                     td { (words(&it.computed)) }
-                    td.number { (count(it.subjects)) }
+                    td.number { (it.at.cell("subjects", count(it.subjects))) }
                 }
             }
         },

@@ -9,13 +9,15 @@ use serde_json::Value;
 
 use crate::figures::{absent, columns, subject, table};
 use crate::links::Links;
-use crate::report::Report;
+use crate::report::{At, Report};
 use crate::words::{count, counted, heading, words};
 
 /// Something with a name, and how many subjects.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Named {
+    #[serde(rename = "@")]
+    at: At,
     #[serde(alias = "version")]
     id: String,
     subjects: u64,
@@ -25,6 +27,8 @@ struct Named {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct NotFollowed {
+    #[serde(rename = "@")]
+    at: At,
     category: String,
     severity: String,
     deviations: u64,
@@ -66,8 +70,8 @@ pub(crate) fn conduct(report: &Report) -> Markup {
                         tr {
                             th scope="row" { (heading(&it.category)) }
                             td { (words(&it.severity)) }
-                            td.number { (count(it.deviations)) }
-                            td.number { (count(it.subjects)) }
+                            td.number { (it.at.cell("deviations", count(it.deviations))) }
+                            td.number { (it.at.cell("subjects", count(it.subjects))) }
                         }
                     }
                 },
@@ -81,7 +85,7 @@ fn numbers(report: &Report, pointer: &str, caption: &str) -> Markup {
     let Some(section) = report.part::<BTreeMap<String, Value>>(pointer) else {
         return absent(&caption.to_lowercase());
     };
-    let text = |name: &str| section.get(name).and_then(Value::as_str);
+    let (text, at) = (|name: &str| section.get(name).and_then(Value::as_str), report.at(pointer));
     html! {
         h3 { (caption) }
         p.quiet {
@@ -94,7 +98,7 @@ fn numbers(report: &Report, pointer: &str, caption: &str) -> Markup {
             &html! {
                 @for (name, number) in &section {
                     @if let Some(number) = number.as_u64() {
-                        tr { th scope="row" { (heading(name)) } td.number { (count(number)) } }
+                        tr { th scope="row" { (heading(name)) } td.number { (at.cell(name, count(number))) } }
                     }
                 }
             },
@@ -106,7 +110,7 @@ fn subjects_by(caption: &str, what: &str, rows: &[Named]) -> Markup {
     table(
         caption,
         &columns(&[what, "#Subjects"]),
-        &html! { @for it in rows { tr { th scope="row" { (it.id) } td.number { (count(it.subjects)) } } } },
+        &html! { @for it in rows { tr { th scope="row" { (it.id) } td.number { (it.at.cell("subjects", count(it.subjects))) } } } },
     )
 }
 

@@ -38,9 +38,12 @@ pub(crate) fn absent(what: &str) -> Markup {
     html! { p.nothing { "This report holds no " (what) " in a form that this page knows." } }
 }
 
-/// `23/83`, or a dash where nobody could have it.
-pub(crate) fn ratio(figure: &Figure) -> String {
-    format!("{}/{}", count(figure.numerator), count(figure.denominator))
+/// `23/83`, each with the way to what is behind it.
+pub(crate) fn ratio(figure: &Figure) -> Markup {
+    html! {
+        (figure.at.cell("numerator", count(figure.numerator))) "/"
+        (figure.at.cell("denominator", count(figure.denominator)))
+    }
 }
 
 /// The share, or why there is none.
@@ -154,7 +157,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                     @if bounds { (bound_cell(figure)) }
                     td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }
                     td { code { (figure.definition) } }
-                    td.number { (count(figure.imputed)) }
+                    td.number { (figure.at.cell("imputed", count(figure.imputed))) }
                 }
             }
         },
@@ -183,14 +186,14 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
             @for rate in rates {
                 tr {
                     th.name scope="row" { (rate.label) }
-                    td.number { (count(rate.events)) }
-                    td.number { (rate.patient_years) }
+                    td.number { (rate.at.cell("events", count(rate.events))) }
+                    td.number { (rate.at.cell("patient_years", &rate.patient_years)) }
                     td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }
                     (interval_cells(&rate.intervals, &methods, ""))
                     td { (heading(&rate.time)) }
                     td { (rate.population) }
                     td { code { (rate.definition) } }
-                    td.number { (count(rate.imputed)) }
+                    td.number { (rate.at.cell("imputed", count(rate.imputed))) }
                 }
             }
         },
@@ -275,7 +278,7 @@ pub(crate) fn sites(report: &Report) -> Markup {
                     td { (site.name) }
                     td { (site.country) }
                     @for name in &counts {
-                        td.number { @match site.counts.get(*name).and_then(Value::as_u64) { Some(number) => (count(number)), None => "–" } }
+                        td.number { @match site.counts.get(*name).and_then(Value::as_u64) { Some(number) => (site.at.cell(name, count(number))), None => "–" } }
                     }
                 }
             }
@@ -313,12 +316,14 @@ pub(crate) fn suspected(report: &Report, links: &Links) -> Markup {
 
 /// A part that is counts by name.
 pub(crate) fn counts(report: &Report, pointer: &str, caption: &str, what: &str) -> Markup {
-    let Some(counts) = report.part::<BTreeMap<String, u64>>(pointer) else { return absent(what) };
+    let Some(counts) = report.part::<BTreeMap<String, Value>>(pointer) else { return absent(what) };
+    let at = report.at(pointer);
+    let counts: Vec<_> = counts.iter().filter_map(|(name, number)| Some((name, number.as_u64()?))).collect();
     table(
         caption,
         &columns(&["What", "#Count"]),
         &html! {
-            @for (name, number) in &counts { tr { th scope="row" { (heading(name)) } td.number { (count(*number)) } } }
+            @for (name, number) in &counts { tr { th scope="row" { (heading(name)) } td.number { (at.cell(name, count(*number))) } } }
         },
     )
 }

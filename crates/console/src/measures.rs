@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::figures::{absent, columns, table};
-use crate::report::Report;
+use crate::report::{At, Report};
 use crate::words::{count, counted, heading};
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +63,8 @@ struct OtherUnit {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Row {
+    #[serde(rename = "@")]
+    at: At,
     visit: String,
     day: Option<i64>,
     n: u64,
@@ -83,6 +85,8 @@ struct Row {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Change {
+    #[serde(rename = "@")]
+    at: At,
     n: u64,
     mean: String,
     hodges_lehmann: String,
@@ -201,12 +205,12 @@ fn one(measure: &Tabled) -> Markup {
                     tr {
                         th scope="row" { (heading(&row.visit)) }
                         td.number { @match row.day { Some(day) => (day), None => "–" } }
-                        td.number { (count(row.n)) }
-                        td.number { (count(row.missing)) }
+                        td.number { (row.at.cell("n", count(row.n))) }
+                        td.number { (row.at.cell("missing", count(row.missing))) }
                         @if is_score { td.number { (row.incomplete.map_or_else(|| "–".to_owned(), count)) } }
-                        td.number { (text(&row.mean)) }
+                        td.number { (row.at.cell("mean", text(&row.mean))) }
                         td.number { (text(&row.sd)) }
-                        td.number { (text(&row.median)) }
+                        td.number { (row.at.cell("median", text(&row.median))) }
                         td.number { (pair(&row.q1, &row.q3)) }
                         td.number { (pair(&row.min, &row.max)) }
                     }
@@ -221,9 +225,9 @@ fn one(measure: &Tabled) -> Markup {
                     @for (row, change) in rows().filter_map(|row| Some((row, row.change.as_ref()?))) {
                         tr {
                             th scope="row" { (heading(&row.visit)) }
-                            td.number { (count(change.n)) }
-                            td.number { (change.mean) }
-                            td.number { (change.hodges_lehmann) }
+                            td.number { (change.at.cell("n", count(change.n))) }
+                            td.number { (change.at.cell("mean", &change.mean)) }
+                            td.number { (change.at.cell("hodges_lehmann", &change.hodges_lehmann)) }
                             td.number { (text(&change.p)) }
                             td { (change.p_method.as_deref().unwrap_or("no difference")) }
                             td.number { (text(&change.p_holm)) }

@@ -27,8 +27,8 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
     };
-    let report = Report::read(&view);
     let links = &asked.links;
+    let report = Report::read(&view, ReportKind::Outcomes, links);
     let main = html! {
         h1 { "Outcomes" }
         (cutoff(&report, links, &links.outcomes()))
@@ -61,16 +61,16 @@ fn follow_up(report: &Report) -> Markup {
     let Some(follow_up) = report.part::<FollowUp>("/follow_up") else { return absent("follow-up") };
     html! {
         dl.facts {
-            dt { "Population" } dd { (follow_up.population) ", " (counted(follow_up.subjects, "subject", "subjects")) }
-            dt { "In all" } dd { (follow_up.patient_years) " patient-years" }
-            @if let Some(mean) = &follow_up.mean_months { dt { "Mean" } dd { (mean) " months" } }
+            dt { "Population" } dd { (follow_up.population) ", " (follow_up.at.cell("subjects", counted(follow_up.subjects, "subject", "subjects"))) }
+            dt { "In all" } dd { (follow_up.at.cell("patient_years", &follow_up.patient_years)) " patient-years" }
+            @if let Some(mean) = &follow_up.mean_months { dt { "Mean" } dd { (follow_up.at.cell("mean_months", mean)) " months" } }
             @if let Some(median) = &follow_up.median_days { dt { "Median of the times" } dd { (median) " days" } }
             dt { "Median by the reverse Kaplan-Meier curve" }
             dd {
                 @match &follow_up.reverse_kaplan_meier_median_months { Some(months) => { (months) " months" }, None => "not reached" }
             }
             @if let Some((shortest, longest)) = follow_up.range_days { dt { "Range" } dd { (count(shortest)) " to " (count(longest)) " days" } }
-            dt { "Last contacts with a completed date" } dd { (count(follow_up.imputed)) }
+            dt { "Last contacts with a completed date" } dd { (follow_up.at.cell("imputed", count(follow_up.imputed))) }
         }
     }
 }
@@ -137,8 +137,8 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
         figure {
             (curves::survival(curve, id, month_days))
             figcaption {
-                (curve.population) ", " (counted(curve.subjects, "subject", "subjects")) ", "
-                (counted(curve.deaths, "death", "deaths")) ", " (counted(curve.imputed, "date", "dates"))
+                (curve.population) ", " (curve.at.cell("subjects", counted(curve.subjects, "subject", "subjects"))) ", "
+                (curve.at.cell("deaths", counted(curve.deaths, "death", "deaths"))) ", " (counted(curve.imputed, "date", "dates"))
                 " completed. Band: 95% limits, log-log, from Greenwood's standard error. Upright marks: censored."
             }
         }
@@ -159,8 +159,8 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
                     tr {
                         th scope="row" { (landmark.label) }
                         td.number { (landmark.days) }
-                        td.number { (count(landmark.at_risk)) }
-                        td.number { (landmark.survival) }
+                        td.number { (landmark.at.cell("at_risk", count(landmark.at_risk))) }
+                        td.number { (landmark.at.cell("survival", &landmark.survival)) }
                         td.number { (landmark.standard_error.as_deref().unwrap_or("undefined")) }
                         (interval_cells(&landmark.intervals, &methods, ""))
                     }
@@ -175,7 +175,7 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
                 &html! {
                     @for step in &curve.steps {
                         tr {
-                            th scope="row" { (step.day) }
+                            th scope="row" { (step.at.row(step.day)) }
                             td.number { (count(step.at_risk)) }
                             td.number { (count(step.deaths)) }
                             td.number { (count(step.censored)) }
@@ -208,12 +208,12 @@ fn remission(report: &Report) -> Markup {
                 @for it in &remission.figures {
                     tr {
                         th scope="row" { (it.label) }
-                        td.number { (count(it.without_visit)) }
-                        td.number { (count(it.died)) }
-                        td.number { (count(it.not_followed)) }
-                        td.number { (count(it.not_determinable)) }
-                        td.number { (count(it.partial)) }
-                        td.number { (count(it.adjudicated)) }
+                        td.number { (it.at.cell("without_visit", count(it.without_visit))) }
+                        td.number { (it.at.cell("died", count(it.died))) }
+                        td.number { (it.at.cell("not_followed", count(it.not_followed))) }
+                        td.number { (it.at.cell("not_determinable", count(it.not_determinable))) }
+                        td.number { (it.at.cell("partial", count(it.partial))) }
+                        td.number { (it.at.cell("adjudicated", count(it.adjudicated))) }
                     }
                 }
             },
@@ -250,8 +250,8 @@ fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
         figure {
             (curves::incidence(incidence, id, month_days))
             figcaption {
-                (incidence.population) ", " (counted(incidence.subjects, "subject", "subjects")) ": "
-                (counted(incidence.relapses, "first relapse", "first relapses")) ", "
+                (incidence.population) ", " (incidence.at.cell("subjects", counted(incidence.subjects, "subject", "subjects"))) ": "
+                (incidence.at.cell("relapses", counted(incidence.relapses, "first relapse", "first relapses"))) ", "
                 (counted(incidence.deaths_first, "death", "deaths")) " without one, "
                 (counted(incidence.imputed, "date", "dates")) " completed. Bars: limits of the relapse's incidence at the landmarks. Upright marks: censored."
             }
@@ -275,12 +275,12 @@ fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
                     tr {
                         th scope="row" { (landmark.label) }
                         td.number { (landmark.days) }
-                        td.number { (count(landmark.at_risk)) }
-                        td.number { (landmark.relapse) }
+                        td.number { (landmark.at.cell("at_risk", count(landmark.at_risk))) }
+                        td.number { (landmark.at.cell("relapse", &landmark.relapse)) }
                         td.number { (landmark.standard_error) }
                         (interval_cells(&landmark.intervals, &methods, ""))
-                        td.number { (landmark.death_first) }
-                        td.number { (landmark.event_free) }
+                        td.number { (landmark.at.cell("death_first", &landmark.death_first)) }
+                        td.number { (landmark.at.cell("event_free", &landmark.event_free)) }
                     }
                 }
             },
@@ -293,7 +293,7 @@ fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
                 &html! {
                     @for step in &incidence.steps {
                         tr {
-                            th scope="row" { (step.day) }
+                            th scope="row" { (step.at.row(step.day)) }
                             td.number { (count(step.at_risk)) }
                             td.number { (count(step.relapses)) }
                             td.number { (count(step.deaths)) }

@@ -136,8 +136,8 @@ fn cuts(asked: &Asked) -> Markup {
 }
 
 fn of_report(view: &ReportView, safety: Option<&ReportView>, links: &Links) -> Markup {
-    let report = Report::read(view);
-    let related = safety.and_then(|view| related(&Report::read(view)));
+    let report = Report::read(view, ReportKind::Outcomes, links);
+    let related = safety.and_then(|view| related(&Report::read(view, ReportKind::Safety, links)));
     html! {
         section {
             h2 { "Headline figures" }
@@ -248,16 +248,18 @@ fn by_year(report: &Report) -> Markup {
 
 fn flow(report: &Report) -> Markup {
     let Some(waterfall) = report.part::<Waterfall>("/waterfall") else { return absent("participant flow") };
-    let counts: BTreeMap<String, u64> = report.part("/flow").unwrap_or_default();
+    let (counts, at): (BTreeMap<String, serde_json::Value>, _) =
+        (report.part("/flow").unwrap_or_default(), report.at("/flow"));
+    let counted = |name: &str| counts.get(name).and_then(serde_json::Value::as_u64);
     // In the order in which a subject comes to them.
     let standings = ["died", "withdrawn", "lost", "completed", "discontinued", "in_follow_up"];
     html! {
         ol.flow {
-            @if let Some(screened) = counts.get("screened") {
+            @if let Some(screened) = counted("screened") {
                 li {
-                    span.stage { strong { (count(*screened)) } " Screened" }
-                    @if let Some(failures) = counts.get("screen_failures") && *failures > 0 {
-                        span.losses { (count(*failures)) " screen failures" }
+                    span.stage { strong { (at.cell("screened", count(screened))) } " Screened" }
+                    @if let Some(failures) = counted("screen_failures") && failures > 0 {
+                        span.losses { (at.cell("screen_failures", count(failures))) " screen failures" }
                     }
                 }
             }
@@ -265,7 +267,7 @@ fn flow(report: &Report) -> Markup {
                 @let before = index.checked_sub(1).and_then(|before| waterfall.stages.get(before));
                 @let other = stage.of.as_ref().filter(|of| before.is_none_or(|before| before.id != **of));
                 li {
-                    span.stage { strong { (count(stage.subjects)) } " " (stage.label) }
+                    span.stage { strong { (stage.at.cell("subjects", count(stage.subjects))) } " " (stage.label) }
                     @if !stage.losses.is_empty() {
                         span.losses {
                             "out"
@@ -273,7 +275,7 @@ fn flow(report: &Report) -> Markup {
                             ": "
                             @for (index, loss) in stage.losses.iter().enumerate() {
                                 @if index > 0 { ", " }
-                                (count(loss.subjects)) " " (words(&loss.reason))
+                                (loss.at.cell("subjects", count(loss.subjects))) " " (words(&loss.reason))
                             }
                         }
                     }
@@ -286,8 +288,8 @@ fn flow(report: &Report) -> Markup {
             &columns(&["Standing", "#Subjects"]),
             &html! {
                 @for standing in standings {
-                    @if let Some(subjects) = counts.get(standing) {
-                        tr { th scope="row" { (heading(standing)) } td.number { (count(*subjects)) } }
+                    @if let Some(subjects) = counted(standing) {
+                        tr { th scope="row" { (heading(standing)) } td.number { (at.cell(standing, count(subjects))) } }
                     }
                 }
             },

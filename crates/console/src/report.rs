@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use api::ReportKind;
+use maud::{Markup, Render, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::links::Links;
 
 /// The member of each row, added when a report is read, that says where in the report it stands.
 const WHERE: &str = "@";
@@ -18,10 +22,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn read(view: &api::ReportView) -> Self {
+    /// A report whose rows say where what is behind them is told.
+    pub(crate) fn read(view: &api::ReportView, kind: ReportKind, links: &Links) -> Self {
         // The registry hands out JSON; what is not would show as a report without parts.
         let mut report: Value = serde_json::from_str(view.report.get()).unwrap_or_default();
-        clinical::report::say_where(&mut report, WHERE);
+        clinical::report::say_where(&mut report, WHERE, &|path| links.sources(kind, path, None));
         Self::of(report, String::new())
     }
 
@@ -39,6 +44,11 @@ impl Report {
         &self.value
     }
 
+    /// Where the row at a JSON pointer stands.
+    pub(crate) fn at(&self, pointer: &str) -> At {
+        self.part(&format!("{pointer}/{WHERE}")).unwrap_or_default()
+    }
+
     /// The part at a JSON pointer, if it is there and of the form asked for.
     pub(crate) fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
         T::deserialize(self.value.pointer(pointer)?).ok()
@@ -47,6 +57,23 @@ impl Report {
     /// The day after which nothing is counted.
     pub(crate) fn cutoff(&self) -> Option<Cutoff> {
         self.part("/cutoff")
+    }
+}
+
+/// The address of what is behind a row; empty in a file of its own, from which nothing leads anywhere.
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct At(String);
+
+impl At {
+    /// A cell of the row, with the way to what is behind it.
+    pub(crate) fn cell(&self, name: &str, text: impl Render) -> Markup {
+        html! { @if self.0.is_empty() { (text) } @else { a.cell href={ (self.0) "%2F" (name) } { (text) } } }
+    }
+
+    /// What stands for the whole row, with the way to what is behind it.
+    pub(crate) fn row(&self, text: impl Render) -> Markup {
+        html! { @if self.0.is_empty() { (text) } @else { a.cell href=(self.0) { (text) } } }
     }
 }
 
@@ -63,6 +90,8 @@ pub(crate) struct Cutoff {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Figure {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) numerator: u64,
@@ -98,6 +127,8 @@ pub(crate) struct NoEvents {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Rate {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) events: u64,
     pub(crate) patient_years: String,
@@ -122,6 +153,8 @@ pub(crate) struct Waterfall {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stage {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) of: Option<String>,
@@ -133,6 +166,8 @@ pub(crate) struct Stage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Loss {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) reason: String,
     pub(crate) subjects: u64,
 }
@@ -141,6 +176,8 @@ pub(crate) struct Loss {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct FollowUp {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) population: String,
     pub(crate) subjects: u64,
     pub(crate) patient_years: String,
@@ -155,6 +192,8 @@ pub(crate) struct FollowUp {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SurvivalCurve {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) population: String,
     pub(crate) subjects: u64,
@@ -168,6 +207,8 @@ pub(crate) struct SurvivalCurve {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SurvivalStep {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) day: u32,
     pub(crate) at_risk: u64,
     pub(crate) deaths: u64,
@@ -181,6 +222,8 @@ pub(crate) struct SurvivalStep {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SurvivalLandmark {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) days: String,
     pub(crate) at_risk: u64,
@@ -193,6 +236,8 @@ pub(crate) struct SurvivalLandmark {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Incidence {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) population: String,
     pub(crate) subjects: u64,
@@ -207,6 +252,8 @@ pub(crate) struct Incidence {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IncidenceStep {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) day: u32,
     pub(crate) at_risk: u64,
     pub(crate) relapses: u64,
@@ -221,6 +268,8 @@ pub(crate) struct IncidenceStep {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IncidenceLandmark {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) days: String,
     pub(crate) at_risk: u64,
@@ -266,6 +315,8 @@ pub(crate) struct Remission {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct RemissionFigure {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) figure: Figure,
     pub(crate) without_visit: u64,
@@ -280,6 +331,8 @@ pub(crate) struct RemissionFigure {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SiteRow {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) country: String,
@@ -325,6 +378,8 @@ pub(crate) struct Overview {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Category {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) events: u64,
@@ -338,6 +393,8 @@ pub(crate) struct Category {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct EventTable {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) label: String,
     pub(crate) population: String,
     pub(crate) denominator: u64,
@@ -360,6 +417,8 @@ pub(crate) struct ClassRow {
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct TermRow {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) name: String,
     pub(crate) subjects: u64,
     pub(crate) percent: Option<String>,
@@ -384,6 +443,8 @@ pub(crate) struct SinceEarlier {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Timing {
+    #[serde(rename = "@")]
+    pub(crate) at: At,
     pub(crate) class: String,
     pub(crate) subjects: u64,
     pub(crate) events: u64,

@@ -26,8 +26,8 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
     };
-    let report = Report::read(&view);
     let links = &asked.links;
+    let report = Report::read(&view, ReportKind::Safety, links);
     let main = html! {
         h1 { "Safety" }
         (cutoff(&report, links, &links.safety()))
@@ -100,14 +100,15 @@ fn populations(report: &Report) -> Markup {
     let Some((all, safety_set)) = number("all_subjects").zip(number("safety_set")) else {
         return absent("populations");
     };
+    let at = report.at("/populations");
     html! {
         dl.facts {
-            dt { "All subjects" } dd { (count(all)) " with any record that is not void" }
-            dt { "Safety set" } dd { (count(safety_set)) " who received the product at least once" }
+            dt { "All subjects" } dd { (at.cell("all_subjects", count(all))) " with any record that is not void" }
+            dt { "Safety set" } dd { (at.cell("safety_set", count(safety_set))) " who received the product at least once" }
             @if let Some(followed) = number("safety_set_followed") {
                 dt { "With time at risk" }
                 dd {
-                    (count(followed)) " of them, whose first infusion has a certain day"
+                    (at.cell("safety_set_followed", count(followed))) " of them, whose first infusion has a certain day"
                     @if let Some(years) = report.part::<String>("/populations/patient_years") { ": " (years) " patient-years" }
                 }
             }
@@ -153,7 +154,7 @@ fn categories(overview: &Overview) -> Markup {
                 @for category in &overview.categories {
                     tr {
                         th.name scope="row" { (category.label) }
-                        td.number { (count(category.events)) }
+                        td.number { (category.at.cell("events", count(category.events))) }
                         (new_cells(category.events_since, category.subjects_since))
                         td.number { (ratio(&category.subjects)) }
                         td.number { (share(&category.subjects)) }
@@ -222,11 +223,11 @@ fn term(row: &TermRow, class: &str) -> Markup {
     html! {
         tr class=(class) {
             th scope="row" { (row.name) }
-            td.number { (count(row.subjects)) }
+            td.number { (row.at.cell("subjects", count(row.subjects))) }
             td.number { @match &row.percent { Some(percent) => { (percent) "%" }, None => "–" } }
-            td.number { (count(row.events)) }
+            td.number { (row.at.cell("events", count(row.events))) }
             (new_cells(row.events_since, row.subjects_since))
-            td.number { (count(row.serious)) }
+            td.number { (row.at.cell("serious", count(row.serious))) }
             td { (row.worst_severity.as_deref().map_or("–".to_owned(), words)) }
             td.number { @match row.worst_grade { Some(grade) => (grade), None => "–" } }
         }
@@ -244,7 +245,7 @@ fn timing(report: &Report) -> Markup {
                 &columns(&["Since the infusion", "#Subjects", "#Events"]),
                 &html! {
                     @for row in &timing {
-                        tr { th scope="row" { (heading(&row.class)) } td.number { (count(row.subjects)) } td.number { (count(row.events)) } }
+                        tr { th scope="row" { (heading(&row.class)) } td.number { (row.at.cell("subjects", count(row.subjects))) } td.number { (row.at.cell("events", count(row.events))) } }
                     }
                 },
             ))

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::figures::{absent, columns, ratio, share, subject, table};
 use crate::links::Links;
-use crate::report::{Figure, Report};
+use crate::report::{At, Figure, Report};
 use crate::words::{count, date, heading, words};
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +21,8 @@ struct Stratification {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Stratum {
+    #[serde(rename = "@")]
+    at: At,
     level: String,
     subjects: u64,
     survival: Figure,
@@ -75,7 +77,7 @@ fn levels(strata: &Stratification) -> Markup {
     };
     let (remissions, relapses) = (labels(&|level| &level.remission), labels(&|level| &level.relapse));
     let cell = |figure: Option<&Figure>| {
-        figure.map_or_else(|| "–".to_owned(), |figure| format!("{}, {}", ratio(figure), share(figure)))
+        html! { @match figure { Some(figure) => { (ratio(figure)) ", " (share(figure)) }, None => "–" } }
     };
     table(
         &format!("By {}", words(&strata.by)),
@@ -91,7 +93,7 @@ fn levels(strata: &Stratification) -> Markup {
             @for level in &strata.levels {
                 tr {
                     th scope="row" { (words(&level.level)) }
-                    td.number { (count(level.subjects)) }
+                    td.number { (level.at.cell("subjects", count(level.subjects))) }
                     td.number { (cell(Some(&level.survival))) }
                     @for index in 0..remissions.len() { td.number { (cell(level.remission.get(index))) } }
                     @for index in 0..relapses.len() { td.number { (cell(level.relapse.get(index))) } }

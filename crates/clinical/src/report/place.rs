@@ -132,20 +132,21 @@ fn walk(value: &Value, path: &str, label: Option<&str>, found: &mut Vec<ReportCe
     }
 }
 
-/// Adds to every object of a report a member of this name that says where it stands.
-pub fn say_where(report: &mut Value, member: &str) {
-    say(report, String::new(), member);
+/// Adds to every object of a report a member of this name that says where it stands, in the words of `write`.
+pub fn say_where(report: &mut Value, member: &str, write: &dyn Fn(&str) -> String) {
+    say(report, "", (member, write));
 }
 
-fn say(value: &mut Value, path: String, member: &str) {
+fn say(value: &mut Value, path: &str, (member, write): (&str, &dyn Fn(&str) -> String)) {
     match value {
         Value::Object(members) => {
-            members.iter_mut().for_each(|(name, value)| say(value, step(&path, name), member));
-            members.insert(member.to_owned(), Value::String(path));
+            members.iter_mut().for_each(|(name, value)| say(value, &step(path, name), (member, write)));
+            members.insert(member.to_owned(), Value::String(write(path)));
         }
         Value::Array(items) => {
             let names: Vec<_> = named(items).into_iter().map(|(name, _)| name).collect();
-            items.iter_mut().zip(names).for_each(|(value, name)| say(value, step(&path, &name), member));
+            let named = items.iter_mut().zip(names);
+            named.for_each(|(value, name)| say(value, &step(path, &name), (member, write)));
         }
         _ => {}
     }
@@ -172,8 +173,8 @@ mod tests {
     #[test]
     fn every_row_says_where_it_stands() {
         let mut report = json!({"sites": [{"id": "S1", "n": {"deaths": 1}}]});
-        say_where(&mut report, "@");
-        assert_eq!(report["sites"][0]["n"], json!({"deaths": 1, "@": "/sites/S1/n"}));
-        assert_eq!(report["@"], "");
+        say_where(&mut report, "@", &|path| format!("at:{path}"));
+        assert_eq!(report["sites"][0]["n"], json!({"deaths": 1, "@": "at:/sites/S1/n"}));
+        assert_eq!(report["@"], "at:");
     }
 }

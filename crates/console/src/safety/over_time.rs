@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::figures::{absent, columns, limits, ratio, table};
-use crate::report::{Figure, Interval, Rate, Report};
+use crate::report::{At, Figure, Interval, Rate, Report};
 use crate::words::{count, counted, heading};
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,8 +65,8 @@ fn row(row: &Row, class: &str) -> Markup {
 
 fn rate(rate: &Rate) -> Markup {
     html! {
-        td.number { (count(rate.events)) }
-        td.number { (rate.patient_years) }
+        td.number { (rate.at.cell("events", count(rate.events))) }
+        td.number { (rate.at.cell("patient_years", &rate.patient_years)) }
         td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }
         (first_interval(&rate.intervals))
     }
@@ -89,6 +89,8 @@ struct FirstEvent {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Landmark {
+    #[serde(rename = "@")]
+    at: At,
     months: u64,
     at_risk: u64,
     event: String,
@@ -122,8 +124,8 @@ pub(super) fn first_events(report: &Report) -> Markup {
                         @for at in &it.landmarks {
                             tr {
                                 th.number scope="row" { (at.months) }
-                                td.number { (count(at.at_risk)) }
-                                td.number { (at.event) }
+                                td.number { (at.at.cell("at_risk", count(at.at_risk))) }
+                                td.number { (at.at.cell("event", &at.event)) }
                                 td.number { (at.standard_error) }
                                 (first_interval(&at.intervals))
                                 td.number { (at.death_first) }
@@ -159,6 +161,8 @@ struct Analyte {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ShiftRow {
+    #[serde(rename = "@")]
+    at: At,
     baseline: String,
     subjects: u64,
     low: u64,
@@ -181,8 +185,11 @@ pub(super) fn laboratory(report: &Report) -> Markup {
                     @for row in &analyte.rows {
                         tr {
                             th scope="row" { (heading(&row.baseline)) }
-                            @for number in [row.subjects, row.low, row.normal, row.high, row.missing, row.low_and_high] {
-                                td.number { (count(number)) }
+                            @for (name, number) in [
+                                ("subjects", row.subjects), ("low", row.low), ("normal", row.normal), ("high", row.high),
+                                ("missing", row.missing), ("low_and_high", row.low_and_high),
+                            ] {
+                                td.number { (row.at.cell(name, count(number))) }
                             }
                         }
                     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::figures::{absent, columns, ratio, share, subject, table};
 use crate::links::Links;
-use crate::report::{Figure, Report};
+use crate::report::{At, Figure, Report};
 use crate::words::{count, counted, date, heading, words};
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +22,8 @@ struct Related {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RelatedRow {
+    #[serde(rename = "@")]
+    at: At,
     related: u64,
     not_judged: u64,
     unrelated: u64,
@@ -53,9 +55,9 @@ pub(super) fn related(report: &Report, links: &Links) -> Markup {
                 @for row in section.rows.iter().filter(|row| row.related + row.not_judged + row.unrelated > 0) {
                     tr {
                         th.name scope="row" { (row.subjects.label) }
-                        td.number { (count(row.related)) }
-                        td.number { (count(row.not_judged)) }
-                        td.number { (count(row.unrelated)) }
+                        td.number { (row.at.cell("related", count(row.related))) }
+                        td.number { (row.at.cell("not_judged", count(row.not_judged))) }
+                        td.number { (row.at.cell("unrelated", count(row.unrelated))) }
                         td.number { (ratio(&row.subjects)) }
                         td.number { (share(&row.subjects)) }
                     }
@@ -110,6 +112,8 @@ struct Rules {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Counts {
+    #[serde(rename = "@")]
+    at: At,
     sent_in_time: u64,
     sent_late: u64,
     due: u64,
@@ -156,11 +160,11 @@ pub(super) fn expedited(report: &Report, links: &Links) -> Markup {
                             td { (rules.zone) }
                             td.number { (rules.days_fatal_or_life_threatening) @if let Some(more) = rules.days_completion { " + " (more) } }
                             td.number { (rules.days_other) }
-                            td.number { (count(counts.sent_in_time)) }
-                            td.number { (count(counts.sent_late)) }
-                            td.number { (count(counts.due)) }
-                            td.number { (count(counts.overdue)) }
-                            td.number { (count(counts.not_required)) }
+                            td.number { (counts.at.cell("sent_in_time", count(counts.sent_in_time))) }
+                            td.number { (counts.at.cell("sent_late", count(counts.sent_late))) }
+                            td.number { (counts.at.cell("due", count(counts.due))) }
+                            td.number { (counts.at.cell("overdue", count(counts.overdue))) }
+                            td.number { (counts.at.cell("not_required", count(counts.not_required))) }
                             td { (rules.source) }
                         }
                     }
