@@ -48,10 +48,12 @@ impl Links {
     /// What is behind a cell of a report.
     pub(crate) fn sources(&self, report: ReportKind, cell: &str, after: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("report", report.as_str()).append_pair("cell", cell);
+        query.append_pair("report", report.as_str());
         query.extend_pairs(self.as_of.as_ref().map(|as_of| ("as_of", as_of.to_string())));
         query.extend_pairs(self.cutoff.map(|day| ("cutoff", PartialDate::from(day).to_string())));
         query.extend_pairs(after.map(|after| ("after", after)));
+        // Last: a row's address becomes that of a cell in it by what is appended.
+        query.append_pair("cell", cell);
         format!("/trials/{}/sources?{}", self.trial, query.finish())
     }
 

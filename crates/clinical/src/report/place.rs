@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sources::WHOLE;
+
 /// What an item of a list is about, as JSON pointers: the first of these of which it has all.
 const NAMES: &[&[&str]] = &[
     &["/id"],
@@ -133,8 +135,15 @@ fn walk(value: &Value, path: &str, label: Option<&str>, found: &mut Vec<ReportCe
 }
 
 /// Adds to every object of a report a member of this name that says where it stands, in the words of `write`.
+///
+/// Not to what is about no subject, nor to the keys that are suspected, which name their records themselves.
 pub fn say_where(report: &mut Value, member: &str, write: &dyn Fn(&str) -> String) {
-    say(report, "", (member, write));
+    let Value::Object(members) = report else { return };
+    for (name, value) in members {
+        if !WHOLE.contains(&name.as_str()) && name != "suspected_keys" {
+            say(value, &step("", name), (member, write));
+        }
+    }
 }
 
 fn say(value: &mut Value, path: &str, (member, write): (&str, &dyn Fn(&str) -> String)) {
@@ -175,6 +184,6 @@ mod tests {
         let mut report = json!({"sites": [{"id": "S1", "n": {"deaths": 1}}]});
         say_where(&mut report, "@", &|path| format!("at:{path}"));
         assert_eq!(report["sites"][0]["n"], json!({"deaths": 1, "@": "at:/sites/S1/n"}));
-        assert_eq!(report["@"], "at:");
+        assert_eq!(report.get("@"), None);
     }
 }

@@ -11,7 +11,7 @@ use super::place;
 use crate::rows::{FactRow, Person, RowsError};
 
 /// Members of a report that are about no subject.
-const WHOLE: [&str; 12] = [
+pub(super) const WHOLE: [&str; 11] = [
     "confidence",
     "conventions",
     "covers",
@@ -23,7 +23,6 @@ const WHOLE: [&str; 12] = [
     "schema",
     "synthetic",
     "trial",
-    "vocabulary",
 ];
 
 /// Whole numbers that tell a row from others rather than count anybody.
