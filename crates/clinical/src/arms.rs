@@ -71,13 +71,16 @@ pub enum ArmsError {
     NotOpened,
 }
 
+/// A subject, and the commitment to its arm.
+type Committed = (SubjectId, RecordHash);
+
 /// What a log says of allocations: who was allocated, with which commitment, known from which record on.
 #[derive(Debug, Default)]
 pub struct Allocations {
     trial: Option<TrialId>,
     lineage: Lineage,
     /// In the order of recording: where, the thing's first record, and what it now says; `None`: that it never held.
-    stated: Vec<(Position, Position, Option<(SubjectId, RecordHash)>)>,
+    stated: Vec<(Position, Position, Option<Committed>)>,
     /// Pseudonyms given up, each with the one that stays, and the record that says so.
     links: Vec<(Position, SubjectId, SubjectId)>,
 }
@@ -105,7 +108,7 @@ impl Allocations {
     /// Who is allocated after the first `records` records, and with which commitment. Of several allocations of a subject
     /// the one recorded last counts.
     fn after(&self, records: u64) -> BTreeMap<SubjectId, RecordHash> {
-        let mut now: BTreeMap<Position, (Position, Option<&(SubjectId, RecordHash)>)> = BTreeMap::new();
+        let mut now: BTreeMap<Position, (Position, Option<&Committed>)> = BTreeMap::new();
         for (seq, root, what) in self.stated.iter().filter(|(seq, ..)| seq.0 < records) {
             now.insert(*root, (*seq, what.as_ref()));
         }

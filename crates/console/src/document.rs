@@ -3,6 +3,8 @@
 //! It is a file, not an answer: it leads nowhere, runs nothing, needs nothing from anywhere, and knows no host and no
 //! clock. Same JSON, same page, to the byte.
 
+use std::fmt::Write as _;
+
 use clinical::TrialId;
 use clinical::report::{Arms, Covers, Engine, TrialHeader};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -73,7 +75,11 @@ pub fn document(json: &[u8]) -> Result<String, NotAReport> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn page(head: &Head, title: &str, is_closed: bool, sha256: &str, main: &Markup) -> Markup {

@@ -174,7 +174,7 @@ pub fn report_for(
     reading: Reading<'_>,
 ) -> Result<Report, ReportError> {
     let (trial, mut rows) = rows::read(rows)?;
-    of(trial, std::iter::from_fn(|| rows.next_row().transpose()), parameters, covered, reading)
+    of(trial, std::iter::from_fn(|| rows.next_row().transpose()), *parameters, covered, reading)
 }
 
 /// What is behind a cell of the report.
@@ -189,7 +189,7 @@ pub fn sources(
 ) -> Result<Sources, SourcesError<ReportError>> {
     let (trial, rows) = rows::read(rows).map_err(SourcesError::Rows)?;
     clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
-        let report = of(trial.clone(), facts.map(Ok), parameters, covered, Reading::Open)?;
+        let report = of(trial.clone(), facts.map(Ok), *parameters, covered, Reading::Open)?;
         Ok(serde_json::to_value(report).expect("a report has text keys only"))
     })
 }
@@ -198,12 +198,12 @@ pub fn sources(
 fn of(
     mut trial: TrialRows,
     facts: impl Iterator<Item = Result<impl Borrow<FactRow>, RowsError>>,
-    parameters: &Parameters,
+    parameters: Parameters,
     covered: Covered,
     reading: Reading<'_>,
 ) -> Result<Report, ReportError> {
     trial.links.retain(|_, kept| reading.is_about(kept));
-    let (day, cutoff) = Cutoff::of(&trial, parameters);
+    let (day, cutoff) = Cutoff::of(&trial, &parameters);
     let definitions = &trial.header.definitions;
     let judged = Judged { remission: &definitions.remission, relapse: &definitions.relapse };
     let rules = Rules::of(&trial, day);

@@ -237,7 +237,7 @@ pub fn report_since(
     covered: Covered,
     since: Option<&Earlier>,
 ) -> Result<Report, ReportError> {
-    let (trial, beside, mut rows) = read(rows)?;
+    let Parts { trial, beside, mut rows } = read(rows)?;
     let since = since.filter(|earlier| earlier.covered.records <= covered.records);
     of(
         trial,
@@ -257,7 +257,7 @@ pub fn earlier(
     parameters: &Parameters,
     covered: Covered,
 ) -> Result<Earlier, ReportError> {
-    let (mut trial, _, mut rows) = read(rows)?;
+    let Parts { mut trial, mut rows, .. } = read(rows)?;
     let (day, cutoff) = Cutoff::of(&trial, parameters);
     let facts = std::iter::from_fn(|| rows.next_row().transpose());
     let subjects = subjects(&mut trial, facts, day, &mut Exclusions::default())?;
@@ -290,7 +290,7 @@ pub fn report_for(
     covered: Covered,
     reading: Reading<'_>,
 ) -> Result<Report, ReportError> {
-    let (trial, beside, mut rows) = read(rows)?;
+    let Parts { trial, beside, mut rows } = read(rows)?;
     of(
         trial,
         &beside,
@@ -310,19 +310,24 @@ pub fn sources(
     covered: Covered,
     asked: &AskedSources,
 ) -> Result<Sources, SourcesError<ReportError>> {
-    let (trial, beside, rows) = read(rows).map_err(SourcesError::Rows)?;
+    let Parts { trial, beside, rows } = read(rows).map_err(SourcesError::Rows)?;
     clinical::report::sources(&rows.people().map_err(SourcesError::Rows)?, asked, |facts| {
         let report = of(trial.clone(), &beside, facts.map(Ok), (parameters, covered), Of::default())?;
         Ok(serde_json::to_value(report).expect("a report has text keys only"))
     })
 }
 
-type Rows<I> = rows::Facts<Peekable<I>>;
+/// A row: its key and its value.
+type Row = (Vec<u8>, Vec<u8>);
 
 /// What the rows say of the trial and its lots, and the facts about subjects.
-fn read(
-    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
-) -> Result<(TrialRows, Beside, Rows<impl Iterator<Item = (Vec<u8>, Vec<u8>)>>), RowsError> {
+struct Parts<I: Iterator> {
+    trial: TrialRows,
+    beside: Beside,
+    rows: rows::Facts<Peekable<I>>,
+}
+
+fn read(rows: impl Iterator<Item = Row>) -> Result<Parts<impl Iterator<Item = Row>>, RowsError> {
     let mut beside = Beside::default();
     let mut facts = rows.peekable();
     let mut state = Vec::new();
@@ -333,7 +338,7 @@ fn read(
         state.push((key, row));
     }
     let (trial, rows) = rows::read(state.into_iter().chain(facts))?;
-    Ok((trial, beside, rows))
+    Ok(Parts { trial, beside, rows })
 }
 
 /// Of whom a report is, and what it is counted against.

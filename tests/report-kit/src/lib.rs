@@ -38,6 +38,9 @@ pub trait Reporting: Default {
     fn report(rows: Rows, parameters: &Parameters, covered: Covered) -> Self::Report;
 
     /// What is behind a cell of the report of these rows.
+    ///
+    /// # Errors
+    /// What the report says.
     fn sources(
         rows: Rows,
         parameters: &Parameters,

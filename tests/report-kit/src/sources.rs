@@ -1,7 +1,6 @@
 //! What holds of the sources of either report: the records behind a cell.
 
 use clinical::report::{AskedSources, Covered, Parameters, ReportCell, Sources, cells};
-use serde_json::Value;
 
 use crate::{Log, Reporting, Rows};
 
@@ -59,7 +58,7 @@ pub fn every_count_adds_up<R: Reporting>(log: &Log<R>, cutoff: &str, no_sums: &[
         match sources.adds_up {
             Some(adds_up) => {
                 let sum = !no_sums.iter().any(|end| path.ends_with(end));
-                if adds_up != sum || any != (value != Value::from(0)) {
+                if adds_up != sum || any != (value != 0) {
                     wrong.push(format!("{path} = {value}, adds up: {adds_up}"));
                 }
                 found[0] += 1;

@@ -121,10 +121,14 @@ fn walk(value: &Value, path: &str, label: Option<&str>, found: &mut Vec<ReportCe
     let label = value.get("label").and_then(Value::as_str).or(label);
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| walk(value, &step(path, name), label, found));
+            for (name, value) in members {
+                walk(value, &step(path, name), label, found);
+            }
         }
         Value::Array(items) => {
-            named(items).into_iter().for_each(|(name, value)| walk(value, &step(path, &name), label, found));
+            for (name, value) in named(items) {
+                walk(value, &step(path, &name), label, found);
+            }
         }
         _ => found.push(ReportCell {
             cell: path.to_owned(),
@@ -149,13 +153,16 @@ pub fn say_where(report: &mut Value, member: &str, write: &dyn Fn(&str) -> Strin
 fn say(value: &mut Value, path: &str, (member, write): (&str, &dyn Fn(&str) -> String)) {
     match value {
         Value::Object(members) => {
-            members.iter_mut().for_each(|(name, value)| say(value, &step(path, name), (member, write)));
+            for (name, value) in members.iter_mut() {
+                say(value, &step(path, name), (member, write));
+            }
             members.insert(member.to_owned(), Value::String(write(path)));
         }
         Value::Array(items) => {
             let names: Vec<_> = named(items).into_iter().map(|(name, _)| name).collect();
-            let named = items.iter_mut().zip(names);
-            named.for_each(|(value, name)| say(value, &step(path, &name), (member, write)));
+            for (value, name) in items.iter_mut().zip(names) {
+                say(value, &step(path, &name), (member, write));
+            }
         }
         _ => {}
     }

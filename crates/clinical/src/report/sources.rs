@@ -257,15 +257,14 @@ impl<'v> Cell<'v> {
     fn own<'r>(&self, report: &'r Value) -> Option<&'r Value> {
         let mut value = report;
         for (at, name) in self.path.iter().enumerate() {
-            value = match place::child(value, name) {
-                Some(value) => value,
-                None => {
-                    // At risk on a day is who is on the next day on which the curve has a step.
-                    let day = self.way.get(at + 1)?.get("day")?.as_u64()?;
-                    let at_risk = self.path.get(at + 1).is_some_and(|name| name == "at_risk");
-                    let later = |step: &&Value| step.get("day").and_then(Value::as_u64) >= Some(day);
-                    value.as_array().filter(|_| at_risk)?.iter().find(later)?
-                }
+            value = if let Some(value) = place::child(value, name) {
+                value
+            } else {
+                // At risk on a day is who is on the next day on which the curve has a step.
+                let day = self.way.get(at + 1)?.get("day")?.as_u64()?;
+                let at_risk = self.path.get(at + 1).is_some_and(|name| name == "at_risk");
+                let later = |step: &&Value| step.get("day").and_then(Value::as_u64) >= Some(day);
+                value.as_array().filter(|_| at_risk)?.iter().find(later)?
             };
         }
         Some(value)
@@ -294,5 +293,6 @@ fn counts(row: &Map<String, Value>) -> impl Iterator<Item = u64> {
 fn is_row(way: &[&Value]) -> bool {
     let [.., above, Value::Object(row)] = way else { return false };
     let has = |name| row.contains_key(name);
-    !has("at_risk") && !(has("lower") && has("upper")) && (above.is_array() || counts(row).next().is_some())
+    let is_part = has("at_risk") || (has("lower") && has("upper"));
+    !is_part && (above.is_array() || counts(row).next().is_some())
 }

@@ -167,7 +167,7 @@ macro_rules! rows_of {
             let covered = $report::Covered { records, head };
             $report::sources(sheet.rows(), &$report::Parameters { cutoff }, covered, asked)
                 .map(|sources| (head, sources))
-                .map_err(no_sources)
+                .map_err(|error| no_sources(&error))
         }
     };
 }
@@ -189,7 +189,7 @@ pub(super) fn sources(
 }
 
 /// Why there are none: the asker's mistake, or the report's.
-pub(super) fn no_sources(error: SourcesError<impl std::error::Error>) -> Problem {
+pub(super) fn no_sources(error: &SourcesError<impl std::error::Error>) -> Problem {
     match error {
         SourcesError::NoCell(_) | SourcesError::NoSubject(_) => Problem::not_found(error.to_string()),
         SourcesError::Whole(_) => {

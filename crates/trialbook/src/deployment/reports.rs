@@ -27,7 +27,7 @@ impl Inner {
         // Who makes the report of now makes the earlier ones too.
         running.reporter(kind)?;
         let since = asked.since.map(|name| {
-            let then = self.known_then(running, &AsOf::Cut(name.clone()), None)?;
+            let then = known_then(running, &AsOf::Cut(name.clone()), None)?;
             Ok::<_, Problem>((name, then))
         });
         let since = since.transpose()?;
@@ -36,7 +36,7 @@ impl Inner {
         let mut view = match &asked.as_of {
             None => self.make_report(running, kind, asked.cutoff, against)?,
             Some(as_of) => {
-                let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
+                let (records, cutoff) = known_then(running, as_of, asked.cutoff)?;
                 self.earlier(running, kind, (records, cutoff), against)?
             }
         };
@@ -46,29 +46,6 @@ impl Inner {
             view.since = Some(Since { changes, cut: name, records });
         }
         Ok(view)
-    }
-
-    /// How many records were known, and the last day that counts: a cut's own, unless another is asked for.
-    fn known_then(
-        &self,
-        running: &Running,
-        as_of: &AsOf,
-        cutoff: Option<Date>,
-    ) -> Result<(u64, Option<Date>), Problem> {
-        let (records, cutoff) = match as_of {
-            AsOf::Records(records) => (*records, cutoff),
-            AsOf::Cut(name) => {
-                let public = running.public();
-                let cut = public.cuts.iter().find(|cut| cut.name == *name);
-                let cut = cut.ok_or_else(|| Problem::not_found(format!("there is no data cut {name}")))?;
-                (cut.records, cutoff.or(Some(cut.cutoff_date)))
-            }
-        };
-        let durable = running.journal.head().size.0;
-        if records == 0 || records > durable {
-            return Err(Problem::bad_request(format!("as_of is from 1 to the {durable} records there are")));
-        }
-        Ok((records, cutoff))
     }
 
     fn covers_earlier(&self, running: &Running, records: u64, head: chain::RecordHash) -> Covers {
@@ -103,7 +80,7 @@ impl Inner {
     ) -> Result<SourcesView, Problem> {
         let projector = running.reporter(kind)?;
         if let Some(as_of) = &asked.as_of {
-            let (records, cutoff) = self.known_then(running, as_of, asked.cutoff)?;
+            let (records, cutoff) = known_then(running, as_of, asked.cutoff)?;
             let (head, sources) = earlier::sources(&*running.journal, kind, (records, cutoff), cell)?;
             return Ok(SourcesView { covers: self.covers_earlier(running, records, head), sources });
         }
@@ -114,7 +91,7 @@ impl Inner {
                     let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
                     let parameters = $report::Parameters { cutoff: asked.cutoff };
                     let sources = $report::sources(rows.into_iter(), &parameters, covered, cell);
-                    Ok((sources.map_err(no_sources), mark))
+                    Ok((sources.map_err(|error| no_sources(&error)), mark))
                 })?
             };
         }
@@ -166,4 +143,22 @@ impl Inner {
         running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
         Ok(ReportView { covers, report: raw(report)?, since: None })
     }
+}
+
+/// How many records were known, and the last day that counts: a cut's own, unless another is asked for.
+fn known_then(running: &Running, as_of: &AsOf, cutoff: Option<Date>) -> Result<(u64, Option<Date>), Problem> {
+    let (records, cutoff) = match as_of {
+        AsOf::Records(records) => (*records, cutoff),
+        AsOf::Cut(name) => {
+            let public = running.public();
+            let cut = public.cuts.iter().find(|cut| cut.name == *name);
+            let cut = cut.ok_or_else(|| Problem::not_found(format!("there is no data cut {name}")))?;
+            (cut.records, cutoff.or(Some(cut.cutoff_date)))
+        }
+    };
+    let durable = running.journal.head().size.0;
+    if records == 0 || records > durable {
+        return Err(Problem::bad_request(format!("as_of is from 1 to the {durable} records there are")));
+    }
+    Ok((records, cutoff))
 }

@@ -132,7 +132,7 @@ fn cut(trial: &SmallTrial, name: &str) {
 fn list(trial: &SmallTrial, name: &str, entries: &[(&str, &str, u8)]) -> PathBuf {
     let path = trial.beside().join(name);
     let entries = entries.iter().map(|(subject, arm, key)| (subject, arm, key_text(*key)));
-    if name.ends_with(".csv") {
+    if path.extension().is_some_and(|extension| extension == "csv") {
         let rows = entries.map(|(subject, arm, key)| format!("{subject},{arm},{key}\n"));
         write(&path, format!("subject,arm,key\n{}", rows.collect::<String>()));
     } else {

@@ -131,8 +131,10 @@ fn the_pilot_study_is_imported_whole_and_reported_as_an_independent_tally_says()
     assert_eq!(verified(&data, genesis), verify);
 }
 
+type Table = (&'static str, &'static [&'static str], &'static [&'static [&'static str]]);
+
 /// Two subjects treated with a patch and one screened, as a study's tables: name, columns, rows.
-const PATCH: [(&str, &[&str], &[&[&str]]); 7] = [
+const PATCH: [Table; 7] = [
     (
         "DM",
         &["STUDYID", "USUBJID", "SITEID", "ARMCD", "COUNTRY", "RFSTDTC", "AGE", "AGEU", "SEX"],
@@ -239,7 +241,7 @@ fn a_study_of_another_disease_is_opened_with_definitions_of_its_own_and_reported
         ]
     });
     let file = place.path().join("definitions.json");
-    std::fs::write(&file, definitions.to_string()).unwrap();
+    e2e::write(&file, definitions.to_string());
     let arguments = ["import", "sdtm", tables.to_str().unwrap(), "--trial", "patch"];
     let with =
         |file: &Path| run_on(&data, &[&arguments[..], &["--definitions", file.to_str().unwrap()]].concat());
@@ -247,7 +249,7 @@ fn a_study_of_another_disease_is_opened_with_definitions_of_its_own_and_reported
     let wrong = place.path().join("wrong.json");
     let mut mistaken = definitions.clone();
     mistaken["own"][4]["parameters"]["days"] = json!(["26 weeks"]);
-    std::fs::write(&wrong, mistaken.to_string()).unwrap();
+    e2e::write(&wrong, mistaken.to_string());
     let refused = with(&wrong);
     assert!(refused.status > 0 && refused.err.contains("/definitions/own/4/parameters/days"), "{refused:?}");
 
