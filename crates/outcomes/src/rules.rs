@@ -1,7 +1,6 @@
 //! What the trial's definitions ask of this report, read once for all subjects. It counts nobody.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use clinical::Date;
 use clinical::date::anniversary;
@@ -9,6 +8,7 @@ use clinical::definitions::rule::{
     Change, Evaluable, EvaluableRule, Imputation, Landmarks, Measure, Relapse, Remission, Severity, Windows,
 };
 use clinical::definitions::{Definitions, Kind, find, shipped};
+use clinical::expedited::days_after;
 use clinical::report::{Replaced, replaced};
 use clinical::rows::TrialRows;
 use stats::DAYS_PER_YEAR;
@@ -26,8 +26,6 @@ const KINDS: [Kind; 8] = [
     Kind::Sledai,
     Kind::Windows,
 ];
-
-const SECONDS_PER_DAY: u64 = 86_400;
 
 /// What the report goes by. Definitions that this version does not know are the shipped ones here.
 #[derive(Debug)]
@@ -231,10 +229,8 @@ impl At {
                 let years = i16::try_from(years).unwrap_or(i16::MAX);
                 anniversary(day_0, years).unwrap_or(Date::MAX)
             }
-            Self::Days(days) => {
-                let span = Duration::from_secs(SECONDS_PER_DAY * u64::from(days));
-                day_0.checked_add(span).unwrap_or(Date::MAX)
-            }
+            // Nobody is followed for 65,535 days.
+            Self::Days(days) => days_after(day_0, u16::try_from(days).unwrap_or(u16::MAX)),
         }
     }
 
