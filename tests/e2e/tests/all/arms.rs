@@ -211,6 +211,11 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
             due.push_back(format!("{what}?{query}"));
         }
     }
+    for cell in ["outcomes/sources?cell=/swimmer/lanes/P1", "safety/sources?cell=/populations/safety_set"] {
+        for query in ["", "&as_of=board-1", "&as_of=none-yet"] {
+            due.push_back(format!("/v1/trials/small/reports/{cell}{query}"));
+        }
+    }
     due.extend(["/", "/trials/small", "/login", "/verify"].map(str::to_owned));
     due.extend((0..records).map(|seq| format!("/trials/small/records/{seq}")));
     due.extend(ARMS.map(|(subject, ..)| format!("/trials/small/subjects/{subject}")));
@@ -223,7 +228,9 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
         let body = String::from_utf8_lossy(&reply.body).into_owned();
         // Every page that a page leads to, which may say in its address what it shows.
         for link in body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            if link.starts_with("/trials/") || link == "/" {
+            // What is behind a number is looked at of the present report: of each cut it is the same again.
+            let again = link.contains("/sources?") && (link.contains("as_of=") || link.contains("cutoff="));
+            if (link.starts_with("/trials/") && !again) || link == "/" {
                 due.push_back(link.replace("&amp;", "&"));
             }
         }
@@ -270,9 +277,13 @@ fn nothing_that_a_reader_of_open_reports_can_fetch_tells_the_arms_apart() {
     }
     // It is not that everything is refused; what holds whole records is, and says why.
     let status = |path: &str| seen[path].0;
-    for path in
-        ["/v1/trials/small", "/v1/trials/small/reports/safety", "/trials/small", "/trials/small/safety"]
-    {
+    for path in [
+        "/v1/trials/small",
+        "/v1/trials/small/reports/safety",
+        "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set",
+        "/trials/small",
+        "/trials/small/safety",
+    ] {
         assert_eq!(status(path), 200, "{path}: {}", seen[path].1);
     }
     assert_eq!(status("/trials/small/outcomes?as_of=board-1"), 200);
@@ -286,6 +297,7 @@ fn nothing_that_a_reader_of_open_reports_can_fetch_tells_the_arms_apart() {
         "/trials/small/findings",
         "/v1/trials/small/reports/safety?as_of=none-yet",
         "/v1/trials/small/reports/safety?since=none-yet",
+        "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set&as_of=none-yet",
     ] {
         assert_eq!(status(path), 403, "{path}: {}", seen[path].1);
         assert!(seen[path].1.contains("arms-withheld"), "{path}: {}", seen[path].1);
