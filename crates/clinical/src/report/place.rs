@@ -38,6 +38,10 @@ const NAMES: &[&[&str]] = &[
     &["/years"],
     &["/months"],
     &["/label"],
+    &["/landmark", "/judged", "/computed"],
+    &["/organ"],
+    &["/subjects/id"],
+    &["/definition"],
     &["/day"],
     &["/subjects_first"],
 ];
