@@ -168,9 +168,9 @@ fn differences(report: &Report, links: &Links) -> Markup {
 
 fn record(stated: &Stated, links: &Links) -> Markup {
     html! {
-        a href=(links.record(stated.first_seq)) { "#" (stated.first_seq) }
+        (links.to_record(stated.first_seq))
         @if stated.latest_seq != stated.first_seq {
-            ", latest " a href=(links.record(stated.latest_seq)) { "#" (stated.latest_seq) }
+            ", latest " (links.to_record(stated.latest_seq))
         }
     }
 }
