@@ -369,7 +369,7 @@ async fn info(links: &Links, stream: &str) -> Result<StreamInfo, OpenError> {
 }
 
 /// Asks until there is an answer or the time is over; `is_transient` says which errors are none.
-async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+pub(crate) async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
     links: &Links,
     mut ask: impl FnMut() -> F,
     is_transient: impl Fn(&E) -> bool,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::api::{self, ApiError};
 use crate::cluster::Cluster;
+use crate::engine::patiently;
 use crate::{log_subject, stream_name};
 
 /// One page of the list of streams.
@@ -16,7 +17,7 @@ struct Names {
 }
 
 impl Cluster {
-    /// The trials that have a log, in the servers' order. Blocks.
+    /// The trials that have a log, in the servers' order. Blocks; asks again while the servers choose a leader.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -29,7 +30,8 @@ impl Cluster {
             loop {
                 let question = json!({"offset": asked, "subject": log_subject("*")});
                 let subject = "$JS.API.STREAM.NAMES".to_owned();
-                let page: Names = api::ask(&links.log, subject, Some(&question)).await?;
+                let asked_once = || api::ask(&links.log, subject.clone(), Some(&question));
+                let page: Names = patiently(&links, asked_once, ApiError::is_transient).await?;
                 let streams = page.streams.unwrap_or_default();
                 asked += streams.len();
                 let is_last = streams.is_empty() || asked >= page.total;
