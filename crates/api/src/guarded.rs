@@ -284,6 +284,10 @@ impl Registry for Guarded {
         asked: ReportAsked,
     ) -> Result<ReportView, Problem> {
         let granted = self.allow(Resource::Reports, Some(trial)).await?;
+        if granted.blinded && matches!(asked.as_of, Some(AsOf::Records(_))) {
+            let detail = "two reports that are one record apart tell what that record is; ask for a data cut";
+            return Err(self.refuse(arms_withheld(detail), granted.token.as_deref()));
+        }
         let view = self.registry().report(trial, kind, asked.clone()).await?;
         if granted.blinded {
             let earlier = match asked.since {
@@ -309,8 +313,12 @@ impl Registry for Guarded {
         asked: ReportAsked,
         cell: AskedSources,
     ) -> Result<SourcesView, Problem> {
-        // Whoever may have the report may know what is behind it; nobody else.
-        self.report(trial, kind, ReportAsked { since: None, ..asked.clone() }).await?;
+        let granted = self.allow(Resource::Reports, Some(trial)).await?;
+        if granted.blinded {
+            let detail =
+                "what is behind a number tells how often a subject was treated, and which records it has";
+            return Err(self.refuse(arms_withheld(detail), granted.token.as_deref()));
+        }
         self.registry().sources(trial, kind, asked, cell).await
     }
 

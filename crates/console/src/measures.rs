@@ -188,6 +188,15 @@ fn activity(measure: &Tabled, definitions: &ScoreDefinitions) -> Markup {
     }
 }
 
+/// A p value; none is zero.
+fn p(value: Option<&String>) -> String {
+    match value.map(String::as_str) {
+        None => "–".to_owned(),
+        Some("0.000000") => "<0.000001".to_owned(),
+        Some(told) => told.to_owned(),
+    }
+}
+
 fn one(measure: &Tabled) -> Markup {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
     let pair = |one: &Option<String>, other: &Option<String>| match (one, other) {
@@ -228,9 +237,9 @@ fn one(measure: &Tabled) -> Markup {
                             td.number { (change.at.cell("n", count(change.n))) }
                             td.number { (change.at.cell("mean", &change.mean)) }
                             td.number { (change.at.cell("hodges_lehmann", &change.hodges_lehmann)) }
-                            td.number { (text(&change.p)) }
+                            td.number { (p(change.p.as_ref())) }
                             td { (change.p_method.as_deref().unwrap_or("no difference")) }
-                            td.number { (text(&change.p_holm)) }
+                            td.number { (p(change.p_holm.as_ref())) }
                         }
                     }
                 },

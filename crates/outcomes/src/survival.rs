@@ -167,15 +167,11 @@ pub(crate) fn survival(courses: &[Course], rules: &Rules) -> Result<SurvivalSect
         )?,
         from_enrollment: from_enrollment(courses, rules)?,
         listing: infused.iter().filter_map(|course| listing(course)).collect(),
-        sensitivity: sensitivity(&infused, imputed_ends, rules)?,
+        sensitivity: sensitivity(&infused, rules)?,
     })
 }
 
-fn sensitivity(
-    infused: &[&Course],
-    imputed_ends: u64,
-    rules: &Rules,
-) -> Result<Option<DeathSensitivity>, ReportError> {
+fn sensitivity(infused: &[&Course], rules: &Rules) -> Result<Option<DeathSensitivity>, ReportError> {
     let partial = count(infused, |course| course.otherwise.is_some());
     if partial == 0 {
         return Ok(None);
@@ -194,6 +190,9 @@ fn sensitivity(
             Some(Observation { time, event })
         })
         .collect();
+    let imputed = count(infused, |course| {
+        course.analysable().is_some_and(|followed| course.otherwise.is_some() || followed.end_imputed)
+    });
     let id = "survival.sensitivity";
     let label = "Alive at the end of follow-up (crude), partly dated deaths on other days";
     let meaning = Meaning {
@@ -214,7 +213,7 @@ fn sensitivity(
             "Survival from first infusion (Kaplan-Meier), partly dated deaths on other days",
             INFUSED,
             &observations,
-            imputed_ends + partial,
+            imputed,
             rules,
         )?,
     }))

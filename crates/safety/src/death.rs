@@ -108,6 +108,14 @@ pub(crate) fn deaths(subjects: &[Subject], definition: &str) -> Result<DeathSect
     })
 }
 
+impl DeathSection {
+    /// Without how long ago the last infusion was: beside the day of death that tells of a second one.
+    pub(crate) fn without_infusions(mut self) -> Self {
+        self.listing.iter_mut().for_each(|death| death.days_since_last_infusion = None);
+        self
+    }
+}
+
 fn of(death: &Death) -> Relation {
     relation(death.by.iter().copied())
 }

@@ -44,8 +44,7 @@ pub struct Reaction {
     pub class: TimingClass,
     /// Whether it began before treatment and worsened then: it counts from the day it had worsened.
     pub worsened: bool,
-    /// Which infusion of the subject, by start, from 1; absent if undetermined. This and the
-    /// next are absent, too, where the trial has arms, which how often a subject is infused might tell apart.
+    /// Which infusion of the subject, by start, from 1; absent if undetermined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infusion: Option<u64>,
     /// Its day.
@@ -60,12 +59,9 @@ pub struct Reaction {
 }
 
 impl ReactionSection {
-    /// Without saying which infusion it was of a subject's, and when: that tells how often it is infused.
-    pub(crate) fn without_infusions(mut self) -> Self {
-        for reaction in &mut self.listing {
-            (reaction.infusion, reaction.infused_on, reaction.infusion_seq) = (None, None, None);
-        }
-        self
+    /// Without the list: that somebody reacted on a day tells that it was infused then, and so how often.
+    pub(crate) fn without_infusions(self) -> Self {
+        Self { listing: Vec::new(), ..self }
     }
 }
 

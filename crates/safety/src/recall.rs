@@ -223,7 +223,9 @@ impl RecallSection {
     ///     lot: "L1".to_owned(), donors: vec!["D1".to_owned()], release: None, latest_seq: None,
     ///     donors_not_stated: vec![], infusions: vec![],
     /// };
-    /// let section = RecallSection { infusions: 0, infusions_without_lot: 0, donors: vec![], lots: vec![lot] };
+    /// let section = RecallSection {
+    ///     infusions: 0, infusions_without_lot: 0, withheld: None, donors: vec![], lots: vec![lot],
+    /// };
     /// assert_eq!(section.of_donor("D1").count(), 1);
     /// assert_eq!(section.of_donor("D2").count(), 0);
     /// ```

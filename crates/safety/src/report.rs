@@ -432,6 +432,7 @@ fn make(
     let populations = populations(subjects)?;
     let before = read.whose.since.map(|earlier| earlier.subjects.as_slice());
     let reactions = reactions::reactions(subjects)?;
+    let deaths = death::deaths(subjects, RELATED)?;
     let reactions = if arms == Arms::Withheld { reactions.without_infusions() } else { reactions };
     let all = Frame {
         id: "all",
@@ -488,7 +489,7 @@ fn make(
         ),
         stopping: stopping::stopping(subjects, &definitions, read.day)?,
         recall: recall::recall(subjects, &read.beside.lots, arms, read.whose.reading),
-        deaths: death::deaths(subjects, RELATED)?,
+        deaths: if arms == Arms::Withheld { deaths.without_infusions() } else { deaths },
         seriousness_disagreements: overview::disagreements(subjects),
         unknowns: overview::unknowns(subjects),
         sites: by_site(subjects, &trial.sites),

@@ -27,6 +27,7 @@ const NAMES: &[&[&str]] = &[
     &["/jurisdiction"],
     &["/visit"],
     &["/class"],
+    &["/class/name"],
     &["/method"],
     &["/level"],
     &["/reason"],
@@ -51,8 +52,7 @@ pub(super) fn named(items: &[Value]) -> Vec<(String, &Value)> {
     let mut seen = BTreeMap::<String, u32>::new();
     let name = |(at, item): (usize, &Value)| {
         let told = NAMES.iter().find_map(|names| {
-            let parts: Option<Vec<_>> =
-                names.iter().map(|pointer| Some(text(item.pointer(pointer)?))).collect();
+            let parts: Option<Vec<_>> = names.iter().map(|pointer| text(item.pointer(pointer)?)).collect();
             parts.map(|parts| parts.join(" "))
         });
         told.unwrap_or_else(|| at.to_string())
@@ -66,10 +66,12 @@ pub(super) fn named(items: &[Value]) -> Vec<(String, &Value)> {
     once.zip(items).collect()
 }
 
-fn text(value: &Value) -> Cow<'_, str> {
+/// What a text or a number says; nothing else is a name.
+fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
     }
 }
 

@@ -22,6 +22,12 @@ pub(super) async fn run(options: RecallOptions) -> Result<u8> {
     let view = access.registry.report(&trial, ReportKind::Safety, ReportAsked::default()).await?;
     let report: Report = serde_json::from_str(view.report.get()).context("the safety report")?;
     let recall = &report.recall;
+    if let Some(why) = &recall.withheld {
+        anyhow::bail!(
+            "the registry's reports are open and name no lot and no donor: {why}; the closed report does (report safety \
+             --arms FILE --log PATH --json, under recall), as do the records of infusions"
+        );
+    }
     let (what, lots, donor) = match (&asked.donor, &asked.lot) {
         (Some(name), _) => (
             format!("donor {name}"),

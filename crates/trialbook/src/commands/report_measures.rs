@@ -54,8 +54,8 @@ fn one(table: &MeasureTable) -> String {
             range(&row.min, &row.max),
             change.map_or_else(dash, |change| change.n.to_string()),
             change.map_or_else(dash, |change| change.hodges_lehmann.clone()),
-            change.and_then(|change| change.p.clone()).unwrap_or_else(dash),
-            change.and_then(|change| change.p_holm.clone()).unwrap_or_else(dash),
+            change.and_then(|change| change.p.as_deref().map(p)).unwrap_or_else(dash),
+            change.and_then(|change| change.p_holm.as_deref().map(p)).unwrap_or_else(dash),
         ]);
     }
     rows.to_string()
@@ -124,4 +124,9 @@ pub(super) fn strata(text: &mut String, report: &Report) {
         }
         text.push_str(&table.to_string());
     }
+}
+
+/// A p value; none is zero.
+fn p(told: &str) -> String {
+    if told == "0.000000" { "<0.000001".to_owned() } else { told.to_owned() }
 }

@@ -61,7 +61,7 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
     heading(&mut text, "Flow of subjects");
     let _ = writeln!(
         text,
-        "  screened {} · screen failures {} · not enrolled {} · enrolled {} · infused {} · died {} · withdrawn {} · lost {} · in follow-up {}",
+        "  screened {} · screen failures {} · not enrolled {} · enrolled {} · infused {} · died {} · withdrawn {} · lost {} · completed {} · discontinued {} · in follow-up {}",
         flow.screened,
         flow.screen_failures,
         flow.screened_not_enrolled,
@@ -70,6 +70,8 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
         flow.died,
         flow.withdrawn,
         flow.lost,
+        flow.completed,
+        flow.discontinued,
         flow.in_follow_up
     );
     heading(&mut text, "Who is in the denominators");

@@ -86,7 +86,10 @@ impl Earlier {
     /// Keeps a report of what is known now.
     pub(super) fn keep_latest(&self, asked: Asked, made: &Arc<Made>) {
         let mut kept = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        keep(&mut kept, LATEST_KEPT_MAX, asked, made);
+        // Of several who asked at once each has made it.
+        if kept.iter().all(|(known, _)| *known != asked) {
+            keep(&mut kept, LATEST_KEPT_MAX, asked, made);
+        }
     }
 }
 

@@ -31,6 +31,18 @@ impl Inner {
             Ok::<_, Problem>((name, then))
         });
         let since = since.transpose()?;
+        if let Some((name, (records, day))) = &since {
+            let (now, until) = match &asked.as_of {
+                None => (running.journal.head().size.0, asked.cutoff),
+                Some(as_of) => known_then(running, as_of, asked.cutoff)?,
+            };
+            if *records > now || day.zip(until).is_some_and(|(day, until)| day > until) {
+                let detail = format!(
+                    "since is an earlier cut, and {name} is not: it covers more, or counts up to a later day"
+                );
+                return Err(Problem::bad_request(detail));
+            }
+        }
         let against = since.as_ref().and_then(|(_, (records, day))| Some((*records, (*day)?)));
         let against = against.filter(|_| kind == ReportKind::Safety);
         let mut view = match &asked.as_of {

@@ -277,13 +277,9 @@ fn nothing_that_a_reader_of_open_reports_can_fetch_tells_the_arms_apart() {
     }
     // It is not that everything is refused; what holds whole records is, and says why.
     let status = |path: &str| seen[path].0;
-    for path in [
-        "/v1/trials/small",
-        "/v1/trials/small/reports/safety",
-        "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set",
-        "/trials/small",
-        "/trials/small/safety",
-    ] {
+    for path in
+        ["/v1/trials/small", "/v1/trials/small/reports/safety", "/trials/small", "/trials/small/safety"]
+    {
         assert_eq!(status(path), 200, "{path}: {}", seen[path].1);
     }
     assert_eq!(status("/trials/small/outcomes?as_of=board-1"), 200);
@@ -297,7 +293,9 @@ fn nothing_that_a_reader_of_open_reports_can_fetch_tells_the_arms_apart() {
         "/trials/small/findings",
         "/v1/trials/small/reports/safety?as_of=none-yet",
         "/v1/trials/small/reports/safety?since=none-yet",
-        "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set&as_of=none-yet",
+        "/v1/trials/small/reports/safety?as_of=20",
+        "/v1/trials/small/reports/safety/sources?cell=/populations/safety_set",
+        "/v1/trials/small/reports/outcomes/sources?cell=/swimmer/lanes/P1&as_of=board-1",
     ] {
         assert_eq!(status(path), 403, "{path}: {}", seen[path].1);
         assert!(seen[path].1.contains("arms-withheld"), "{path}: {}", seen[path].1);

@@ -18,6 +18,10 @@ pub(super) fn sections(text: &mut String, report: &Report) {
     stopping(text, report);
     let recall = &report.recall;
     heading(text, "Product");
+    if let Some(why) = &recall.withheld {
+        let _ = writeln!(text, "  infusions {} · lots and donors are withheld: {why}", recall.infusions);
+        return;
+    }
     let _ = writeln!(
         text,
         "  infusions {} · without a lot {} · lots {} · donors {} · each in --json",
