@@ -50,9 +50,8 @@ fn a_report_that_counts_against_an_earlier_one_follows_from_the_records_of_both(
         judged(&report)[0].clone()
     };
     assert_eq!(of(text.clone()), ("safety".to_owned(), Some(true)));
-    // Against another number of records, another day, or with other counts it is another report.
+    // Against another number of records, or with other counts, it is another report.
     for (from, to) in [
-        ("\"since\":{\"cutoff\":\"2008-12-31\"", "\"since\":{\"cutoff\":\"2008-12-30\""),
         ("\"records\":4}", "\"records\":5}"),
         ("\"records\":4}", "\"records\":99}"),
         ("\"events_since\":", "\"events_since\":1"),
