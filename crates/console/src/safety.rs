@@ -238,7 +238,9 @@ fn timing(report: &Report) -> Markup {
     let timing: Vec<Timing> = report.part("/timing").unwrap_or_default();
     html! {
         (counts(report, "/emergence", "How the events lie to the first infusion", "counts of emergence"))
-        @if timing.is_empty() { (absent("times since infusion")) }
+        @if timing.is_empty() && report.part::<String>("/arms").as_deref() == Some("withheld") {
+            p.nothing { "Times since the latest infusion are not shown: the trial has arms, which they would tell apart." }
+        } @else if timing.is_empty() { (absent("times since infusion")) }
         @else {
             (table(
                 "Treatment-emergent events by the time since the latest infusion",
@@ -263,7 +265,8 @@ fn deaths(report: &Report, links: &Links) -> Markup {
         p {
             "Counted as related because nobody judged them: " (count(number("not_judged")))
             ". Deaths of subjects who were not treated: " (count(number("untreated")))
-            ". Subjects with a fatal event but no record of the death: " (count(number("fatal_event_without_death"))) "."
+            ". Subjects with a fatal event but no record of the death: " (count(number("fatal_event_without_death")))
+            ". Deaths without a fatal event: " (count(number("without_fatal_event"))) "."
         }
         @if !deaths.is_empty() {
             (table(

@@ -390,7 +390,7 @@ fn bands(values: &[i128], rules: &Rules) -> Vec<BandRow> {
 }
 
 fn changed(pairs: &[(i128, i128)], rules: &Rules) -> ChangedRow {
-    let went = |how| count(pairs, |(before, now)| rules.change.between(score(*before), score(*now)) == how);
+    let went = |how| count(pairs, |(before, now)| rules.change.of(now - before, SCALE) == how);
     ChangedRow {
         better: went(Changed::Better),
         unchanged: went(Changed::Unchanged),

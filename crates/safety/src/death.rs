@@ -25,6 +25,8 @@ pub struct DeathSection {
     pub untreated: u64,
     /// Subjects with a fatal adverse event and no record of the death.
     pub fatal_event_without_death: u64,
+    /// Deaths of the safety set without a fatal adverse event: of those nobody has reported as an event what was died of.
+    pub without_fatal_event: u64,
     /// Each death.
     pub listing: Vec<DeathListing>,
 }
@@ -100,6 +102,9 @@ pub(crate) fn deaths(subjects: &[Subject], definition: &str) -> Result<DeathSect
         fatal_event_without_death: subjects
             .iter()
             .filter(|subject| subject.death.is_none() && subject.cases.iter().any(Case::is_fatal))
+            .count() as u64,
+        without_fatal_event: treated()
+            .filter(|subject| subject.death.is_some() && !subject.cases.iter().any(Case::is_fatal))
             .count() as u64,
         listing: subjects
             .iter()

@@ -78,6 +78,8 @@ pub struct ExpeditedCount {
     pub due: u64,
     /// Not sent, and the last day lies before the cutoff.
     pub overdue: u64,
+    /// Not sent, and nobody was aware by the cutoff: what is recorded later about events before it.
+    pub started_after_cutoff: u64,
     /// Serious events for which no report is required.
     pub not_required: u64,
 }
@@ -94,6 +96,8 @@ pub enum ExpeditedStatus {
     Due,
     /// Not sent; the last day is over.
     Overdue,
+    /// Not sent; day 0 lies after the cutoff.
+    StartedAfterCutoff,
     /// Expected, or not suspected by either assessor.
     NotRequired,
 }
@@ -228,6 +232,7 @@ pub(crate) fn expedited(subjects: &[Subject], basis: &Basis<'_>) -> ExpeditedSec
                     ExpeditedStatus::SentLate => &mut counts.sent_late,
                     ExpeditedStatus::Due => &mut counts.due,
                     ExpeditedStatus::Overdue => &mut counts.overdue,
+                    ExpeditedStatus::StartedAfterCutoff => &mut counts.started_after_cutoff,
                     ExpeditedStatus::NotRequired => &mut counts.not_required,
                 } += 1;
             }
@@ -330,6 +335,7 @@ fn running(
         Some(on) if on <= due => ExpeditedStatus::SentInTime,
         Some(_) => ExpeditedStatus::SentLate,
         None if cutoff > due => ExpeditedStatus::Overdue,
+        None if day_0 > cutoff => ExpeditedStatus::StartedAfterCutoff,
         None => ExpeditedStatus::Due,
     };
     let completion_due = one.days_completion.filter(|_| severe).map(|more| days_after(due, more));

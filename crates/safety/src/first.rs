@@ -85,15 +85,16 @@ fn first_event(subjects: &[Subject], (id, label, definition, is): Kind) -> Resul
             .iter()
             .filter(|case| case.emergence.is_emergent() && is(case))
             .map(|case| (case.day_of(day_0), case.emerged.is_none_or(|on| on.day().is_none())))
+            .filter(|(day, _)| subject.may_have(*day))
             .min();
-        let observation = match (first, &subject.death) {
+        let observation = match first {
             // Whoever dies on the day of an event had it first. One after the last contact was observed all the same.
-            (Some((day, completed)), death) if death.is_none() || day <= followed => {
+            Some((day, completed)) => {
                 imputed += u64::from(completed);
                 Observation { time: day, cause: EVENT }
             }
-            (_, Some(_)) => Observation { time: followed, cause: DEATH },
-            _ => Observation { time: followed, cause: 0 },
+            None if subject.death.is_some() => Observation { time: followed, cause: DEATH },
+            None => Observation { time: followed, cause: 0 },
         };
         observations.push(observation);
     }

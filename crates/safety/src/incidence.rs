@@ -16,6 +16,8 @@ use crate::subject::Subject;
 pub struct IncidenceSection {
     /// Treated subjects without a certain day of first infusion: they have no time at risk, and their events are not here.
     pub without_day: u64,
+    /// Treatment-emergent events dated after the subject's death: in no rate here and in no estimate of a first event.
+    pub after_death: u64,
     /// Of any event.
     pub any: IncidenceRow,
     /// By class: most first events first, then most events, then by name.
@@ -105,20 +107,22 @@ fn days(subjects: &[Subject]) -> u64 {
     subjects.iter().filter_map(|subject| subject.followed).map(|(_, days)| u64::from(days)).sum()
 }
 
-/// Hands over each treatment-emergent event of who has time at risk: the subject's place, the event, the day it counts
-/// from with whether that completed a date, and the subject's days of follow-up.
-fn each<'a>(subjects: &'a [Subject], mut take: impl FnMut(usize, &'a Case, (u32, bool), u32)) {
+/// Hands over each treatment-emergent event in the life of who has time at risk: the subject's place, the event, the day it counts
+/// from with whether that completed a date, and the subject's days of follow-up. Returns how many are dated after a death.
+fn each<'a>(subjects: &'a [Subject], mut take: impl FnMut(usize, &'a Case, (u32, bool), u32)) -> u64 {
+    let mut after_death = 0;
     for (index, subject) in subjects.iter().enumerate() {
         let Some((day_0, followed)) = subject.followed else { continue };
         for case in subject.cases.iter().filter(|case| case.emergence.is_emergent()) {
-            take(
-                index,
-                case,
-                (case.day_of(day_0), case.emerged.is_none_or(|on| on.day().is_none())),
-                followed,
-            );
+            let day = case.day_of(day_0);
+            if subject.may_have(day) {
+                take(index, case, (day, case.emerged.is_none_or(|on| on.day().is_none())), followed);
+            } else {
+                after_death += 1;
+            }
         }
     }
+    after_death
 }
 
 /// Rates to the first event and of all events that are so.
@@ -140,7 +144,7 @@ pub(crate) fn incidence(subjects: &[Subject]) -> Result<IncidenceSection, Report
     let mut any = Cell::default();
     let mut not_coded = Cell::default();
     let mut classes: BTreeMap<&str, (Cell, BTreeMap<&str, Cell>)> = BTreeMap::new();
-    each(subjects, |index, case, day, followed| {
+    let after_death = each(subjects, |index, case, day, followed| {
         any.add(index, day, followed);
         let Some((soc, pt)) = &case.coding else { return not_coded.add(index, day, followed) };
         let (class, terms) = classes.entry(soc).or_default();
@@ -150,15 +154,16 @@ pub(crate) fn incidence(subjects: &[Subject]) -> Result<IncidenceSection, Report
     let days = days(subjects);
     let mut rows = Vec::new();
     for (soc, (class, terms)) in &classes {
-        let terms = terms.iter().map(|(pt, cell)| cell.row(&format!("{soc}.{pt}"), pt, days));
+        let terms = terms.iter().map(|(pt, cell)| cell.row(&format!("term.{soc}.{pt}"), pt, days));
         let mut terms: Vec<_> = terms.collect::<Result<_, ReportError>>()?;
         terms.sort_by_key(frequency);
-        rows.push(IncidenceClass { class: class.row(soc, soc, days)?, terms });
+        rows.push(IncidenceClass { class: class.row(&format!("class.{soc}"), soc, days)?, terms });
     }
     rows.sort_by_key(|row| frequency(&row.class));
     Ok(IncidenceSection {
         without_day: subjects.iter().filter(|subject| subject.treated() && subject.followed.is_none()).count()
             as u64,
+        after_death,
         any: any.row("any", "Any adverse event", days)?,
         classes: rows,
         not_coded: (not_coded.events > 0)

@@ -219,7 +219,8 @@ fn first_event_rate(
     let (mut events, mut days) = (0, 0);
     for subject in subjects {
         let Some((day_0, followed)) = subject.followed else { continue };
-        let first = subject.cases.iter().filter(&is).map(|case| case.day_of(day_0)).min();
+        let began = subject.cases.iter().filter(&is).map(|case| case.day_of(day_0));
+        let first = began.filter(|day| subject.may_have(*day)).min();
         events += u64::from(first.is_some());
         days += u64::from(first.map_or(followed, |first| first.min(followed)));
     }

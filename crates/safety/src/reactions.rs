@@ -21,8 +21,9 @@ pub struct ReactionSection {
     pub rule: String,
     /// Subjects with any, of the safety set.
     pub subjects: Figure,
-    /// Infusions with any, of the infusions given.
-    pub infusions: Figure,
+    /// Infusions with any, of the infusions given; absent where the trial has arms, which their number may tell apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infusions: Option<Figure>,
     /// Events that are counted.
     pub events: u64,
     /// Of them, on the infusion's day or the next without both times: counted, and footnoted.
@@ -59,9 +60,10 @@ pub struct Reaction {
 }
 
 impl ReactionSection {
-    /// Without the list: that somebody reacted on a day tells that it was infused then, and so how often.
+    /// Without the list and the number of infusions: that somebody reacted on a day tells that it was infused then, and so
+    /// how often.
     pub(crate) fn without_infusions(self) -> Self {
-        Self { listing: Vec::new(), ..self }
+        Self { listing: Vec::new(), infusions: None, ..self }
     }
 }
 
@@ -111,7 +113,7 @@ pub(crate) fn reactions(subjects: &[Subject]) -> Result<ReactionSection, ReportE
         definition: DEFINITION.to_owned(),
         rule: RULE.to_owned(),
         subjects: Figure::new(by_subject, subjects_with, treated, 0)?,
-        infusions: Figure::new(by_infusion, infusions_with, given, 0)?,
+        infusions: Some(Figure::new(by_infusion, infusions_with, given, 0)?),
         events: within + time_unknown,
         time_unknown,
         undetermined: of(TimingClass::Undetermined),

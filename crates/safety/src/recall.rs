@@ -15,10 +15,12 @@ use crate::subject::{Infusion, Subject};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecallSection {
-    /// Infusions, by the cutoff.
-    pub infusions: u64,
-    /// Those that name no lot: a recall finds them by their donor only.
-    pub infusions_without_lot: u64,
+    /// Infusions, by the cutoff; absent where lots are withheld, since their number at two cutoffs tells who had a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infusions: Option<u64>,
+    /// Those that name no lot: a recall finds them by their donor only. Absent like `infusions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infusions_without_lot: Option<u64>,
     /// Why no donor and no lot is shown, if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
@@ -129,8 +131,8 @@ pub(crate) fn recall(
         without_lot.clear();
     }
     RecallSection {
-        infusions,
-        infusions_without_lot: without,
+        infusions: (!withheld).then_some(infusions),
+        infusions_without_lot: (!withheld).then_some(without),
         withheld: withheld.then(|| "the trial has arms, which this would tell apart".to_owned()),
         donors: donors(&lots, without_lot),
         lots,
@@ -224,7 +226,7 @@ impl RecallSection {
     ///     donors_not_stated: vec![], infusions: vec![],
     /// };
     /// let section = RecallSection {
-    ///     infusions: 0, infusions_without_lot: 0, withheld: None, donors: vec![], lots: vec![lot],
+    ///     infusions: None, infusions_without_lot: None, withheld: None, donors: vec![], lots: vec![lot],
     /// };
     /// assert_eq!(section.of_donor("D1").count(), 1);
     /// assert_eq!(section.of_donor("D2").count(), 0);

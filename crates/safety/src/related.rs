@@ -56,8 +56,10 @@ pub struct RelatedRow {
     pub not_judged: u64,
     /// Events judged unlikely or less.
     pub unrelated: u64,
-    /// Subjects with an event that is related or, of product or procedure, not judged.
-    pub subjects: Figure,
+    /// Subjects with an event that is related or, of product or procedure, not judged; absent where nobody was asked: of
+    /// what was never judged there is no zero, and no bound of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Figure>,
 }
 
 /// An event of whose relation to an agent the assessors disagree.
@@ -166,7 +168,9 @@ fn row(
         related,
         not_judged,
         unrelated,
-        subjects: Figure::new(meaning, with, frame.denominator, 0)?,
+        subjects: (related + not_judged + unrelated > 0)
+            .then(|| Figure::new(meaning, with, frame.denominator, 0))
+            .transpose()?,
     })
 }
 

@@ -103,7 +103,8 @@ pub struct Report {
     pub overviews: Vec<Overview>,
     /// How the events lie to the first infusion.
     pub emergence: Emergences,
-    /// When treatment-emergent events began, after the latest infusion before.
+    /// When treatment-emergent events began, after the latest infusion before; empty where the trial has arms, which a
+    /// second infusion may tell apart.
     pub timing: Vec<Timing>,
     /// By class and term: all events over all subjects, and the treatment-emergent over the safety set.
     pub tables: Vec<EventTable>,
@@ -466,7 +467,7 @@ fn make(
         populations,
         overviews: vec![overview::all(subjects, &all)?, overview::emergent(subjects, &emergent)?],
         emergence: overview::emergences(subjects),
-        timing: timing::timing(subjects),
+        timing: if arms == Arms::Withheld { Vec::new() } else { timing::timing(subjects) },
         tables: vec![
             table::table(subjects, &all, |_| true)?,
             table::table(subjects, &emergent, |case| case.emergence.is_emergent())?,

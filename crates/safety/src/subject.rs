@@ -234,4 +234,10 @@ impl Subject {
     pub(crate) fn treated(&self) -> bool {
         !self.infusions.is_empty()
     }
+
+    /// Whether an event that many days after day 0 lies in the subject's life, as followed: one dated after the death is
+    /// listed, and is in no rate and no estimate.
+    pub(crate) fn may_have(&self, day: u32) -> bool {
+        self.death.is_none() || self.followed.is_none_or(|(_, lived)| day <= lived)
+    }
 }

@@ -4,8 +4,9 @@
 
 mod support;
 
+use clinical::data::Agent;
 use report_kit::report;
-use safety::{Category, Emergences, Report, TimingClass};
+use safety::{Assessor, Category, Emergences, Report, TimingClass};
 use serde_json::{Value, json};
 use support::{Folder, Log};
 
@@ -221,6 +222,61 @@ fn a_death_without_relatedness_counts_as_related_and_is_shown_apart() {
         (death.relation.as_str(), death.day, death.days_since_last_infusion),
         ("not_judged", Some(51), Some(51))
     );
+    // Nobody has reported as an event what was died of, until somebody does.
+    assert_eq!(report.deaths.without_fatal_event, 1);
+    log.adverse("S1", "2009-04-30", json!({"outcome": "fatal"}));
+    assert_eq!(log.report(CUTOFF).deaths.without_fatal_event, 0);
+}
+
+#[test]
+fn of_an_agent_that_nobody_was_asked_about_there_is_no_zero() {
+    let mut log = Log::open();
+    log.treat("S1", "2009-03-11");
+    let asked = |log: &Log| {
+        let rows = log.report(CUTOFF).related.rows;
+        let asked = rows.into_iter().filter(|row| row.subjects.is_some());
+        asked.map(|row| (row.agent, row.assessor)).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&log), []);
+    log.adverse("S1", "2009-04-30", json!({"causality": {"product": "none", "conditioning": "none"}}));
+    let (by, either) = (Assessor::Investigator, Assessor::Either);
+    let conditioning = Some(Agent::Conditioning);
+    let product = Some(Agent::Product);
+    let expected = [
+        (None, by),
+        (None, either),
+        (product, by),
+        (product, either),
+        (conditioning, by),
+        (conditioning, either),
+    ];
+    assert_eq!(asked(&log), expected);
+}
+
+#[test]
+fn an_event_dated_after_the_death_is_listed_and_in_no_rate_and_no_estimate() {
+    let mut log = Log::open();
+    log.treat("S1", "2009-03-11");
+    log.fact("S1", "disposition", "2009-05-01", json!({"reason": "death", "scope": "study"}));
+    let estimates = |log: &Log| {
+        let report = log.report(CUTOFF);
+        let first = &report.first_events[0];
+        let rate = category(&report, "treatment_emergent", "any").rate.as_ref().unwrap().events;
+        let (of_first, of_all) = (&report.incidence.any.first, &report.incidence.any.all);
+        (
+            events(&report, "any"),
+            rate,
+            of_first.events,
+            of_all.events,
+            first.subjects.numerator,
+            first.deaths_first,
+        )
+    };
+    log.adverse("S1", "2009-05-02", json!({}));
+    assert_eq!(estimates(&log), (1, 0, 0, 0, 0, 1));
+    assert_eq!(log.report(CUTOFF).incidence.after_death, 1);
+    log.adverse("S1", "2009-05-01", json!({}));
+    assert_eq!(estimates(&log), (2, 1, 1, 1, 1, 0));
 }
 
 #[test]

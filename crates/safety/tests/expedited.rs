@@ -183,9 +183,14 @@ fn the_sponsors_awareness_is_day_0_and_without_any_the_recording_is_and_says_so(
     assert!(!one(&report).presumed);
     let mut log = self::log();
     serious(&mut log, &json!({"aware_at": {"missing": "unknown"}}));
-    // Recorded on 1 January 2013, after the cutoff: not yet due then.
+    // Recorded on 1 January 2013, after the cutoff: nobody was aware then.
     let report = log.report(CUTOFF);
-    assert_eq!(due(one(&report)), (Some("2013-01-01"), Some("2013-01-16"), ExpeditedStatus::Due));
+    let (day_0, due_on) = (Some("2013-01-01"), Some("2013-01-16"));
+    assert_eq!(due(one(&report)), (day_0, due_on, ExpeditedStatus::StartedAfterCutoff));
+    let [counts] = report.expedited.counts.as_slice() else { panic!("{:?}", report.expedited.counts) };
+    assert_eq!((counts.due, counts.started_after_cutoff), (0, 1));
+    // With that day as the cutoff the clock has started.
+    assert_eq!(due(one(&log.report("2013-01-01"))), (day_0, due_on, ExpeditedStatus::Due));
     assert_eq!(one(&report).aware_by, Some(AwareBy::Recording));
 }
 
@@ -322,7 +327,10 @@ fn what_the_sponsor_did_not_judge_counts_as_related_and_is_shown_apart() {
     assess(&mut log, event, "2009-03-21", &json!({"causality": {"product": {"missing": "unknown"}}}));
     let report = log.report(CUTOFF);
     let row = &report.related.rows[1];
-    assert_eq!((row.assessor, row.not_judged, row.subjects.numerator), (Assessor::Sponsor, 1, 1));
+    assert_eq!(
+        (row.assessor, row.not_judged, row.subjects.as_ref().unwrap().numerator),
+        (Assessor::Sponsor, 1, 1)
+    );
     assert_eq!(report.unknowns.causality_missing, 1);
 }
 

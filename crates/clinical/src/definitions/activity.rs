@@ -181,9 +181,16 @@ impl Change {
         if before.not_done > 0 || now.not_done > 0 {
             return Changed::NotDeterminable;
         }
-        if now.total > before.total.saturating_add(self.within) {
+        self.of(i128::from(now.total) - i128::from(before.total), 1)
+    }
+
+    /// How a complete score went that rose by `difference`, of which `point` make a point of the score: where scores of
+    /// one day are averaged, a difference is a part of a point.
+    pub fn of(&self, difference: i128, point: i128) -> Changed {
+        let within = i128::from(self.within).saturating_mul(point);
+        if difference > within {
             Changed::Worse
-        } else if before.total > now.total.saturating_add(self.within) {
+        } else if difference < -within {
             Changed::Better
         } else {
             Changed::Unchanged

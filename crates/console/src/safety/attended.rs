@@ -14,7 +14,7 @@ struct Reactions {
     definition: String,
     rule: String,
     subjects: Figure,
-    infusions: Figure,
+    infusions: Option<Figure>,
     events: u64,
     time_unknown: u64,
     undetermined: u64,
@@ -78,7 +78,7 @@ pub(super) fn reactions(report: &Report, links: &Links) -> Markup {
     };
     html! {
         p { code { (section.definition) } ": " (section.rule) "." }
-        (figure_table("Infusion reactions", &[&section.subjects, &section.infusions]))
+        (figure_table("Infusion reactions", &std::iter::once(&section.subjects).chain(&section.infusions).collect::<Vec<_>>()))
         p {
             (counted(section.events, "event", "events")) ", " (count(section.time_unknown))
             " of them within a day, time unknown (†). May have been one by a date that is not known to the day, and in no figure (‡): "

@@ -11,6 +11,7 @@ use crate::words::{count, counted, heading};
 #[serde(default)]
 struct Incidence {
     without_day: u64,
+    after_death: u64,
     any: Row,
     classes: Vec<Class>,
     not_coded: Option<Row>,
@@ -54,7 +55,7 @@ pub(super) fn incidence(report: &Report) -> Markup {
         p.quiet {
             (section.any.first.population) ". First events: in " (section.any.first.denominator_rule) ", each subject once. All events: in "
             (section.any.all.denominator_rule) ". Treated without such a day, and not here: "
-            (counted(section.without_day, "subject", "subjects")) "."
+            (counted(section.without_day, "subject", "subjects")) ". Dated after the subject's death, and not here: " (counted(section.after_death, "event", "events")) "."
         }
     }
 }

@@ -27,7 +27,7 @@ struct RelatedRow {
     related: u64,
     not_judged: u64,
     unrelated: u64,
-    subjects: Figure,
+    subjects: Option<Figure>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,14 +52,14 @@ pub(super) fn related(report: &Report, links: &Links) -> Markup {
             "Relation of treatment-emergent events",
             &columns(&["Relation", "#Events related", "#Not judged", "#Unrelated", "#Subjects", "#Share"]),
             &html! {
-                @for row in section.rows.iter().filter(|row| row.related + row.not_judged + row.unrelated > 0) {
+                @for (row, subjects) in section.rows.iter().filter_map(|row| Some((row, row.subjects.as_ref()?))) {
                     tr {
-                        th.name scope="row" { (row.subjects.label) }
+                        th.name scope="row" { (subjects.label) }
                         td.number { (row.at.cell("related", count(row.related))) }
                         td.number { (row.at.cell("not_judged", count(row.not_judged))) }
                         td.number { (row.at.cell("unrelated", count(row.unrelated))) }
-                        td.number { (ratio(&row.subjects)) }
-                        td.number { (share(&row.subjects)) }
+                        td.number { (ratio(subjects)) }
+                        td.number { (share(subjects)) }
                     }
                 }
             },
@@ -119,6 +119,7 @@ struct Counts {
     due: u64,
     overdue: u64,
     not_required: u64,
+    started_after_cutoff: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,7 +153,7 @@ pub(super) fn expedited(report: &Report, links: &Links) -> Markup {
         @if !section.jurisdictions.is_empty() {
             (table(
                 "Reports at the cutoff",
-                &columns(&["Rules", "Zone", "#Days if fatal or life-threatening", "#Days otherwise", "#Sent in time", "#Sent late", "#Due", "#Overdue", "#Not required", "Source"]),
+                &columns(&["Rules", "Zone", "#Days if fatal or life-threatening", "#Days otherwise", "#Sent in time", "#Sent late", "#Due", "#Overdue", "#Not required", "#Day 0 after the cutoff", "Source"]),
                 &html! {
                     @for (rules, counts) in section.jurisdictions.iter().zip(&section.counts) {
                         tr {
@@ -165,6 +166,7 @@ pub(super) fn expedited(report: &Report, links: &Links) -> Markup {
                             td.number { (counts.at.cell("due", count(counts.due))) }
                             td.number { (counts.at.cell("overdue", count(counts.overdue))) }
                             td.number { (counts.at.cell("not_required", count(counts.not_required))) }
+                            td.number { (counts.at.cell("started_after_cutoff", count(counts.started_after_cutoff))) }
                             td { (rules.source) }
                         }
                     }

@@ -89,8 +89,8 @@ pub(super) fn stopping(report: &Report, links: &Links) -> Markup {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Recall {
-    infusions: u64,
-    infusions_without_lot: u64,
+    infusions: Option<u64>,
+    infusions_without_lot: Option<u64>,
     withheld: Option<String>,
     lots: Vec<LotRow>,
 }
@@ -117,9 +117,11 @@ struct Infusion {
 pub(super) fn recall(report: &Report, links: &Links) -> Markup {
     let Some(section) = report.part::<Recall>("/recall") else { return absent("donors and lots") };
     html! {
-        p {
-            (counted(section.infusions, "infusion", "infusions")) ", " (count(section.infusions_without_lot))
-            " of them without a lot, which no recall finds."
+        @if let Some((infusions, without_lot)) = section.infusions.zip(section.infusions_without_lot) {
+            p {
+                (counted(infusions, "infusion", "infusions")) ", " (count(without_lot))
+                " of them without a lot, which no recall finds."
+            }
         }
         @if let Some(why) = &section.withheld { p.nothing { "Not shown: " (why) "." } }
         @if !section.lots.is_empty() {

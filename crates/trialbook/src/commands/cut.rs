@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use api::{Answer, AsOf, CutView, ReportAsked, ReportKind};
-use chain::{Position, TreeSize};
+use api::{Answer, CutView, Registry};
+use chain::{Checkpoint, Position, RecordHash, TreeSize};
 use clinical::data::DataCut;
 use clinical::{CutName, EventKind, PartialDate, Statement, TrialId};
 
@@ -15,6 +15,9 @@ use crate::cli::{CutCommand, Place, WhichTrial};
 use crate::keyfile::KeyFile;
 use crate::signing::{Signer, submit_settled};
 use crate::{status, status_of};
+
+/// How often the log is looked at for a checkpoint of its last record.
+const LOOKS_MAX: usize = 20;
 
 pub(super) async fn run(command: CutCommand) -> Result<u8> {
     match command {
@@ -40,20 +43,7 @@ async fn create(
     let access = Access::open(place, false, true)?;
     let trial = access.trial(which).await?;
     let detail = access.registry.trial(&trial).await?;
-    let recorded = TreeSize(detail.trial.covers.records);
-    sealed::wait_sealed(&*access.registry, &trial, recorded).await?;
-    let checkpoint = sealed::checkpoint(&*access.registry, &trial, recorded).await?;
-    let claim = checkpoint.claim();
-    let last = claim.size.0.checked_sub(1).context("there is no record to cut after")?;
-    let head = match access.registry.record(&trial, Position(last)).await {
-        Ok(view) => view.hash,
-        // Whoever reads open reports alone is told of the record's hash by one of them.
-        Err(problem) if problem.code == "arms-withheld" => {
-            let asked = ReportAsked { as_of: Some(AsOf::Records(claim.size.0)), ..ReportAsked::default() };
-            access.registry.report(&trial, ReportKind::Outcomes, asked).await?.covers.head
-        }
-        Err(problem) => return Err(problem.into()),
-    };
+    let (claim, head) = last_sealed(&*access.registry, &trial).await?;
     let cut = DataCut {
         cutoff_date,
         head,
@@ -69,6 +59,27 @@ async fn create(
         receipt.seq, cut.name, cut.records, cut.root
     ))?;
     Ok(0)
+}
+
+/// The latest checkpoint's claim and the hash of the last record that it covers.
+async fn last_sealed(registry: &dyn Registry, trial: &TrialId) -> Result<(Checkpoint, RecordHash)> {
+    for _ in 0..LOOKS_MAX {
+        let covers = registry.trial(trial).await?.trial.covers;
+        let recorded = TreeSize(covers.records);
+        sealed::wait_sealed(registry, trial, recorded).await?;
+        let claim = sealed::checkpoint(registry, trial, recorded).await?.claim().clone();
+        if claim.size == recorded {
+            return Ok((claim, covers.head));
+        }
+        let last = claim.size.0.checked_sub(1).context("there is no record to cut after")?;
+        match registry.record(trial, Position(last)).await {
+            Ok(view) => return Ok((claim, view.hash)),
+            // Whoever reads open reports alone is told of the head alone: it is looked at again when more was recorded.
+            Err(problem) if problem.code == "arms-withheld" => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    bail!("the log grows while it is looked at: try again")
 }
 
 /// Signs a statement and submits it.

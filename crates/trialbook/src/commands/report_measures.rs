@@ -3,7 +3,7 @@
 use outcomes::{ChangedRow, Figure, MeasureTable, Report};
 
 use super::Table;
-use super::report_text::{heading, words};
+use super::report_text::{heading, limits, words};
 
 pub(super) fn measures(text: &mut String, report: &Report) {
     let section = &report.measures;
@@ -97,7 +97,7 @@ fn activity(table: &MeasureTable) -> String {
 /// Survival, remission and relapse by site, source and planned course.
 pub(super) fn strata(text: &mut String, report: &Report) {
     for strata in &report.strata {
-        heading(text, &format!("By {} ({})", words(&strata.by), strata.rule));
+        heading(text, &format!("By {} ({}; 95% Clopper-Pearson)", words(&strata.by), strata.rule));
         if let Some(why) = &strata.withheld {
             text.push_str(&format!("  not shown: {why}\n"));
             continue;
@@ -110,7 +110,10 @@ pub(super) fn strata(text: &mut String, report: &Report) {
             "relapse by landmark",
         ]);
         let ratios = |figures: &[Figure]| {
-            let ratios = figures.iter().map(|figure| format!("{}/{}", figure.numerator, figure.denominator));
+            let ratios = figures.iter().map(|figure| {
+                let within = limits(&figure.intervals, "clopper-pearson");
+                format!("{}/{} ({within})", figure.numerator, figure.denominator)
+            });
             ratios.collect::<Vec<_>>().join("  ")
         };
         for level in &strata.levels {

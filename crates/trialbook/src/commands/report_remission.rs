@@ -3,7 +3,7 @@
 use outcomes::Report;
 
 use super::Table;
-use super::report_text::{heading, share, words};
+use super::report_text::{heading, limits, share, words};
 
 /// Differences shown; the report has them all.
 const DIFFERENCES_SHOWN_MAX: usize = 20;
@@ -18,6 +18,7 @@ pub(super) fn computed(text: &mut String, report: &Report) {
         "definition",
         "at",
         "x/n",
+        "Clopper-Pearson",
         "not",
         "not determinable",
         "no visit",
@@ -31,6 +32,7 @@ pub(super) fn computed(text: &mut String, report: &Report) {
                 computed.definition.clone(),
                 one.label.clone(),
                 share(figure.numerator, figure.denominator, figure.percent.as_deref()),
+                limits(&figure.intervals, "clopper-pearson"),
                 one.not.to_string(),
                 one.not_determinable.to_string(),
                 one.without_visit.to_string(),

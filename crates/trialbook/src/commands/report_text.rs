@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use ::safety::Report as SafetyReport;
 use clinical::SuspectedKey;
-use outcomes::{Report as OutcomeReport, SurvivalCurve};
+use outcomes::{Interval, Report as OutcomeReport, SurvivalCurve};
 
 use super::Table;
 
@@ -19,14 +19,12 @@ pub(super) fn share(numerator: u64, denominator: u64, percent: Option<&str>) -> 
     )
 }
 
-macro_rules! interval {
-    ($intervals:expr, $method:literal) => {
-        $intervals
-            .iter()
-            .find(|interval| interval.method == $method)
-            .map(|interval| format!("{}–{}", interval.lower, interval.upper))
-            .unwrap_or_else(|| "undefined".to_owned())
-    };
+/// The limits by a method.
+pub(super) fn limits(intervals: &[Interval], method: &str) -> String {
+    intervals
+        .iter()
+        .find(|interval| interval.method == method)
+        .map_or_else(|| "undefined".to_owned(), |interval| format!("{}–{}", interval.lower, interval.upper))
 }
 
 pub(super) fn heading(text: &mut String, title: &str) {
@@ -127,6 +125,7 @@ pub(crate) fn outcomes(report: &OutcomeReport) -> String {
 
 fn figures(text: &mut String, report: &OutcomeReport) {
     heading(text, "Figures (95% intervals)");
+    text.push_str("  at a landmark: of those evaluable there, and so given that they were followed to it; see the denominators\n");
     let mut table = Table::new(["figure", "x/n", "Clopper-Pearson", "Wilson", "definition"]);
     let survival = &report.survival;
     let relapse = &report.relapse;
@@ -142,8 +141,8 @@ fn figures(text: &mut String, report: &OutcomeReport) {
         table.row([
             figure.label.clone(),
             share(figure.numerator, figure.denominator, figure.percent.as_deref()),
-            interval!(figure.intervals, "clopper-pearson"),
-            interval!(figure.intervals, "wilson"),
+            limits(&figure.intervals, "clopper-pearson"),
+            limits(&figure.intervals, "wilson"),
             figure.definition.clone(),
         ]);
     }
@@ -158,8 +157,8 @@ fn survival_curve(text: &mut String, from_infusion: &SurvivalCurve) {
             landmark.at_risk.to_string(),
             landmark.survival.clone(),
             landmark.standard_error.clone().unwrap_or_else(|| "undefined".to_owned()),
-            interval!(landmark.intervals, "log-log"),
-            interval!(landmark.intervals, "plain"),
+            limits(&landmark.intervals, "log-log"),
+            limits(&landmark.intervals, "plain"),
         ]);
     }
     text.push_str(&curve.to_string());
@@ -189,7 +188,7 @@ fn curves(text: &mut String, report: &OutcomeReport) {
             landmark.at_risk.to_string(),
             landmark.relapse.clone(),
             landmark.standard_error.clone(),
-            interval!(landmark.intervals, "log-log"),
+            limits(&landmark.intervals, "log-log"),
             landmark.death_first.clone(),
         ]);
     }
@@ -205,7 +204,7 @@ fn rates(text: &mut String, report: &OutcomeReport) {
             rate.events.to_string(),
             rate.patient_years.clone(),
             rate.per_100_patient_years.clone().unwrap_or_else(|| "–".to_owned()),
-            interval!(rate.intervals, "exact-poisson"),
+            limits(&rate.intervals, "exact-poisson"),
             words(&rate.time),
         ]);
     }
@@ -241,7 +240,7 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
                 category.label.clone(),
                 category.events.to_string(),
                 share(figure.numerator, figure.denominator, figure.percent.as_deref()),
-                interval!(figure.intervals, "clopper-pearson"),
+                limits(&figure.intervals, "clopper-pearson"),
                 figure
                     .no_events
                     .as_ref()
@@ -282,14 +281,6 @@ pub(crate) fn safety(report: &SafetyReport) -> String {
         text.push_str(&rows.to_string());
     }
     safety::sections(&mut text, report);
-    let deaths = &report.deaths;
-    heading(&mut text, "Deaths");
-    let _ = writeln!(
-        text,
-        "  {} · related to product or procedure {}",
-        share(deaths.deaths.numerator, deaths.deaths.denominator, deaths.deaths.percent.as_deref()),
-        share(deaths.related.numerator, deaths.related.denominator, deaths.related.percent.as_deref()),
-    );
     let unknown = &report.unknowns;
     heading(&mut text, "Not known");
     let _ = writeln!(

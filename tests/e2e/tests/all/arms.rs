@@ -14,8 +14,10 @@ use crate::access::token;
 use crate::evidence::{bundle, log_key, sealed, text};
 use crate::statements::{contact, lines};
 
-/// What would tell the arms apart: their names, lots (which are the kits' names), donors, doses, planned courses, sources.
-const BETRAYING: [&str; 14] = [
+/// What would tell the arms apart: their names, lots (which are the kits' names), donors, doses, planned courses, sources,
+/// and the day of a second infusion, which one arm has.
+const BETRAYING: [&str; 15] = [
+    SECOND_INFUSION,
     "ruby-arm",
     "opal-arm",
     "KIT-AMBER-7",
@@ -31,6 +33,9 @@ const BETRAYING: [&str; 14] = [
     "bone_marrow",
     "adipose",
 ];
+
+/// Day of the second infusion of who is in the arm that has one.
+const SECOND_INFUSION: &str = "2020-09-17";
 
 /// Subject, site, arm, key of the commitment.
 const ARMS: [(&str, &str, &str, u8); 4] = [
@@ -66,7 +71,7 @@ fn statement(kind: &str, site: &str, subject: &str, on: &str, data: &Value) -> V
     json!({"kind": kind, "site": site, "subject": subject, "occurred_on": on, "data": data})
 }
 
-/// Four subjects in two arms, which differ in all that was given: lot, donor, dose, source and planned course. Cut as
+/// Four subjects in two arms, which differ in all that was given: lot, donor, dose, source, planned course and how often. Cut as
 /// `none-yet` before anybody was allocated and as `board-1` after the last.
 fn with_two_arms() -> SmallTrial {
     let trial = SmallTrial::new();
@@ -99,24 +104,32 @@ fn with_two_arms() -> SmallTrial {
         let allocated = statement("allocation", site, subject, "2020-01-12", &data);
         trial.submit("dora.data", &allocated.to_string()).ends_with(0);
         let (lot, donor, per_kg, dose, _, source) = given(arm);
-        let infused = json!({
-            "cells": {
-                "donor": donor, "given_per_kg": per_kg, "lot": lot, "planned_per_kg": per_kg + 1, "source": source
-            },
-            "dose": {"amount": dose, "unit": "mL"},
-            "identity_check": {"first": "one", "second": "two"}, "number": 1
-        });
+        let infused = |number: u8| {
+            json!({
+                "cells": {
+                    "donor": donor, "given_per_kg": per_kg, "lot": lot, "planned_per_kg": per_kg + 1, "source": source
+                },
+                "dose": {"amount": dose, "unit": "mL"},
+                "identity_check": {"first": "one", "second": "two"}, "number": number
+            })
+        };
         let event = json!({
             "causality": {"product": "possible"}, "outcome": "recovered", "serious_reported": true,
             "seriousness": ["hospitalisation"]
         });
         let mut seen = contact(subject, "2021-12-31");
         seen["site"] = site.into();
-        let of = [
-            statement("infusion", site, subject, "2020-02-01", &infused),
+        // On the day after the second infusion both arms have an event, which is a reaction in the one that has it.
+        let mild = json!({"causality": {"product": "none"}, "outcome": "recovered"});
+        let mut of = vec![
+            statement("infusion", site, subject, "2020-02-01", &infused(1)),
             statement("adverse_event", site, subject, "2020-03-01", &event),
+            statement("adverse_event", site, subject, "2020-09-18", &mild),
             seen,
         ];
+        if arm == "opal-arm" {
+            of.push(statement("infusion", site, subject, SECOND_INFUSION, &infused(2)));
+        }
         trial.submit(investigator(site), &lines(&of)).ends_with(0);
     }
     cut(&trial, "board-1");

@@ -19,14 +19,14 @@ pub(super) fn sections(text: &mut String, report: &Report) {
     let recall = &report.recall;
     heading(text, "Product");
     if let Some(why) = &recall.withheld {
-        let _ = writeln!(text, "  infusions {} · lots and donors are withheld: {why}", recall.infusions);
+        let _ = writeln!(text, "  infusions, lots and donors are withheld: {why}");
         return;
     }
     let _ = writeln!(
         text,
         "  infusions {} · without a lot {} · lots {} · donors {} · each in --json",
-        recall.infusions,
-        recall.infusions_without_lot,
+        recall.infusions.unwrap_or_default(),
+        recall.infusions_without_lot.unwrap_or_default(),
         recall.lots.len(),
         recall.donors.len()
     );
@@ -66,8 +66,8 @@ fn related(text: &mut String, report: &Report) {
         ),
     );
     let mut table = Table::new(["relation", "related", "not judged", "unrelated", "subjects"]);
-    for row in section.rows.iter().filter(|row| row.related + row.not_judged + row.unrelated > 0) {
-        let subjects = &row.subjects;
+    for row in &section.rows {
+        let Some(subjects) = &row.subjects else { continue };
         table.row([
             subjects.label.clone(),
             row.related.to_string(),
@@ -98,8 +98,17 @@ fn expedited(text: &mut String, report: &Report) {
         text,
         &format!("Expedited reports ({}; {} serious events)", section.table, section.serious_events),
     );
-    let mut table =
-        Table::new(["rules", "zone", "days", "in time", "late", "due", "overdue", "not required"]);
+    let mut table = Table::new([
+        "rules",
+        "zone",
+        "days",
+        "in time",
+        "late",
+        "due",
+        "overdue",
+        "not required",
+        "after cutoff",
+    ]);
     for (rules, counts) in section.jurisdictions.iter().zip(&section.counts) {
         let completion = rules.days_completion.map(|days| format!(" (+{days})")).unwrap_or_default();
         table.row([
@@ -111,6 +120,7 @@ fn expedited(text: &mut String, report: &Report) {
             counts.due.to_string(),
             counts.overdue.to_string(),
             counts.not_required.to_string(),
+            counts.started_after_cutoff.to_string(),
         ]);
     }
     text.push_str(&table.to_string());

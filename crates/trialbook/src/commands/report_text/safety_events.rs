@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use safety::{EventLine, Figure, IncidenceRow, Interval, Rate, Report, TimingClass};
+use safety::{EventLine, Figure, IncidenceRow, Rate, Report, TimingClass};
 
 use super::super::Table;
 use super::safety::{SHOWN_MAX, rest};
-use super::{heading, share, words};
+use super::{heading, limits, share, words};
 
 pub(super) fn sections(text: &mut String, report: &Report) {
     reactions(text, report);
@@ -15,14 +15,37 @@ pub(super) fn sections(text: &mut String, report: &Report) {
     incidence(text, report);
     first_events(text, report);
     laboratory(text, report);
+    deaths(text, report);
 }
 
-/// The limits by a method.
-fn limits(intervals: &[Interval], method: &str) -> String {
-    intervals
-        .iter()
-        .find(|interval| interval.method == method)
-        .map_or_else(|| "undefined".to_owned(), |interval| format!("{}–{}", interval.lower, interval.upper))
+fn deaths(text: &mut String, report: &Report) {
+    let section = &report.deaths;
+    heading(text, "Deaths");
+    figures(text, [&section.deaths, &section.related]);
+    let _ = writeln!(
+        text,
+        "  related as not judged {} · of the untreated {} · fatal event and no death recorded {} · death without a fatal event {}",
+        section.not_judged, section.untreated, section.fatal_event_without_death, section.without_fatal_event
+    );
+    if section.listing.is_empty() {
+        return;
+    }
+    let mut table =
+        Table::new(["subject", "site", "date", "day", "since last infusion", "relation", "record"]);
+    for it in section.listing.iter().take(SHOWN_MAX) {
+        let days = |days: Option<i64>| days.map(|days| days.to_string()).unwrap_or_default();
+        table.row([
+            it.subject.clone(),
+            it.site.clone(),
+            format!("{}{}", it.on, if it.imputed { " (completed)" } else { "" }),
+            days(it.day),
+            days(it.days_since_last_infusion),
+            words(&it.relation),
+            it.latest_seq.to_string(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    rest(text, section.listing.len());
 }
 
 /// A table of subjects, or infusions, with what is still possible where there are none.
@@ -58,7 +81,7 @@ fn outcome(event: &EventLine) -> String {
 fn reactions(text: &mut String, report: &Report) {
     let section = &report.infusion_reactions;
     heading(text, &format!("Infusion reactions ({})", section.definition));
-    figures(text, [&section.subjects, &section.infusions]);
+    figures(text, std::iter::once(&section.subjects).chain(&section.infusions));
     let _ = writeln!(
         text,
         "  events {} · of them within a day, time unknown (†) {} · date unknown, in no figure (‡) {}",
@@ -189,8 +212,8 @@ fn incidence(text: &mut String, report: &Report) {
     heading(
         text,
         &format!(
-            "Incidence per 100 patient-years, treatment-emergent ({} treated without a certain day are not here)",
-            section.without_day
+            "Incidence per 100 patient-years, treatment-emergent (not here: {} treated without a certain day, {} events dated after the death)",
+            section.without_day, section.after_death
         ),
     );
     let mut table = Table::new([

@@ -138,6 +138,7 @@ pub(crate) fn of_whole(what: &str, reports: &Reports) -> Option<String> {
                 ("due", count.due),
                 ("overdue", count.overdue),
                 ("not_required", count.not_required),
+                ("started_after_cutoff", count.started_after_cutoff),
             ]
             .to_vec();
             counted.retain(|(_, number)| *number > 0);
