@@ -155,6 +155,12 @@ fn tests(target: &Path) -> Result<Outcome> {
         }
         Prepared::Lacking(why) | Prepared::Spared(why) => skipped.push(format!("NATS server ({why})")),
     }
+    let given = std::env::var_os("TRIALBOOK_AXE").map(PathBuf::from);
+    let prepared = tools::axe(target, given)?;
+    match &prepared {
+        Prepared::Ready(script) => environment.push(("TRIALBOOK_AXE", script)),
+        Prepared::Lacking(why) | Prepared::Spared(why) => skipped.push(format!("axe-core ({why})")),
+    }
     let succeeded = cargo::run(&["test", "--workspace", "--no-fail-fast"], &environment)?;
     skipped.extend(skipped_by_tests(&std::fs::read_to_string(&log)?));
     Ok(Outcome { failed: !succeeded, skipped })

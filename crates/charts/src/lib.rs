@@ -5,8 +5,13 @@
 //! no style, no script.
 
 mod axis;
+mod course;
+mod dots;
+mod frame;
 mod number;
 mod steps;
 
 pub use axis::{Axis, AxisTick};
+pub use course::{CourseChart, CoursePoint};
+pub use dots::DotScale;
 pub use steps::{AtRisk, ChartError, Limits, Series, Step, StepChart, Whisker};

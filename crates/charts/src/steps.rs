@@ -5,17 +5,10 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use crate::axis::Axis;
+use crate::frame::{AXIS_LABEL, Frame, LEFT, PLOT_HEIGHT, TOP};
 use crate::number::fixed;
 
-/// The drawing, in its own units; the page scales it.
-const WIDTH: f64 = 720.0;
-const LEFT: f64 = 96.0;
-const RIGHT: f64 = 22.0;
-const TOP: f64 = 14.0;
-const PLOT_HEIGHT: f64 = 300.0;
-/// From the plot's foot to the marks' labels, the axis' label, the heading and the numbers of the row at risk.
-const TICK_LABEL: f64 = 22.0;
-const AXIS_LABEL: f64 = 48.0;
+/// From the plot's foot to the heading and the numbers of the row at risk.
 const AT_RISK_LABEL: f64 = 82.0;
 const AT_RISK: f64 = 106.0;
 /// From the plot's top to the first name, and from name to name.
@@ -129,21 +122,15 @@ impl StepChart<'_> {
         self.check()?;
         let height =
             TOP + PLOT_HEIGHT + if self.at_risk.is_some() { AT_RISK + 14.0 } else { AXIS_LABEL + 14.0 };
-        let title = format!("{}-title", self.id);
-        let description = format!("{}-desc", self.id);
-        Ok(html! {
-            svg class="chart" viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
-                aria-labelledby=(format!("{title} {description}")) xmlns="http://www.w3.org/2000/svg" {
-                title id=(title) { (self.title) }
-                desc id=(description) { (self.description) }
-                (self.draw_axes())
-                @for (index, series) in self.series.iter().enumerate() {
-                    g class=(format!("series series-{}", index + 1)) { (self.draw_series(series)) }
-                }
-                (self.draw_names())
-                @if let Some(at_risk) = &self.at_risk { (self.draw_at_risk(at_risk)) }
+        let drawn = html! {
+            (self.frame().draw())
+            @for (index, series) in self.series.iter().enumerate() {
+                g class=(format!("series series-{}", index + 1)) { (self.draw_series(series)) }
             }
-        })
+            (self.draw_names())
+            @if let Some(at_risk) = &self.at_risk { (self.draw_at_risk(at_risk)) }
+        };
+        Ok(Frame::around(self.id, (self.title, self.description), height, &drawn))
     }
 
     fn check(&self) -> Result<(), ChartError> {
@@ -187,34 +174,16 @@ impl StepChart<'_> {
         Ok(())
     }
 
+    fn frame(&self) -> Frame<'_> {
+        Frame { x: &self.x, y: &self.y }
+    }
+
     fn x(&self, at: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * at / self.x.max
+        self.frame().x(at)
     }
 
     fn y(&self, at: f64) -> f64 {
-        TOP + PLOT_HEIGHT * (1.0 - at / self.y.max)
-    }
-
-    fn draw_axes(&self) -> Markup {
-        let (foot, right) = (TOP + PLOT_HEIGHT, WIDTH - RIGHT);
-        let middle = TOP + PLOT_HEIGHT / 2.0;
-        html! {
-            g class="axis" {
-                @for tick in &self.y.ticks {
-                    @let y = self.y(tick.at);
-                    line class="grid" x1=(fixed(LEFT)) x2=(fixed(right)) y1=(fixed(y)) y2=(fixed(y)) {}
-                    text class="y" x=(fixed(LEFT - 8.0)) y=(fixed(y + 5.0)) { (tick.label) }
-                }
-                line class="base" x1=(fixed(LEFT)) x2=(fixed(right)) y1=(fixed(foot)) y2=(fixed(foot)) {}
-                @for tick in &self.x.ticks {
-                    @let x = self.x(tick.at);
-                    line class="base" x1=(fixed(x)) x2=(fixed(x)) y1=(fixed(foot)) y2=(fixed(foot + 5.0)) {}
-                    text class="x" x=(fixed(x)) y=(fixed(foot + TICK_LABEL)) { (tick.label) }
-                }
-                text class="x label" x=(fixed(f64::midpoint(LEFT, right))) y=(fixed(foot + AXIS_LABEL)) { (self.x.label) }
-                text class="x label" transform=(format!("translate(20 {}) rotate(-90)", fixed(middle))) { (self.y.label) }
-            }
-        }
+        self.frame().y(at)
     }
 
     fn draw_series(&self, series: &Series<'_>) -> Markup {

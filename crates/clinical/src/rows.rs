@@ -70,6 +70,11 @@ impl Sheet {
     pub fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         self.0.iter().map(|(key, value)| (key.clone(), value.clone()))
     }
+
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A key, read.

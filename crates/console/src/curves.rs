@@ -2,7 +2,7 @@
 //!
 //! The numbers are the report's, the limits of the band among them.
 
-use charts::{AtRisk, Axis, AxisTick, Limits, Series, Step, StepChart, Whisker};
+use charts::{AtRisk, Axis, AxisTick, CourseChart, CoursePoint, Limits, Series, Step, StepChart, Whisker};
 use maud::{Markup, html};
 
 use crate::figures::absent;
@@ -122,6 +122,68 @@ pub(crate) fn incidence(incidence: &Incidence, id: &str, month_days: f64) -> Mar
     draw(chart, &at_risk)
 }
 
+/// A measurement at one visit: its day, lowest, first quartile, median, third quartile, highest, as the report writes them.
+pub(crate) type AtVisit<'a> = (i64, [&'a str; 5]);
+
+/// How a measurement goes from visit to visit; of those that the report has no median of, nothing is drawn.
+pub(crate) fn course(id: &str, title: &str, visits: &[AtVisit<'_>], month_days: f64) -> Markup {
+    let point = |(day, five): &AtVisit<'_>| -> Option<CoursePoint> {
+        let [low, first, median, third, high] = five.map(number);
+        Some(CoursePoint {
+            at: f64::from(u32::try_from(*day).ok()?),
+            median: median?,
+            quartiles: Limits { lower: first?, upper: third? },
+            range: Limits { lower: low?, upper: high? },
+        })
+    };
+    let Some(points) = visits.iter().map(point).collect::<Option<Vec<_>>>() else { return absent("course") };
+    let Some(last) = visits.last() else { return absent("course") };
+    let highest = points.iter().map(|point| point.range.upper).fold(0.0, f64::max);
+    let day = u32::try_from(last.0).unwrap_or_default();
+    let ends = visits.first().map(|first| (first.1[2], last.1[2]));
+    let description = format!(
+        "Median, quartiles and range at {}.{} The table below has the numbers.",
+        counted(visits.len() as u64, "visit", "visits"),
+        ends.map_or_else(String::new, |(from, to)| format!(" The median goes from {from} to {to}.")),
+    );
+    let chart = CourseChart {
+        id,
+        title,
+        description: &description,
+        x: months(day, month_days),
+        y: values(title, highest),
+        points,
+    };
+    match chart.draw() {
+        Ok(drawing) => html! {
+            figure {
+                (drawing)
+                figcaption { "Median (line), first to third quartile (band), lowest to highest (strokes), by months from day 0." }
+            }
+        },
+        Err(why) => html! { p.nothing { "The course cannot be drawn: " (why) "." } },
+    }
+}
+
+/// An axis from 0 to a round number, with five marks or fewer.
+fn values(label: &str, highest: f64) -> Axis<'_> {
+    let mut between = 0.001;
+    while between * 5.0 < highest {
+        // 1, 2, 5, 10 and on.
+        for times in [2.0, 2.5, 2.0] {
+            if between * 5.0 < highest {
+                between *= times;
+            }
+        }
+    }
+    let label_of = |mark: u32| {
+        let text = format!("{:.3}", f64::from(mark) * between);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    let ticks = (0..=5).map(|mark| AxisTick { at: f64::from(mark) * between, label: label_of(mark) });
+    Axis { label, max: between * 5.0, ticks: ticks.collect() }
+}
+
 /// Draws a chart with the numbers at risk at the marks of its time axis.
 fn draw(mut chart: StepChart<'_>, at_risk: &[(u32, u64)]) -> Markup {
     let counts = chart.x.ticks.iter().map(|tick| at(at_risk, tick.at)).collect();
@@ -202,6 +264,25 @@ mod tests {
         assert_eq!(labels(&shares("", 0.54)), ["0%", "20%", "40%", "60%"]);
         assert_eq!(labels(&shares("", 1.0)).last().unwrap(), "100%");
         assert_eq!(labels(&shares("", 0.0)), ["0%", "10%"]);
+    }
+
+    #[test]
+    fn the_axis_of_values_ends_at_a_round_number() {
+        assert_eq!(labels(&values("", 42.0)), ["0", "10", "20", "30", "40", "50"]);
+        assert_eq!(labels(&values("", 0.7)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        assert_eq!(labels(&values("", 900.0)).last().unwrap(), "1000");
+        assert!(values("", 0.0).max > 0.0);
+    }
+
+    #[test]
+    fn a_course_is_drawn_from_the_reports_own_numbers_or_said_to_be_missing() {
+        let visits =
+            [(0, ["10.0", "12.50", "14.00", "16.00", "20.0"]), (91, ["0.0", "2.50", "4.00", "6.00", "9.0"])];
+        let drawn = course("a", "SLEDAI", &visits, 30.4375).into_string();
+        assert!(drawn.contains("The median goes from 14.00 to 4.00."), "{drawn}");
+        assert_eq!(drawn.matches("<circle").count(), 2);
+        let broken = [(0, ["10.0", "12.50", "high", "16.00", "20.0"])];
+        assert!(course("a", "SLEDAI", &broken, 30.4375).into_string().contains("holds no course"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::curves::{AtVisit, course};
 use crate::figures::{absent, columns, table};
 use crate::report::{At, Report};
 use crate::words::{count, counted, heading};
@@ -95,7 +96,7 @@ struct Change {
     p_holm: Option<String>,
 }
 
-pub(crate) fn measures(report: &Report) -> Markup {
+pub(crate) fn measures(report: &Report, month_days: Option<f64>) -> Markup {
     let Some(section) = report.part::<Section>("/measures") else { return absent("measurements") };
     if section.tables.is_empty() {
         return html! { p.nothing { "No measurement is recorded up to the cutoff." } };
@@ -106,7 +107,10 @@ pub(crate) fn measures(report: &Report) -> Markup {
             (section.baseline) ". Denominator: " (section.denominator_rule) ". Quartiles: " (section.quartiles) ". Change: "
             (section.tests) "."
         }
-        @for measure in &section.tables { (one(measure)) }
+        @for (measure, number) in section.tables.iter().zip(1_u32..) {
+            @if let Some(month_days) = month_days { (drawn(measure, &report.id(&format!("course-{number}")), month_days)) }
+            (one(measure))
+        }
     }
 }
 
@@ -194,6 +198,24 @@ fn p(value: Option<&String>) -> String {
         None => "–".to_owned(),
         Some("0.000000") => "<0.000001".to_owned(),
         Some(told) => told.to_owned(),
+    }
+}
+
+/// The course from baseline on, if there is any.
+fn drawn(measure: &Tabled, id: &str, month_days: f64) -> Markup {
+    let visits: Vec<AtVisit<'_>> = measure
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let five = [&row.min, &row.q1, &row.median, &row.q3, &row.max];
+            let [low, first, median, third, high] = five.map(|value| value.as_deref());
+            Some((row.day.unwrap_or(0), [low?, first?, median?, third?, high?]))
+        })
+        .collect();
+    if visits.len() < 2 {
+        html! {}
+    } else {
+        course(id, &title(measure), &visits, month_days)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn sections(report: &Report, links: &Links) -> Markup {
         section { h2 { "Relapse" } (relapse(report, links)) }
         section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
         section { h2 { "Rates" } (rates(report)) }
-        section { h2 { "Measurements by visit" } (measures::measures(report)) }
+        section { h2 { "Measurements by visit" } (measures::measures(report, month_days(report))) }
         section { h2 { "By site, source and planned course" } (strata::strata(report)) }
         section { h2 { "Courses" } (strata::courses(report, links)) }
         section { h2 { "Sites" } (sites(report)) }

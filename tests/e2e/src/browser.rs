@@ -72,6 +72,27 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
+    /// Shows pages so wide, in CSS pixels, in dark or light colours, on a screen or as on paper.
+    pub fn show_as(&self, width: u32, dark: bool, on_paper: bool) {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        let scheme =
+            json!([{ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } }]);
+        let media = json!({ "media": if on_paper { "print" } else { "screen" }, "features": scheme });
+        self.devtools("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// Asks for pages with a bearer token.
+    pub fn ask_with(&self, token: &str) {
+        self.devtools("Network.enable", &json!({}));
+        let headers = json!({ "headers": { "authorization": format!("Bearer {token}") } });
+        self.devtools("Network.setExtraHTTPHeaders", &headers);
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) {
+        self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
     /// Types into a field, or chooses a file by its path.
     ///
     /// # Panics
@@ -172,7 +193,10 @@ fn found(name: &str) -> Option<PathBuf> {
 }
 
 /// Says in the log of what was skipped that a test did not run.
-fn skipped(test: &str, why: &str) {
+///
+/// # Panics
+/// The log cannot be written.
+pub fn skipped(test: &str, why: &str) {
     eprintln!("skipped: {why}");
     if let Some(log) = std::env::var_os("TRIALBOOK_SKIPPED_LOG") {
         let mut log = std::fs::OpenOptions::new().append(true).open(log).unwrap();

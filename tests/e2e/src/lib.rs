@@ -13,7 +13,7 @@ mod server;
 mod trial;
 
 pub use binary::{trialbook, use_trialbook};
-pub use browser::Browser;
+pub use browser::{Browser, skipped};
 pub use commands::{Run, run, run_with_input};
 pub use files::{copy_dir, files_under, holds, write};
 pub use person::{Person, instant_now};

@@ -15,6 +15,9 @@ use super::reads::unreadable;
 /// Reports kept, since what was known earlier does not change: those of a safety board's package and of its readers.
 const KEPT_MAX: usize = 16;
 
+/// Most rows that are kept of the last fold, some 100 MiB: whoever pages through what is behind a cell asks for them again.
+const ROWS_KEPT_MAX: usize = 200_000;
+
 /// About how many bytes of records are read at a time.
 const READ_BYTES: usize = 4 << 20;
 
@@ -45,7 +48,12 @@ pub(super) struct Earlier {
     latest: Kept,
     /// What the last cut that was counted against counts.
     counted: Mutex<Option<(Cut, Arc<safety::Earlier>)>>,
+    /// The last rows that were folded, by report and number of records. Held while rows are folded: one fold at a time.
+    folded: Mutex<Option<(ReportKind, u64, Arc<Folded>)>>,
 }
+
+/// The rows of a report of the log's first records, and the hash of the last of them.
+type Folded = (Sheet, RecordHash);
 
 impl Earlier {
     /// The report of the log's first `records` records, which are durable. Blocks while they are read and folded.
@@ -67,10 +75,10 @@ impl Earlier {
             return Ok(Arc::clone(made));
         }
         let made = Arc::new(match kind {
-            ReportKind::Outcomes => outcomes_of(journal, records, cutoff)?,
+            ReportKind::Outcomes => outcomes_of(&*self.rows(journal, kind, records)?, records, cutoff)?,
             ReportKind::Safety => {
                 let since = since.map(|cut| self.counted(journal, cut)).transpose()?;
-                safety_of(journal, records, cutoff, since.as_deref())?
+                safety_of(&*self.rows(journal, kind, records)?, records, cutoff, since.as_deref())?
             }
         });
         keep(&mut kept, KEPT_MAX, asked, &made);
@@ -109,24 +117,22 @@ fn made(head: RecordHash, bytes: Vec<u8>) -> Result<Made, Problem> {
     Ok(Made { head, report })
 }
 
-fn outcomes_of(journal: &dyn Journal, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
-    let (sheet, head) = outcome_rows(journal, records)?;
-    let covered = outcomes::Covered { records, head };
+fn outcomes_of((sheet, head): &Folded, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
+    let covered = outcomes::Covered { records, head: *head };
     let report = outcomes::report(sheet.rows(), &outcomes::Parameters { cutoff }, covered).map_err(unmade)?;
-    made(head, report.to_canonical_json())
+    made(*head, report.to_canonical_json())
 }
 
 fn safety_of(
-    journal: &dyn Journal,
+    (sheet, head): &Folded,
     records: u64,
     cutoff: Option<Date>,
     since: Option<&safety::Earlier>,
 ) -> Result<Made, Problem> {
-    let (sheet, head) = safety_rows(journal, records)?;
-    let covered = safety::Covered { records, head };
+    let covered = safety::Covered { records, head: *head };
     let parameters = safety::Parameters { cutoff };
     let report = safety::report_since(sheet.rows(), &parameters, covered, since).map_err(unmade)?;
-    made(head, report.to_canonical_json())
+    made(*head, report.to_canonical_json())
 }
 
 impl Earlier {
@@ -139,19 +145,62 @@ impl Earlier {
             return Ok(Arc::clone(counted));
         }
         let (records, day) = cut;
-        let (sheet, head) = safety_rows(journal, records)?;
-        let covered = safety::Covered { records, head };
+        let folded = self.rows(journal, ReportKind::Safety, records)?;
+        let (sheet, head) = &*folded;
+        let covered = safety::Covered { records, head: *head };
         let parameters = safety::Parameters { cutoff: Some(day) };
         let counted = Arc::new(safety::earlier(sheet.rows(), &parameters, covered).map_err(unmade)?);
         *kept = Some((cut, Arc::clone(&counted)));
         Ok(counted)
     }
+
+    /// The rows of the log's first `records` records.
+    fn rows(&self, journal: &dyn Journal, kind: ReportKind, records: u64) -> Result<Arc<Folded>, Problem> {
+        let mut kept = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, number, folded)) = &*kept
+            && (*of, *number) == (kind, records)
+        {
+            return Ok(Arc::clone(folded));
+        }
+        *kept = None;
+        let folded = Arc::new(match kind {
+            ReportKind::Outcomes => outcome_rows(journal, records)?,
+            ReportKind::Safety => safety_rows(journal, records)?,
+        });
+        if folded.0.count() <= ROWS_KEPT_MAX {
+            *kept = Some((kind, records, Arc::clone(&folded)));
+        }
+        Ok(folded)
+    }
+
+    /// What is behind a cell of the report of the log's first records, and the hash of the last of them.
+    pub(super) fn sources(
+        &self,
+        journal: &dyn Journal,
+        kind: ReportKind,
+        (records, cutoff): (u64, Option<Date>),
+        asked: &AskedSources,
+    ) -> Result<(RecordHash, Sources), Problem> {
+        let folded = self.rows(journal, kind, records)?;
+        let (sheet, head) = &*folded;
+        macro_rules! sources {
+            ($report:ident) => {{
+                let covered = $report::Covered { records, head: *head };
+                $report::sources(sheet.rows(), &$report::Parameters { cutoff }, covered, asked)
+                    .map_err(|error| no_sources(&error))
+            }};
+        }
+        let sources = match kind {
+            ReportKind::Outcomes => sources!(outcomes),
+            ReportKind::Safety => sources!(safety),
+        };
+        Ok((*head, sources?))
+    }
 }
 
 macro_rules! rows_of {
-    ($sources:ident, $rows:ident, $report:ident) => {
-        /// The rows of the log's first records, and the hash of the last of them.
-        fn $rows(journal: &dyn Journal, records: u64) -> Result<(Sheet, RecordHash), Problem> {
+    ($rows:ident, $report:ident) => {
+        fn $rows(journal: &dyn Journal, records: u64) -> Result<Folded, Problem> {
             let (mut folder, mut sheet, mut changes) =
                 ($report::Folder::default(), Sheet::default(), Vec::new());
             let head = fold(journal, records, |event, seq, record| {
@@ -160,36 +209,11 @@ macro_rules! rows_of {
             })?;
             Ok((sheet, head))
         }
-
-        fn $sources(
-            journal: &dyn Journal,
-            (records, cutoff): (u64, Option<Date>),
-            asked: &AskedSources,
-        ) -> Result<(RecordHash, Sources), Problem> {
-            let (sheet, head) = $rows(journal, records)?;
-            let covered = $report::Covered { records, head };
-            $report::sources(sheet.rows(), &$report::Parameters { cutoff }, covered, asked)
-                .map(|sources| (head, sources))
-                .map_err(|error| no_sources(&error))
-        }
     };
 }
 
-rows_of!(sources_of_outcomes, outcome_rows, outcomes);
-rows_of!(sources_of_safety, safety_rows, safety);
-
-/// What is behind a cell of the report of the log's first `records` records, and the hash of the last of them.
-pub(super) fn sources(
-    journal: &dyn Journal,
-    kind: ReportKind,
-    of: (u64, Option<Date>),
-    asked: &AskedSources,
-) -> Result<(RecordHash, Sources), Problem> {
-    match kind {
-        ReportKind::Outcomes => sources_of_outcomes(journal, of, asked),
-        ReportKind::Safety => sources_of_safety(journal, of, asked),
-    }
-}
+rows_of!(outcome_rows, outcomes);
+rows_of!(safety_rows, safety);
 
 /// Why there are none: the asker's mistake, or the report's.
 pub(super) fn no_sources(error: &SourcesError<impl std::error::Error>) -> Problem {

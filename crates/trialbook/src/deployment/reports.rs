@@ -8,7 +8,7 @@ use clinical::report::{AskedSources, changes};
 use serde_json::value::RawValue;
 
 use super::Inner;
-use super::earlier::{self, Cut, Made, no_sources};
+use super::earlier::{Cut, Made, no_sources};
 use super::reads::{query, raw};
 use super::running::Running;
 
@@ -93,7 +93,8 @@ impl Inner {
         let projector = running.reporter(kind)?;
         if let Some(as_of) = &asked.as_of {
             let (records, cutoff) = known_then(running, as_of, asked.cutoff)?;
-            let (head, sources) = earlier::sources(&*running.journal, kind, (records, cutoff), cell)?;
+            let (head, sources) =
+                running.earlier.sources(&*running.journal, kind, (records, cutoff), cell)?;
             return Ok(SourcesView { covers: self.covers_earlier(running, records, head), sources });
         }
         macro_rules! sources {

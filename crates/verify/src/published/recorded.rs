@@ -92,7 +92,9 @@ impl Recorded {
         let Self { files, published, cuts } = self;
         let mut known = BTreeSet::new();
         for (seq, record) in &published {
-            let Some(file) = files.iter().find(|file| RecordHash(file.digest.sha256) == record.sha256) else {
+            let mut of_it =
+                files.iter().filter(|file| RecordHash(file.digest.sha256) == record.sha256).peekable();
+            if of_it.peek().is_none() {
                 // Who has open reports need not have closed ones.
                 if record.access == ReportAccess::Closed {
                     continue;
@@ -105,17 +107,18 @@ impl Recorded {
                         record.report, record.cut
                     )
                 });
-                continue;
-            };
-            let differs = file.against(record, cuts.get(&record.cut));
-            tally.add(differs.is_none());
-            match differs {
-                Some(differs) => {
-                    let detail = format!("record {seq}: it {differs}");
-                    at_file(findings, Evidence::ReportNotFollowing, &file.path, &detail);
-                }
-                None => {
-                    known.insert(file.path.clone());
+            }
+            for file in of_it {
+                let differs = file.against(record, cuts.get(&record.cut));
+                tally.add(differs.is_none());
+                match differs {
+                    Some(differs) => {
+                        let detail = format!("record {seq}: it {differs}");
+                        at_file(findings, Evidence::ReportNotFollowing, &file.path, &detail);
+                    }
+                    None => {
+                        known.insert(file.path.clone());
+                    }
                 }
             }
         }

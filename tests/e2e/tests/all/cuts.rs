@@ -144,6 +144,58 @@ fn a_published_report_is_made_anew_from_the_log_alone_and_another_is_not() {
 }
 
 #[test]
+fn published_reports_in_a_directory_are_held_against_their_records() {
+    let (trial, ..) = cut_and_corrected();
+    let key = trial.key(STATISTICIAN);
+    let dir = trial.beside().join("reports");
+    std::fs::create_dir(&dir).unwrap();
+    for kind in ["outcomes", "safety"] {
+        let file = dir.join(format!("{kind}.json"));
+        let publish =
+            ["report", "publish", kind, "--cut", "interim-1", "--out", file.to_str().unwrap(), "--key"];
+        trial.run(publish.into_iter().chain([key.to_str().unwrap()])).ends_with(0);
+    }
+    let bundle = trial.beside().join("log.zip");
+    trial.run(["export", "bundle", "--out", bundle.to_str().unwrap()]).ends_with(0);
+    let vkey = std::fs::read_to_string(trial.trial_dir().join("log.vkey")).unwrap();
+    let (data, bundle) = (trial.data(), bundle.to_str().unwrap().to_owned());
+    let verified = |log: &str, status: i32| {
+        let verify = ["verify", log, "--genesis", &trial.genesis, "--key", vkey.trim()];
+        run(verify.into_iter().chain(["--reports", dir.to_str().unwrap()])).ends_with(status).out
+    };
+    for log in [data.to_str().unwrap(), &bundle] {
+        let told = verified(log, 0);
+        assert!(!told.contains("report-unchecked"), "{told}");
+    }
+    // Two copies of one report are both that report.
+    std::fs::copy(dir.join("safety.json"), dir.join("safety-too.json")).unwrap();
+    verified(&bundle, 0);
+
+    // A report that the records make, and nobody has published.
+    let unpublished = trial.run(["report", "outcomes", "--json", "--cutoff", "2022-06-29"]).ends_with(0).out;
+    write(&dir.join("later.json"), unpublished.trim_end());
+    let told = verified(&bundle, 3);
+    assert!(
+        told.contains("later.json") && told.contains("no record of this log publishes these bytes"),
+        "{told}"
+    );
+    std::fs::remove_file(dir.join("later.json")).unwrap();
+
+    // A published report that is not there.
+    let published = std::fs::read_to_string(dir.join("outcomes.json")).unwrap();
+    std::fs::remove_file(dir.join("outcomes.json")).unwrap();
+    let told = verified(&bundle, 3);
+    assert!(told.contains("no file at hand is the outcomes report of cut interim-1"), "{told}");
+
+    // And one that is not as it was published.
+    let altered = published.replacen("\"days\":699", "\"days\":698", 1);
+    assert_ne!(altered, published);
+    write(&dir.join("outcomes.json"), altered);
+    let told = verified(data.to_str().unwrap(), 1);
+    assert!(told.contains("report-not-following") && told.contains("outcomes.json"), "{told}");
+}
+
+#[test]
 fn every_cell_leads_to_the_records_behind_it_as_they_were_at_the_cut_and_as_they_are() {
     let (trial, ..) = cut_and_corrected();
     let server = Server::start(&trial.data());

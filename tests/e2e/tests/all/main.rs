@@ -16,6 +16,7 @@ mod evidence;
 mod help;
 mod http;
 mod import;
+mod looks;
 mod recall;
 mod refusals;
 mod rotation;

@@ -1,0 +1,110 @@
+//! Dots with their limits, one a row of a table, all on one scale whose marks stand in the table's head.
+//!
+//! The numbers stand in the same row: the drawing is for the eye alone and says nothing to who cannot see it.
+
+use maud::{Markup, html};
+
+use crate::axis::Axis;
+use crate::number::fixed;
+use crate::steps::{ChartError, Limits};
+
+/// A row's drawing, in its own units; the page scales it.
+const WIDTH: f64 = 260.0;
+const HEIGHT: f64 = 20.0;
+/// From either side to the scale's ends, so that a mark's label has room.
+const SIDE: f64 = 20.0;
+const DOT: f64 = 4.5;
+
+/// The scale of a column of dots.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DotScale<'a> {
+    axis: Axis<'a>,
+}
+
+impl<'a> DotScale<'a> {
+    /// The scale of an axis.
+    ///
+    /// # Errors
+    /// [`ChartError::Axis`].
+    pub fn new(axis: Axis<'a>) -> Result<Self, ChartError> {
+        if axis.is_whole() { Ok(Self { axis }) } else { Err(ChartError::Axis) }
+    }
+
+    fn x(&self, at: f64) -> f64 {
+        SIDE + (WIDTH - 2.0 * SIDE) * at / self.axis.max
+    }
+
+    /// The scale's marks, for the head of the column.
+    pub fn head(&self) -> Markup {
+        html! {
+            span.sr { (self.axis.label) }
+            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" xmlns="http://www.w3.org/2000/svg" {
+                g class="axis" {
+                    @for tick in &self.axis.ticks {
+                        text class="x" x=(fixed(self.x(tick.at))) y="15" { (tick.label) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A row: the estimate, and its limits where there are any.
+    ///
+    /// # Errors
+    /// [`ChartError::Outside`].
+    pub fn row(&self, estimate: f64, limits: Option<Limits>) -> Result<Markup, ChartError> {
+        let ends = limits.map_or([estimate; 2], |limits| [limits.lower, limits.upper]);
+        if !self.axis.holds(estimate) || !ends.iter().all(|end| self.axis.holds(*end)) {
+            return Err(ChartError::Outside);
+        }
+        let middle = fixed(HEIGHT / 2.0);
+        Ok(html! {
+            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" xmlns="http://www.w3.org/2000/svg" {
+                path class="grid" d=(self.axis.ticks.iter().map(|tick| format!("M{} 0V{HEIGHT}", fixed(self.x(tick.at)))).collect::<String>()) {}
+                g class="series series-1" {
+                    @if limits.is_some() {
+                        path class="whisker" d=(format!("M{} {middle}H{}", fixed(self.x(ends[0])), fixed(self.x(ends[1])))) {}
+                    }
+                    circle class="point" cx=(fixed(self.x(estimate))) cy=(middle) r=(DOT) {}
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::AxisTick;
+
+    fn scale() -> DotScale<'static> {
+        let tick = |at: f64, label: &str| AxisTick { at, label: label.to_owned() };
+        DotScale::new(Axis { label: "Share", max: 100.0, ticks: vec![tick(0.0, "0%"), tick(100.0, "100%")] })
+            .unwrap()
+    }
+
+    #[test]
+    fn head_and_rows_have_one_scale() {
+        let head = scale().head().into_string();
+        assert!(
+            head.contains("x=\"20.00\" y=\"15\">0%") && head.contains("x=\"240.00\" y=\"15\">100%"),
+            "{head}"
+        );
+        let row = scale().row(50.0, Some(Limits { lower: 25.0, upper: 75.0 })).unwrap().into_string();
+        assert!(row.contains("d=\"M20.00 0V20M240.00 0V20\""), "{row}");
+        assert!(row.contains("M75.00 10.00H185.00") && row.contains("cx=\"130.00\""), "{row}");
+        let bare = scale().row(0.0, None).unwrap().into_string();
+        assert!(!bare.contains("whisker") && bare.contains("cx=\"20.00\""), "{bare}");
+    }
+
+    #[test]
+    fn what_lies_outside_is_not_drawn() {
+        assert_eq!(scale().row(101.0, None).err(), Some(ChartError::Outside));
+        assert_eq!(scale().row(f64::NAN, None).err(), Some(ChartError::Outside));
+        assert_eq!(
+            scale().row(50.0, Some(Limits { lower: -1.0, upper: 60.0 })).err(),
+            Some(ChartError::Outside)
+        );
+        assert!(DotScale::new(Axis { label: "", max: 0.0, ticks: vec![] }).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, and by axe-core.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use e2e::{Browser, Server, skipped};
+use serde_json::{Value, json};
+
+use crate::demo::{own_demo, run_on};
+
+/// Who looks: the role of a token, and what goes with it.
+const LOOKERS: [(&str, &[&str]); 4] =
+    [("site", &["--site", "S01"]), ("statistician", &[]), ("inspector", &[]), ("operator", &[])];
+
+/// Pages that whoever reads everything comes to by links alone.
+const REACHED: [&str; 9] = [
+    "/",
+    "/trials/_",
+    "/trials/_/outcomes",
+    "/trials/_/safety",
+    "/trials/_/sources",
+    "/trials/_/findings",
+    "/trials/_/subjects",
+    "/trials/_/subjects/_",
+    "/trials/_/records/_",
+];
+
+/// A page's address without what is of one trial, subject or record: of pages alike one is looked at.
+fn kind_of(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut before = "";
+    let mut kinds = Vec::new();
+    for part in path.split('/') {
+        let number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let one = ["trials", "subjects", "records"].contains(&before) || number;
+        kinds.push(if one { "_" } else { part });
+        before = part;
+    }
+    kinds.join("/")
+}
+
+/// Whether it is a page at all, and not a file to take away or an answer for programs.
+fn is_page(kind: &str) -> bool {
+    !["/v1/", "/assets/", "/docs/", "/logout"].iter().any(|other| kind.starts_with(other))
+        && !kind.rsplit('/').next().is_some_and(|name| name.contains('.'))
+}
+
+/// The page's links into the registry.
+fn links(browser: &Browser) -> Vec<String> {
+    let found = browser.evaluate(
+        "return [...document.querySelectorAll('a[href^=\"/\"]')].filter((link) => !link.hasAttribute('download')) \
+         .map((link) => link.getAttribute('href'))",
+        &[],
+    );
+    found.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect()
+}
+
+/// What axe-core finds wrong with the page that is shown, a line a rule with the first place.
+fn violations(browser: &Browser, axe: &str) -> Vec<String> {
+    let run = "const done = arguments[arguments.length - 1]; axe.run(document, { resultTypes: ['violations'] }) \
+               .then((found) => done(found.violations.map((rule) => `${rule.id}: ${rule.help}: \
+               ${rule.nodes[0].target.join(' ')} (${rule.nodes.length})`)), (error) => done([`axe: ${error}`]))";
+    browser.evaluate(axe, &[]);
+    let found = browser.compute(run, &[]);
+    found.as_array().unwrap().iter().map(Value::to_string).collect()
+}
+
+/// What is wrong with the page at `url`, in each form.
+fn looked_at(browser: &Browser, axe: &str, url: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (width, dark, on_paper) in [
+        (1280, false, false),
+        (390, true, false),
+        (390, false, false),
+        (1280, true, false),
+        (1280, false, true),
+    ] {
+        browser.show_as(width, dark, on_paper);
+        browser.open(url);
+        let form =
+            format!("{width}{}{}", if dark { " dark" } else { "" }, if on_paper { " on paper" } else { "" });
+        let seen = browser.evaluate(
+            "return [document.querySelectorAll('h1').length, document.documentElement.scrollWidth, window.innerWidth, \
+             document.body.innerText.trim().length]",
+            &[],
+        );
+        let number = |place: usize| seen[place].as_u64().unwrap();
+        if number(0) != 1 {
+            wrong.push(format!("{form}: {} first headings", number(0)));
+        }
+        if !on_paper && number(1) > number(2) {
+            wrong.push(format!("{form}: {} pixels wide, of {}", number(1), number(2)));
+        }
+        if number(3) < 40 {
+            wrong.push(format!("{form}: says nothing"));
+        }
+        wrong.extend(browser.complaints().into_iter().map(|said| format!("{form}: {said}")));
+        if !on_paper && (width == 390) == dark {
+            wrong.extend(violations(browser, axe).into_iter().map(|found| format!("{form}: {found}")));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong() {
+    let name = "every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong";
+    let Some(axe) = std::env::var_os("TRIALBOOK_AXE") else { return skipped(name, "no TRIALBOOK_AXE") };
+    let axe = std::fs::read_to_string(axe).unwrap();
+    let Some(browser) = Browser::start(name) else { return };
+    let data = own_demo();
+    let tokens: BTreeMap<&str, String> = LOOKERS
+        .iter()
+        .map(|(role, more)| {
+            let new = [&["token", "new", "--role", role, "--name", role], *more].concat();
+            (*role, run_on(data.path(), &new).ends_with(0).out.trim().to_owned())
+        })
+        .collect();
+    let server = Server::start(data.path());
+    let mut wrong = Vec::new();
+    for (role, token) in &tokens {
+        browser.ask_with(token);
+        let mut due = VecDeque::from(["/".to_owned()]);
+        let mut kinds = BTreeSet::from(["/".to_owned()]);
+        while let Some(path) = due.pop_front() {
+            let found = looked_at(&browser, &axe, &format!("{}{path}", server.address));
+            wrong.extend(found.into_iter().map(|found| format!("{role} {path}: {found}")));
+            for link in links(&browser) {
+                let kind = kind_of(&link);
+                if is_page(&kind) && kinds.insert(kind) {
+                    due.push_back(link);
+                }
+            }
+        }
+        let reached = |due: &&&str| kinds.contains(**due);
+        let missed: Vec<_> = REACHED.iter().filter(|due| !reached(due)).collect();
+        assert!(*role != "inspector" || missed.is_empty(), "no link leads to {missed:?}: {kinds:?}");
+    }
+    assert!(wrong.is_empty(), "{}", json!(wrong));
+}
+
+#[test]
+fn pages_alike_are_of_one_kind() {
+    for (path, due) in [
+        ("/", "/"),
+        ("/trials/lupus-msct/outcomes?cutoff=2011-06-30#top", "/trials/_/outcomes"),
+        ("/trials/a/subjects/P001", "/trials/_/subjects/_"),
+        ("/trials/a/records/17", "/trials/_/records/_"),
+    ] {
+        assert_eq!(kind_of(path), due);
+    }
+    assert!(is_page("/trials/_/outcomes") && !is_page("/v1/trials") && !is_page("/trials/_/list.csv"));
+}
