@@ -95,6 +95,18 @@ impl Tokens {
         statement.query_row([hash], read).optional().map_err(TokenError)
     }
 
+    /// The token with this id, good or not.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn named(&self, id: &str) -> Result<Option<Token>, TokenError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM token WHERE id = ?1"))
+            .map_err(TokenError)?;
+        statement.query_row([id], read).optional().map_err(TokenError)
+    }
+
     /// Whether a token was ever kept here.
     ///
     /// # Errors
@@ -129,10 +141,8 @@ impl Tokens {
         connection
             .execute("UPDATE token SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL", params![id, at])
             .map_err(TokenError)?;
-        connection
-            .query_row(&format!("SELECT {COLUMNS} FROM token WHERE id = ?1"), [id], read)
-            .optional()
-            .map_err(TokenError)
+        drop(connection);
+        self.named(id)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -182,6 +192,7 @@ mod tests {
         assert!(other.any().unwrap());
         assert_eq!(other.find(&[1; 32]).unwrap(), Some(token("a", 1)));
         assert_eq!(other.find(&[3; 32]).unwrap(), None);
+        assert_eq!(other.named("a").unwrap(), Some(token("a", 1)));
         drop((one, other));
         let ids: Vec<_> =
             Tokens::open(&path).unwrap().list().unwrap().into_iter().map(|token| token.id).collect();
