@@ -15,6 +15,7 @@ use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
     ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
+use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
 /// A registry elsewhere.
 #[derive(Debug, Clone)]
@@ -274,6 +275,27 @@ impl Registry for Client {
     async fn metrics(&self) -> Result<String, Problem> {
         let bytes = self.bytes("/metrics", &[]).await?;
         String::from_utf8(bytes).map_err(|_| Problem::internal("the metrics are not text"))
+    }
+
+    async fn projectors(&self) -> Result<Projectors, Problem> {
+        self.get("/v1/projectors", &[]).await
+    }
+
+    async fn rebuild(&self, trial: &TrialId, name: &str) -> Result<(), Problem> {
+        let path = format!("/v1/trials/{trial}/projectors/{name}/rebuild");
+        let response = self.send(Method::POST, &path, &[], None).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Err(problem(status.as_u16(), &bytes))
+    }
+
+    async fn envelopes(&self, trial: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem> {
+        let EnvelopesAsked { from, limit, wait } = asked;
+        let query = [("from", from.to_string()), ("limit", limit.to_string()), ("wait", wait.to_string())];
+        self.get(&format!("/v1/trials/{trial}/envelopes"), &query).await
     }
 }
 

@@ -1,10 +1,11 @@
-//! Who is asking: bearer tokens, and the one way from a request to a registry that answers no more than is permitted.
+//! Who is asking: bearer tokens and sessions, and the one way from a request to a registry that answers no more than is permitted.
 //!
 //! A route gets no registry but through a [`Gate`]; what it gets decides at every call. The tokens themselves are kept
 //! elsewhere, behind [`Tokens`].
 
 use std::convert::Infallible;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,14 +16,12 @@ use clinical::{SiteId, TrialId};
 use sha2::{Digest as _, Sha256};
 
 use crate::guarded::Guarded;
-use crate::policy::TokenRole;
+use crate::policy::{Resource, TokenRole};
 use crate::problem::Problem;
 use crate::registry::Registry;
+use crate::session::{Credentials, Peer, Posted, RefusalsPage, SessionSecret, session_of};
 
-/// The cookie that carries a token for a person's browser. It is taken for reading alone.
-pub const TOKEN_COOKIE: &str = "trialbook_token";
-
-/// SHA-256 of a token: all that is kept or compared of it.
+/// SHA-256 of a token or of a session's secret: all that is kept or compared of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -39,10 +38,10 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// Who holds a token.
+/// Who holds a token, or is in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The token's id, which is no secret.
+    /// The token's id or the account's name, which is no secret.
     pub id: String,
     /// The role.
     pub role: TokenRole,
@@ -80,14 +79,43 @@ pub struct Refused<'a> {
     pub code: &'a str,
     /// Method and path of the route, without what stands in its variables.
     pub route: &'a str,
-    /// The token's id, if it is a known one.
+    /// The token's id or the account's name, if it is a known one.
     pub token: Option<&'a str>,
+    /// The address it came from.
+    pub peer: Option<IpAddr>,
 }
 
-/// Where tokens are known.
+/// Who sends a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody of whom nothing is asked: the registry is open to everybody.
+    Anybody,
+    /// Whoever owns the data directory.
+    Owner,
+    /// The holder of a token, in a session or by the token itself.
+    Holder(Holder),
+    /// Nobody who is known.
+    Nobody,
+}
+
+impl Asker {
+    /// Whether it may have all of `resource`.
+    pub fn may(&self, resource: Resource) -> bool {
+        let role = match self {
+            Self::Anybody | Self::Owner => return true,
+            Self::Holder(holder) => Some(holder.role),
+            Self::Nobody => None,
+        };
+        crate::policy::permission(role, resource) == crate::policy::Permission::All
+    }
+}
+
+/// Where tokens and sessions are known.
 ///
-/// An answer MUST be of the moment it is given: what was revoked before the question is not good. `refused` is told of
-/// each refusal and MUST NOT block.
+/// An answer MUST be of the moment it is given: what was revoked before the question is not good, and neither is a session
+/// that was left, or whose account or token does not count any more. `refused` is told of each refusal and MUST NOT block.
+/// `enter` MUST take as long for a name that there is not as for one that there is, and MUST refuse with 429 whoever tries
+/// too often.
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// Whether tokens are needed at all. Once they are, it MUST NOT change back while the process lives.
@@ -98,6 +126,25 @@ pub trait Tokens: Send + Sync {
 
     /// Takes note of a refusal.
     fn refused(&self, refused: &Refused<'_>);
+
+    /// Lets somebody in: a new session. A refusal names who was refused, if that is a known one.
+    async fn enter(
+        &self,
+        credentials: Credentials,
+        peer: Option<IpAddr>,
+    ) -> Result<SessionSecret, (Problem, Option<String>)>;
+
+    /// Ends a session.
+    async fn leave(&self, session: &TokenHash) -> Result<(), Problem>;
+
+    /// Counts a request that changes something, of a session or from an address.
+    ///
+    /// # Errors
+    /// 429: there are too many.
+    fn posting(&self, session: Option<&TokenHash>, peer: Option<IpAddr>) -> Result<(), Problem>;
+
+    /// What was refused before a number, the latest first, at most `limit`.
+    async fn refusals(&self, before: Option<u64>, limit: usize) -> Result<RefusalsPage, Problem>;
 }
 
 /// A registry, and who may ask it for what.
@@ -111,6 +158,7 @@ pub struct Gate {
 pub(crate) struct Asking {
     pub(crate) token: Option<TokenHash>,
     pub(crate) route: String,
+    pub(crate) peer: Option<IpAddr>,
 }
 
 impl Gate {
@@ -126,12 +174,17 @@ impl Gate {
 
     /// The registry, as far as it is open to who sends this request.
     pub fn registry(&self, request: &Parts) -> Arc<dyn Registry> {
+        Arc::new(self.guarded(request))
+    }
+
+    fn guarded(&self, request: &Parts) -> Guarded {
         let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let asking = Asking {
             token: presented(request).map(TokenHash::of),
             route: format!("{} {route}", request.method),
+            peer: peer(request),
         };
-        Arc::new(Guarded::new(self.clone(), asking))
+        Guarded::new(self.clone(), asking)
     }
 
     /// Whether everybody may everything.
@@ -145,15 +198,86 @@ impl Gate {
         }
     }
 
-    /// Whether `token` is good, whatever it is good for.
+    /// Who sends this request. Nothing is refused by asking this.
     ///
     /// # Errors
-    /// 401, and what is the matter with it.
-    pub async fn admits(&self, token: &str) -> Result<(), Problem> {
+    /// It cannot be told just now.
+    pub async fn asker(&self, request: &Parts) -> Result<Asker, Problem> {
+        let open = self.stands_open().await?;
+        match self.guarded(request).holder().await {
+            Ok(Some(holder)) => Ok(Asker::Holder(holder)),
+            Ok(None) if open => Ok(Asker::Anybody),
+            Ok(None) => Ok(Asker::Owner),
+            Err((problem, _)) if problem.status == 401 => Ok(Asker::Nobody),
+            Err((problem, _)) => Err(problem),
+        }
+    }
+
+    /// Whether who sends this request may have `resource`, of all trials. For what is no registry's to answer.
+    ///
+    /// # Errors
+    /// 401, 403; noted as a refusal.
+    pub async fn permit(&self, request: &Parts, resource: Resource) -> Result<(), Problem> {
+        self.guarded(request).allow(resource, None).await.map(drop)
+    }
+
+    /// Takes note that a request was refused, of who sends it.
+    pub async fn refuse(&self, request: &Parts, problem: Problem) -> Problem {
+        let guarded = self.guarded(request);
+        let who = guarded.holder().await.ok().flatten().map(|holder| holder.id);
+        guarded.refuse(problem, who.as_deref())
+    }
+
+    /// Lets somebody in: a new session.
+    ///
+    /// # Errors
+    /// 401, 429; noted as a refusal.
+    pub async fn enter(&self, request: &Parts, credentials: Credentials) -> Result<SessionSecret, Problem> {
+        let Some(tokens) = &self.tokens else {
+            return Err(Problem::not_found("this registry is open: there is nothing to sign in to"));
+        };
+        let entered = tokens.enter(credentials, peer(request)).await;
+        entered.map_err(|(problem, who)| self.guarded(request).refuse(problem, who.as_deref()))
+    }
+
+    /// Ends the session that a request is in, if it is in one.
+    ///
+    /// # Errors
+    /// It could not be ended.
+    pub async fn leave(&self, request: &Parts) -> Result<(), Problem> {
+        match (&self.tokens, session_of(&request.headers)) {
+            (Some(tokens), Some(session)) => tokens.leave(&TokenHash::of(session)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a request that changes something.
+    ///
+    /// # Errors
+    /// 429; noted as a refusal.
+    pub async fn posting(&self, request: &Parts) -> Result<(), Problem> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        match tokens.standing(&TokenHash::of(token)).await? {
-            Standing::Held(_) | Standing::Owner => Ok(()),
-            bad => Err(not_good(&bad)),
+        let session = session_of(&request.headers).map(TokenHash::of);
+        match tokens.posting(session.as_ref(), peer(request)) {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(self.refuse(request, problem).await),
+        }
+    }
+
+    /// What was refused before a number, the latest first.
+    ///
+    /// # Errors
+    /// 401, 403; noted as a refusal.
+    pub async fn refusals(
+        &self,
+        request: &Parts,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<RefusalsPage, Problem> {
+        self.permit(request, Resource::Workings).await?;
+        match &self.tokens {
+            Some(tokens) => tokens.refusals(before, limit).await,
+            None => Ok(RefusalsPage { next: None, refusals: Vec::new() }),
         }
     }
 
@@ -177,7 +301,7 @@ pub(crate) fn missing() -> Problem {
 }
 
 /// 401: the token does not count.
-pub(crate) fn not_good(standing: &Standing) -> Problem {
+pub fn not_good(standing: &Standing) -> Problem {
     let why = match standing {
         Standing::Revoked { .. } => "it was revoked",
         Standing::Expired { .. } => "its time is over",
@@ -203,12 +327,15 @@ fn presented(request: &Parts) -> Option<&str> {
         return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
     }
     // A browser sends cookies by itself: nothing is to be changed in a person's name by that.
-    if request.method != Method::GET {
+    if request.method != Method::GET && request.extensions.get::<Posted>().is_none() {
         return None;
     }
-    let cookies = request.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim() == TOKEN_COOKIE).map(|(_, token)| token.trim())
+    session_of(&request.headers)
+}
+
+/// The address that a request comes from.
+fn peer(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<Peer>().map(|peer| peer.0)
 }
 
 /// The registry, as far as it is open to the request at hand.
@@ -244,11 +371,15 @@ mod tests {
         check("GET", &[("authorization", "bearer tbk_a")], Some("tbk_a"));
         check("GET", &[("authorization", "Basic tbk_a")], None);
         check("GET", &[("authorization", "tbk_a")], None);
-        check("GET", &[("cookie", "other=1; trialbook_token=tbk_b")], Some("tbk_b"));
-        check("GET", &[("cookie", "xtrialbook_token=tbk_b")], None);
-        check("POST", &[("cookie", "trialbook_token=tbk_b")], None);
+        check("GET", &[("cookie", "other=1; trialbook_session=tbk_b")], Some("tbk_b"));
+        check("GET", &[("cookie", "xtrialbook_session=tbk_b")], None);
+        check("POST", &[("cookie", "trialbook_session=tbk_b")], None);
+        check("GET", &[("cookie", "trialbook_session=")], None);
+        let mut posted = parts("POST", &[("cookie", "trialbook_session=tbs_b")]);
+        posted.extensions.insert(Posted);
+        assert_eq!(presented(&posted), Some("tbs_b"));
         // Whoever states a header means it.
-        check("GET", &[("authorization", "Basic x"), ("cookie", "trialbook_token=tbk_b")], None);
+        check("GET", &[("authorization", "Basic x"), ("cookie", "trialbook_session=tbk_b")], None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::wire::{
     Answer, AsOf, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
     ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
+use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
 /// How many entries of a list are looked at at once for those of one site.
 const LOOKED_AT: usize = 1_000;
@@ -31,7 +32,7 @@ pub(crate) struct Guarded {
 
 /// What of a resource is open to the asker: everything, unless it says less.
 #[derive(Default)]
-struct Granted {
+pub(crate) struct Granted {
     /// What is of the trial as a whole and of this site's subjects.
     site: Option<SiteId>,
     /// This trial.
@@ -43,7 +44,7 @@ struct Granted {
 }
 
 /// What is refused, and to which token.
-type Denied = (Problem, Option<String>);
+pub(crate) type Denied = (Problem, Option<String>);
 
 /// Whose a record is.
 #[derive(Deserialize)]
@@ -85,11 +86,16 @@ impl Guarded {
     }
 
     /// Who asks; `None`: somebody who may everything.
-    async fn holder(&self) -> Result<Option<Holder>, Denied> {
+    pub(crate) async fn holder(&self) -> Result<Option<Holder>, Denied> {
         let Some(tokens) = self.gate.tokens() else { return Ok(None) };
         let unknowable = |problem: Problem| (problem, None);
         if !tokens.required().await.map_err(unknowable)? {
-            return Ok(None);
+            // Where everybody may everything, somebody may still look as less than that.
+            let Some(token) = &self.asking.token else { return Ok(None) };
+            return match tokens.standing(token).await.map_err(unknowable)? {
+                Standing::Held(holder) => Ok(Some(holder)),
+                _ => Ok(None),
+            };
         }
         let Some(token) = &self.asking.token else { return Err((missing(), None)) };
         let standing = tokens.standing(token).await.map_err(unknowable)?;
@@ -147,14 +153,19 @@ impl Guarded {
     }
 
     /// As [`Guarded::grant`]; a refusal is taken note of.
-    async fn allow(&self, resource: Resource, trial: Option<&TrialId>) -> Result<Granted, Problem> {
+    pub(crate) async fn allow(
+        &self,
+        resource: Resource,
+        trial: Option<&TrialId>,
+    ) -> Result<Granted, Problem> {
         let granted = self.grant(resource, trial).await;
         granted.map_err(|(problem, token)| self.refuse(problem, token.as_deref()))
     }
 
-    fn refuse(&self, problem: Problem, token: Option<&str>) -> Problem {
-        if let (Some(tokens), 401 | 403) = (self.gate.tokens(), problem.status) {
-            tokens.refused(&Refused { code: &problem.code, route: &self.asking.route, token });
+    pub(crate) fn refuse(&self, problem: Problem, token: Option<&str>) -> Problem {
+        if let (Some(tokens), 401 | 403 | 429) = (self.gate.tokens(), problem.status) {
+            let Asking { route, peer, .. } = &self.asking;
+            tokens.refused(&Refused { code: &problem.code, route, token, peer: *peer });
         }
         problem
     }
@@ -391,6 +402,27 @@ impl Registry for Guarded {
     async fn metrics(&self) -> Result<String, Problem> {
         self.allow(Resource::Metrics, None).await?;
         self.registry().metrics().await
+    }
+
+    async fn projectors(&self) -> Result<Projectors, Problem> {
+        self.allow(Resource::Workings, None).await?;
+        let mut found = self.registry().projectors().await?;
+        // As in readiness: what is the matter may name files and positions.
+        if self.grant(Resource::Reasons, None).await.is_err() {
+            found.projectors.iter_mut().for_each(|projector| projector.last_error = None);
+        }
+        Ok(found)
+    }
+
+    async fn rebuild(&self, trial: &TrialId, name: &str) -> Result<(), Problem> {
+        self.allow(Resource::Upkeep, Some(trial)).await?;
+        self.registry().rebuild(trial, name).await
+    }
+
+    // Asked again for each part, as the feed is: a tail ends with its token.
+    async fn envelopes(&self, trial: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem> {
+        self.allow(Resource::Workings, Some(trial)).await?;
+        self.registry().envelopes(trial, asked).await
     }
 }
 

@@ -13,21 +13,30 @@ mod policy;
 mod problem;
 mod registry;
 mod routes;
+mod session;
 mod text_key;
 mod wire;
+mod workings;
 
 pub use client::Client;
 pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
-pub use gate::{Gate, Holder, Refused, Standing, TOKEN_COOKIE, TokenHash, Tokens};
+pub use gate::{Asker, Gate, Holder, Refused, Standing, TokenHash, Tokens, not_good};
 pub use policy::{
     NoSuchRole, Permission, Resource, TokenRole, is_blinded, permission, permission_beside_arms,
 };
 pub use problem::{Problem, problem_of_refusal};
 pub use registry::Registry;
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
+pub use session::{
+    Credentials, FormToken, Peer, Posted, RefusalView, RefusalsPage, SESSION_COOKIE, SessionSecret,
+    session_of,
+};
 pub use text_key::{TextKeyAnswer, TextKeyRequest};
 pub use wire::{
     Answer, AsOf, CellView, CellsPage, Covers, CutView, FeedItem, FeedPart, FindingsPage, KeyView, Page,
     Readiness, ReadinessCheck, RecordFindings, RecordView, ReportAsked, ReportKind, ReportView, Since,
     SiteView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials, Verified,
+};
+pub use workings::{
+    Envelope, Envelopes, EnvelopesAsked, Gap, ProjectorState, ProjectorView, Projectors, TAIL_BEHIND_MAX,
 };

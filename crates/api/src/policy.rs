@@ -88,11 +88,15 @@ pub enum Resource {
     Metrics,
     /// Opening a new trial.
     Opening,
+    /// How it works: read models, records from outside, what was refused to whom. No clinical value and no subject.
+    Workings,
+    /// The effective configuration, and having a read model made anew.
+    Upkeep,
 }
 
 impl Resource {
     /// All resources.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Health,
         Self::Seals,
         Self::Submission,
@@ -107,6 +111,8 @@ impl Resource {
         Self::Reasons,
         Self::Metrics,
         Self::Opening,
+        Self::Workings,
+        Self::Upkeep,
     ];
 
     /// What it is, for people.
@@ -126,6 +132,8 @@ impl Resource {
             Self::Reasons => "why it is not ready",
             Self::Metrics => "metrics",
             Self::Opening => "opening a trial",
+            Self::Workings => "how it works: read models, records from outside, refusals",
+            Self::Upkeep => "configuration, and making a read model anew",
         }
     }
 }
@@ -193,9 +201,12 @@ pub fn permission(role: Option<TokenRole>, resource: Resource) -> Permission {
         (Resource::Reports, Some(Statistician | Inspector)) => All,
         (Resource::Reports, Some(Site | Operator | Archive)) => Nothing,
 
-        (Resource::Reasons | Resource::Metrics | Resource::Opening, Some(Operator)) => All,
+        (Resource::Workings, Some(Inspector | Operator)) => All,
+        (Resource::Workings, Some(Site | Statistician | Archive)) => Nothing,
+
+        (Resource::Reasons | Resource::Metrics | Resource::Opening | Resource::Upkeep, Some(Operator)) => All,
         (
-            Resource::Reasons | Resource::Metrics | Resource::Opening,
+            Resource::Reasons | Resource::Metrics | Resource::Opening | Resource::Upkeep,
             Some(Site | Statistician | Inspector | Archive),
         ) => Nothing,
     }
@@ -229,7 +240,9 @@ pub fn permission_beside_arms(role: Option<TokenRole>, resource: Resource) -> Pe
         | Resource::Trials
         | Resource::Reasons
         | Resource::Metrics
-        | Resource::Opening => false,
+        | Resource::Opening
+        | Resource::Workings
+        | Resource::Upkeep => false,
     };
     if tells && role.is_some_and(is_blinded) { Permission::Nothing } else { permission(role, resource) }
 }
@@ -257,6 +270,8 @@ mod tests {
             (Resource::Reasons, [N, N, N, N, A, N]),
             (Resource::Metrics, [N, N, N, N, A, N]),
             (Resource::Opening, [N, N, N, N, A, N]),
+            (Resource::Workings, [N, N, N, A, A, N]),
+            (Resource::Upkeep, [N, N, N, N, A, N]),
         ];
         assert_eq!(due.map(|(resource, _)| resource), Resource::ALL);
         let roles: Vec<_> = std::iter::once(None).chain(TokenRole::ALL.map(Some)).collect();

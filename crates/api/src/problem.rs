@@ -18,6 +18,9 @@ pub struct Problem {
     /// JSON pointer into the event; empty where the problem is about the whole.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pointer: String,
+    /// After how many seconds to try again, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
     /// HTTP status.
     pub status: u16,
     /// What the code means.
@@ -33,6 +36,7 @@ impl Problem {
             code: code.to_owned(),
             detail: detail.into(),
             pointer: String::new(),
+            retry_after_seconds: None,
             status,
             title: title.to_owned(),
             r#type: format!("urn:trialbook:problem:{code}"),
@@ -67,6 +71,12 @@ impl Problem {
             "Whether the event is recorded is not known; submit the same bytes again.",
             detail,
         )
+    }
+
+    /// 429: this was asked too often; it may be asked again after `seconds`.
+    pub fn too_often(seconds: u64, detail: impl Into<String>) -> Self {
+        let problem = Self::new(429, "too-often", "That was asked too often; wait, and try again.", detail);
+        Self { retry_after_seconds: Some(seconds), ..problem }
     }
 
     /// 500: a fault of the registry.
@@ -138,7 +148,11 @@ fn status(code: RefusalCode) -> u16 {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
         let mut response = (status, Json(self)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -12,6 +12,7 @@ use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
     ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
+use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
 /// A registry, in this process or elsewhere.
 ///
@@ -94,4 +95,13 @@ pub trait Registry: Send + Sync {
 
     /// Metrics in the Prometheus text format.
     async fn metrics(&self) -> Result<String, Problem>;
+
+    /// The read models that answer here.
+    async fn projectors(&self) -> Result<Projectors, Problem>;
+
+    /// Has a read model of a trial made anew, by its name; answers when that has begun.
+    async fn rebuild(&self, trial: &TrialId, name: &str) -> Result<(), Problem>;
+
+    /// Durable records from outside.
+    async fn envelopes(&self, trial: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem>;
 }

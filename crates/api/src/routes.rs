@@ -75,6 +75,7 @@ pub fn router(gate: Gate) -> axum::Router {
         .routes(routes!(findings))
         .routes(routes!(feed))
         .merge(crate::evidence::routes())
+        .merge(crate::workings::routes())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))

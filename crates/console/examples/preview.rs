@@ -32,6 +32,7 @@ async fn main() -> std::io::Result<()> {
         demo_cutoff: None,
         comparison: Some(comparison),
         verify_hint: Some("trialbook verify ./trialbook-data --genesis 9f2c00e1".to_owned()),
+        ..console::Settings::default()
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:7979").await?;
     println!("http://{}", listener.local_addr()?);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use api::{Evidence, Page, Problem, Registry, ReportAsked, ReportKind, ReportView, SourcesView, TrialDetail};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use clinical::report::AskedSources;
 use clinical::{CutName, Date, PartialDate};
@@ -141,6 +142,10 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        page::problem(&self.problem, self.asked.as_deref())
+        let mut response = page::problem(&self.problem, self.asked.as_deref());
+        if let Some(seconds) = self.problem.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }

@@ -1,7 +1,7 @@
 //! The web pages, over the same traits as the API.
 //!
-//! It opens no store, knows no engine and writes nothing: every page is a plain GET answered from [`api::Registry`], as
-//! far as that is open to who asks.
+//! It opens no store, knows no engine and keeps nothing: every page is a plain GET answered from [`api::Registry`], as
+//! far as that is open to who asks, and everything that changes something is a form that goes through one door.
 //! It judges nothing either. Figures are the reports' own, read from their JSON; a part that a report does not hold is
 //! left out of the page, never guessed.
 
@@ -19,9 +19,11 @@ mod headers;
 mod links;
 mod login;
 mod measures;
+mod operator;
 mod outcomes;
 mod overview;
 mod page;
+mod posting;
 mod record;
 mod report;
 mod safety;
@@ -32,18 +34,19 @@ mod subjects;
 mod trail;
 mod values;
 mod verify;
+mod visit;
 mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use clinical::{Date, TrialId};
 
 use asked::Failure;
-pub use login::login;
 
 /// What the binary tells the pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +57,27 @@ pub struct Settings {
     pub comparison: Option<Comparison>,
     /// How to verify a copy of the log, shown beside the last verdict; such as the command for this data directory.
     pub verify_hint: Option<String>,
+    /// Whether cookies may travel over TLS alone.
+    pub secure: bool,
+    /// Whether everything shown is a demonstration, open to everybody on this machine.
+    pub demonstration: bool,
+    /// Whom a demonstration may be looked at as: id and label.
+    pub looks: Vec<(String, String)>,
+    /// What the process works by, secrets masked.
+    pub configuration: Vec<Setting>,
+}
+
+/// A setting of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub key: String,
+    /// Its value, `None` where it is not set; of a secret nothing but that there is one.
+    pub value: Option<String>,
+    /// What it means.
+    pub meaning: String,
+    /// Where the value comes from.
+    pub origin: String,
 }
 
 /// Published figures beside computed ones.
@@ -88,6 +112,7 @@ pub(crate) struct Console {
 
 /// The pages over what a gate lets through. Paths below `/v1/` that nothing answers are left to the API's manner: a problem document.
 pub fn router(gate: api::Gate, settings: Settings) -> Router {
+    let console = Arc::new(Console { gate, settings });
     Router::new()
         .route("/", get(overview::front))
         .route("/trials/{trial}", get(overview::overview))
@@ -103,10 +128,14 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .route("/docs/findings/{page}", get(verify::finding))
         .route("/assets/console.css", get(headers::style))
         .route("/assets/icon.svg", get(headers::icon))
+        .merge(login::routes())
+        .merge(operator::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(read_only)
-        .layer(axum::middleware::map_response(headers::secure))
-        .with_state(Arc::new(Console { gate, settings }))
+        .layer(from_fn_with_state(Arc::clone(&console), posting::checked))
+        .layer(from_fn_with_state(Arc::clone(&console), visit::known))
+        .layer(map_response(headers::secure))
+        .with_state(console)
 }
 
 async fn nothing_here(uri: Uri) -> Response {
@@ -121,7 +150,7 @@ async fn read_only() -> Response {
     Failure::new(api::Problem::new(
         StatusCode::METHOD_NOT_ALLOWED.as_u16(),
         "method-not-allowed",
-        "These pages are for reading only.",
+        "This page is for reading only.",
         "events are submitted to the API, signed",
     ))
     .into_response()

@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use crate::asked::{Asked, Failure};
 use crate::figures::{absent, by_method, columns, cutoff, limits, method, methods, ratio, share, table};
 use crate::links::Links;
+use crate::login;
 use crate::page::{self, Here, nothing};
 use crate::report::{Figure, FollowUp, Overview, Remission, Report, Waterfall};
 use crate::words::{count, counted, hash, heading, words};
@@ -69,6 +70,7 @@ pub(crate) async fn overview(asked: Asked) -> Response {
         @if trial.synthetic {
             p.note { (page::synthetic()) " Every record of this trial is made up: nobody was treated, nothing follows for patients." }
         }
+        @if asked.stands_open { (login::offer(&asked.console.settings.looks)) }
         (log(&asked))
         @if let Some(comparison) = comparison { (compared(comparison)) }
         @match &outcomes {

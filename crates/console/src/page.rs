@@ -1,13 +1,15 @@
 //! The frame of every page: which trial, what is covered, how far it is verified.
 
-use api::{Covers, Evidence, Problem, TrialView, Verified};
+use api::{Asker, Covers, Evidence, Holder, Problem, Resource, TrialView, Verified};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::asked::Asked;
 use crate::links::Links;
+use crate::login;
 use crate::sealed;
+use crate::visit::{self, Visit};
 use crate::words::{count, counted, hash, instant};
 
 /// Which entry of the trial's menu a page stands under.
@@ -40,7 +42,7 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
         p.quiet { "Status " (problem.status) " · code " code { (problem.code) } }
         p {
             @match asked {
-                _ if problem.status == 401 => a href="/login" { "Sign in with a token" },
+                _ if problem.status == 401 => a href="/login" { "Sign in" },
                 Some(asked) => a href=(asked.links.overview()) { "Overview of " (asked.links.trial) },
                 None => a href="/" { "All trials" },
             }
@@ -89,7 +91,7 @@ fn respond(
                 main #main { (main) }
                 footer {
                     p {
-                        "Trialbook shows what the log holds. These pages write nothing; what is verified is said above, "
+                        "Trialbook shows what the log holds. What is verified is said above, "
                         "and anyone with a copy of the log can " a href="/verify" { "verify it again" } "."
                     }
                 }
@@ -115,7 +117,41 @@ fn not_durable() -> Markup {
     }
 }
 
+/// Who looks, and the ways that are open to them alone.
+fn who(visit: &Visit) -> Markup {
+    html! {
+        div.who {
+            @match &visit.asker {
+                Asker::Holder(Holder { id, role, site, .. }) => {
+                    p {
+                        @if visit.demonstration { "Looking as " } @else { "Signed in: " strong { (id) } ", " }
+                        (role) @if let Some(site) = site { " of " (site) }
+                    }
+                    (login::sign_out())
+                }
+                Asker::Owner => { p { "Signed in: " strong { "owner of the data" } } (login::sign_out()) }
+                Asker::Nobody => a href="/login" { "Sign in" },
+                Asker::Anybody => {}
+            }
+            @if visit.asker.may(Resource::Workings) { a href="/operator" { "Operation" } }
+        }
+    }
+}
+
+/// Said loudly on every page of a demonstration.
+fn demonstration(visit: &Visit) -> Markup {
+    html! {
+        p.demonstration role="note" {
+            strong { "Demonstration. " }
+            "Every person and every record is made up; "
+            @if visit.stands_open { "everybody on this machine reads everything. " a href="/#looks" { "Look as one role alone" } }
+            @else { "nobody reads it without a token or an account." }
+        }
+    }
+}
+
 fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
+    let visit = visit::current();
     html! {
         header {
             div.bar {
@@ -124,8 +160,10 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                     p.trial { a href=(links.overview()) { (view.title) } }
                     @if view.synthetic { (synthetic()) }
                 }
+                @if let Some(visit) = &visit { (who(visit)) }
             }
-            @if stands_open { (self::stands_open()) }
+            @if let Some(visit) = &visit && visit.demonstration { (demonstration(visit)) }
+            @else if stands_open || visit.as_ref().is_some_and(|visit| visit.stands_open) { (self::stands_open()) }
             @if trial.is_some_and(|trial| trial.view.not_durable) { (not_durable()) }
             @if let Some(Trial { evidence, links, here, covers, .. }) = trial {
                 p.covers { (what_is_covered(covers, links)) br; (sealed::line(*evidence, links)) }

@@ -14,7 +14,9 @@ use chain::note::VerifierKey;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clinical::{SubjectId, TrialId};
 
-pub(crate) use access::{Credentials, TlsOptions, TokenCommand, TokenOptions};
+pub(crate) use access::{
+    AccountCommand, AccountOptions, Credentials, TlsOptions, TokenCommand, TokenOptions,
+};
 pub(crate) use evidence::{
     CertifiedCopyOptions, ExportCommand, MirrorOptions, ProofCheck, ProveOptions, ReceiptsCommand,
     WitnessCommand,
@@ -80,7 +82,7 @@ pub(crate) enum Command {
         /// The data directory.
         #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
         data: PathBuf,
-        /// Where to listen. Beyond loopback it needs TLS, a token (`trialbook token new`), and the name it is reached by.
+        /// Where to listen. Beyond loopback it needs TLS, a token or an account (`trialbook token new`, `trialbook account add`), and the name it is reached by.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "TRIALBOOK_LISTEN")]
         listen: SocketAddr,
         #[command(flatten)]
@@ -149,6 +151,11 @@ pub(crate) enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Accounts that sign in to the pages with a name and a password: made, listed, removed. Needs no restart of a server.
+    Account {
+        #[command(subcommand)]
+        command: AccountCommand,
     },
     /// Open a new trial: signs a `trial_opened` statement and makes the log's key.
     Open {

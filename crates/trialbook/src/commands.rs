@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod account;
 mod bundle_readme;
 mod by_arm;
 mod certified_copy;
@@ -80,6 +81,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Keys { command } => keys::run(command).await,
         Command::ServiceKey { command } => service_key::run(command).await,
         Command::Token { command } => token::run(command),
+        Command::Account { command } => account::run(command),
         Command::Open { file, key, trial, origin, log_key, place } => {
             let log_key = log_key.as_ref().map_or(LogKeyFrom::Origin(&origin), LogKeyFrom::Notary);
             open::run(&file, &key, &trial, log_key, &place).await

@@ -199,6 +199,16 @@ impl Data {
         self.root.join("state").join("tokens.sqlite")
     }
 
+    /// Accounts, and the sessions of browsers.
+    pub(crate) fn accounts(&self) -> PathBuf {
+        self.root.join("state").join("accounts.sqlite")
+    }
+
+    /// What was refused lately.
+    pub(crate) fn refusals(&self) -> PathBuf {
+        self.root.join("state").join("refusals.sqlite")
+    }
+
     /// The token that the process that serves the directory takes from whoever can read this file.
     pub(crate) fn owner_token(&self) -> Option<String> {
         fs::read_to_string(owner_token_file(&self.root)).ok()

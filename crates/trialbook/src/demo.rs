@@ -7,11 +7,13 @@
 mod cohort;
 pub(crate) mod edge;
 mod events;
+mod looks;
 mod people;
 mod published;
 
 pub(crate) use cohort::{Row, cohort};
 pub(crate) use events::{events, opening};
+pub(crate) use looks::looks;
 pub(crate) use people::{People, SITES};
 pub(crate) use published::{Compared, SOURCE, compare};
 

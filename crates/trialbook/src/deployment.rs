@@ -12,6 +12,7 @@ mod sealing;
 mod services;
 mod text_keys;
 mod verification;
+mod workings;
 
 pub(crate) use engine::{Engine, Log};
 pub(crate) use sealing::Sealing;

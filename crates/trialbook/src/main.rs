@@ -4,17 +4,23 @@
 //! of it in `outcomes` and `safety`. This is the only crate that reads the clock, the environment and configuration.
 
 mod access;
+mod accounts;
 mod cli;
 mod commands;
 mod configuration;
 mod data;
 mod demo;
 mod deployment;
+mod doorkeeper;
 mod keyfile;
+mod limits;
 mod log_authority;
 mod logging;
 mod moving;
 mod nats_submissions;
+mod noted;
+mod password;
+mod peer;
 mod proofs;
 mod reach;
 mod routed;

@@ -1,9 +1,9 @@
 //! A registry whose parts are processes of their own: each question goes to the one that answers it.
 
 use api::{
-    Answer, Client, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, Problem, Readiness,
-    RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage,
-    TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+    Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
+    Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView,
+    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
 };
 use async_trait::async_trait;
 use chain::Position;
@@ -136,5 +136,27 @@ impl Registry for Routed {
 
     async fn metrics(&self) -> Result<String, Problem> {
         Ok(self.metrics.render())
+    }
+
+    /// Those of the processes that answer; that one does not is told in readiness.
+    async fn projectors(&self) -> Result<Projectors, Problem> {
+        let mut all = self.registrar.projectors().await?;
+        for process in [&self.outcomes, &self.safety] {
+            if let Ok(found) = process.projectors().await {
+                all.projectors.extend(found.projectors);
+            }
+        }
+        all.projectors.sort_by(|one, other| (&one.trial, &one.name).cmp(&(&other.trial, &other.name)));
+        Ok(all)
+    }
+
+    async fn rebuild(&self, _: &TrialId, name: &str) -> Result<(), Problem> {
+        Err(Problem::not_served(format!(
+            "ask the process whose read model {name:?} is, with an operator's token of it"
+        )))
+    }
+
+    async fn envelopes(&self, trial: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem> {
+        self.registrar.envelopes(trial, asked).await
     }
 }

@@ -1,11 +1,7 @@
-//! The tokens of a deployment: made, looked up, and refusals noted.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! The tokens of a deployment: made, opened, and how one stands.
 
 use anyhow::{Context as _, Result};
-use api::{Holder, Problem, Refused, Standing, TokenHash, TokenRole};
-use async_trait::async_trait;
+use api::{Holder, Standing, TokenRole};
 use keep::Token;
 
 use crate::data::Data;
@@ -31,39 +27,6 @@ pub(crate) fn open(data: &Data) -> Result<keep::Tokens> {
     keep::Tokens::open(&path).with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// The tokens, as a server asks for them.
-pub(crate) struct Doorkeeper {
-    store: Arc<keep::Tokens>,
-    /// The token for whoever owns the data directory, as long as this process serves it.
-    owner: TokenHash,
-    /// Whether tokens are needed: always once they were.
-    required: AtomicBool,
-}
-
-impl Doorkeeper {
-    /// The keeper of a server that needs tokens whoever asks, or, if not `always`, once there is one.
-    pub(crate) fn new(store: keep::Tokens, owner: TokenHash, always: bool) -> Self {
-        Self { store: Arc::new(store), owner, required: AtomicBool::new(always) }
-    }
-
-    /// Asks the store off the threads that serve requests.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&keep::Tokens) -> Result<T, keep::TokenError> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let store = Arc::clone(&self.store);
-        let answered = tokio::task::spawn_blocking(move || question(&store)).await;
-        match answered {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "no token can be looked up");
-                Err(Problem::unavailable("no token can be looked up"))
-            }
-            Err(_) => Err(Problem::internal("no token can be looked up")),
-        }
-    }
-}
-
 /// How a token that was found stands at a time in microseconds.
 pub(crate) fn standing(token: Token, now: i64) -> Standing {
     let Token { id, role, trial, site, expires_at, revoked_at, .. } = token;
@@ -73,37 +36,17 @@ pub(crate) fn standing(token: Token, now: i64) -> Standing {
     if expires_at.is_some_and(|until| until <= now) {
         return Standing::Expired { id };
     }
+    held(id, &role, site.as_deref(), trial.as_deref())
+}
+
+/// How somebody stands who was let in by what a store says of them.
+pub(crate) fn held(id: String, role: &str, site: Option<&str>, trial: Option<&str>) -> Standing {
     // What this version does not understand, such as a later one's role, is good for nothing.
-    let site = site.map(|site| site.parse()).transpose();
-    let trial = trial.map(|trial| trial.parse()).transpose();
+    let site = site.map(str::parse).transpose();
+    let trial = trial.map(str::parse).transpose();
     match (role.parse::<TokenRole>(), site, trial) {
         (Ok(role), Ok(site), Ok(trial)) => Standing::Held(Holder { id, role, site, trial }),
         _ => Standing::Unknown,
-    }
-}
-
-#[async_trait]
-impl api::Tokens for Doorkeeper {
-    async fn required(&self) -> Result<bool, Problem> {
-        if !self.required.load(Ordering::Relaxed) && self.ask(keep::Tokens::any).await? {
-            self.required.store(true, Ordering::Relaxed);
-        }
-        Ok(self.required.load(Ordering::Relaxed))
-    }
-
-    async fn standing(&self, token: &TokenHash) -> Result<Standing, Problem> {
-        if *token == self.owner {
-            return Ok(Standing::Owner);
-        }
-        let hash = token.0;
-        let found = self.ask(move |store| store.find(&hash)).await?;
-        Ok(found.map_or(Standing::Unknown, |found| standing(found, world::now().microseconds())))
-    }
-
-    fn refused(&self, refused: &Refused<'_>) {
-        let Refused { code, route, token } = refused;
-        metrics::counter!("trialbook_refusals_total", "code" => (*code).to_owned()).increment(1);
-        tracing::warn!(code, route, token = token.unwrap_or("none"), "a request was refused");
     }
 }
 

@@ -116,13 +116,19 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let line = lines.recv_timeout(DEADLINE).unwrap_or_default();
         let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
-        let address = line.split_whitespace().find(is_address);
-        let Some(address) = address.map(str::to_owned) else {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(format!("the server did not begin to serve; it said: {line:?}"));
+        let (begun, mut said) = (Instant::now(), String::new());
+        let address = loop {
+            // What a demonstration prints before it serves names no address.
+            let Ok(line) = lines.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) else {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("the server did not begin to serve; it said: {said:?}"));
+            };
+            if let Some(address) = line.split_whitespace().find(is_address) {
+                break address.to_owned();
+            }
+            said = line;
         };
         Ok(Self { child, http: Http::believing(&address, ca) })
     }

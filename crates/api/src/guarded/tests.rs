@@ -1,5 +1,6 @@
 //! Lists and feeds cut down to a site's own, over a registry of made-up answers.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::gate::{TokenHash, Tokens};
 use crate::policy::TokenRole;
+use crate::session::{Credentials, RefusalsPage, SessionSecret};
 
 /// Ten subjects, of which each third is of S02, with one record and one finding each. Gives out three at a time at most.
 struct Log;
@@ -152,6 +154,21 @@ impl Registry for Log {
     async fn metrics(&self) -> Result<String, Problem> {
         Ok(String::new())
     }
+
+    async fn projectors(&self) -> Result<Projectors, Problem> {
+        Ok(read(&json!({"projectors": [{
+            "head": "00".repeat(32), "journal_size": 3, "lag_records": 1, "last_error": "/a/path", "name": "index",
+            "rebuilds": 0, "size": 2, "state": "stopped", "trial": "small"
+        }]})))
+    }
+
+    async fn rebuild(&self, _: &TrialId, _: &str) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn envelopes(&self, _: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem> {
+        Ok(read(&json!({"covers": covers(), "envelopes": [], "next": asked.from})))
+    }
 }
 
 /// Tokens that all stand alike; what was refused.
@@ -168,8 +185,28 @@ impl Tokens for Alike {
     }
 
     fn refused(&self, refused: &Refused<'_>) {
-        let Refused { code, route, token } = refused;
+        let Refused { code, route, token, .. } = refused;
         self.1.lock().unwrap().push(format!("{code} {route} {}", token.unwrap_or("-")));
+    }
+
+    async fn enter(
+        &self,
+        _: Credentials,
+        _: Option<IpAddr>,
+    ) -> Result<SessionSecret, (Problem, Option<String>)> {
+        Err((Problem::too_often(7, "made up"), Some("li.wei".to_owned())))
+    }
+
+    async fn leave(&self, _: &TokenHash) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn posting(&self, _: Option<&TokenHash>, _: Option<IpAddr>) -> Result<(), Problem> {
+        Err(Problem::too_often(7, "made up"))
+    }
+
+    async fn refusals(&self, _: Option<u64>, _: usize) -> Result<RefusalsPage, Problem> {
+        Ok(RefusalsPage { next: None, refusals: Vec::new() })
     }
 }
 
@@ -185,7 +222,7 @@ fn held(role: TokenRole, site: Option<&str>, trial: Option<&str>) -> Standing {
 fn asked(standing: Standing) -> (Guarded, Arc<Alike>) {
     let tokens = Arc::new(Alike(standing, Mutex::default()));
     let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
-    let asking = Asking { token: Some(TokenHash::of("tbk_0")), route: "GET /x".to_owned() };
+    let asking = Asking { token: Some(TokenHash::of("tbk_0")), route: "GET /x".to_owned(), peer: None };
     (Guarded::new(gate, asking), tokens)
 }
 
@@ -298,4 +335,30 @@ fn a_record_that_does_not_say_whose_it_is_is_nobodys() {
     {
         assert!(!readable(record, &site), "{record}");
     }
+}
+
+#[tokio::test]
+async fn what_is_refused_at_the_door_is_noted_with_who_and_when_to_come_again() {
+    let (guarded, tokens) = asked(held(TokenRole::Operator, None, None));
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let mut request = axum::http::Request::new(()).into_parts().0;
+    request.headers.insert("cookie", "trialbook_session=tbs_1".parse().unwrap());
+    let entering = gate.enter(&request, Credentials::Token("tbk_0".to_owned())).await.unwrap_err();
+    assert_eq!((entering.status, entering.retry_after_seconds), (429, Some(7)));
+    assert_eq!(gate.posting(&request).await.unwrap_err().status, 429);
+    drop(guarded);
+    assert_eq!(*tokens.1.lock().unwrap(), ["too-often GET  li.wei", "too-often GET  1f"]);
+}
+
+#[tokio::test]
+async fn what_went_wrong_with_a_read_model_is_for_its_operator() {
+    for (role, told) in [(TokenRole::Operator, true), (TokenRole::Inspector, false)] {
+        let (guarded, _) = asked(held(role, None, None));
+        let found = guarded.projectors().await.unwrap().projectors;
+        assert_eq!(found[0].last_error.is_some(), told, "{role}");
+        assert_eq!(guarded.rebuild(&small(), "index").await.is_ok(), told, "{role}");
+    }
+    let (guarded, tokens) = asked(held(TokenRole::Statistician, None, None));
+    guarded.projectors().await.unwrap_err();
+    assert_eq!(*tokens.1.lock().unwrap(), ["not-permitted GET /x 1f"]);
 }

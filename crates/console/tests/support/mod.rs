@@ -680,10 +680,52 @@ impl Registry for Answers {
     }
 
     async fn readiness(&self) -> Result<Readiness, Problem> {
-        nobody()
+        Ok(read(json!({"ready": true, "checks": [
+            {"name": "lupus-msct: registrar", "ok": true},
+            {"name": "lupus-msct: witness regulator", "ok": false, "detail": "connection failed"}
+        ]})))
     }
 
     async fn metrics(&self) -> Result<String, Problem> {
         nobody()
+    }
+
+    async fn projectors(&self) -> Result<api::Projectors, Problem> {
+        Ok(read(json!({"projectors": [
+            {
+                "head": hash(6), "journal_size": 10, "lag_records": 3, "lag_seconds": 42, "name": "outcomes",
+                "last_error": "the read model failed once", "rebuilds": 1, "size": 7, "state": "rebuilding",
+                "trial": "lupus-msct"
+            },
+            {
+                "head": hash(9), "journal_size": 10, "lag_records": 0, "lag_seconds": 0, "name": "safety",
+                "rebuilds": 0, "size": 10, "state": "running", "trial": "lupus-msct"
+            }
+        ]})))
+    }
+
+    async fn rebuild(&self, trial: &TrialId, name: &str) -> Result<(), Problem> {
+        self.knows(trial)?;
+        if name == "outcomes" { Ok(()) } else { Err(Problem::not_found("no such read model")) }
+    }
+
+    async fn envelopes(
+        &self,
+        trial: &TrialId,
+        asked: api::EnvelopesAsked,
+    ) -> Result<api::Envelopes, Problem> {
+        self.knows(trial)?;
+        let from = usize::try_from(asked.from.0).expect("a small number").min(self.records.len());
+        let end = self.records.len().min(from + asked.limit);
+        let envelope = |seq: usize| {
+            let record = &self.records[seq];
+            json!({
+                "bytes": record.to_string().len(), "key": record["event"]["key"], "kind": record["event"]["kind"],
+                "recorded_at": record["recorded_at"], "seq": seq, "signed_at": record["event"]["signed_at"],
+                "site": record["event"]["site"]
+            })
+        };
+        let envelopes: Vec<Value> = (from..end).map(envelope).collect();
+        Ok(read(json!({"covers": self.covers, "envelopes": envelopes, "next": end})))
     }
 }

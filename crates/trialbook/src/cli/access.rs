@@ -1,4 +1,4 @@
-//! The command line, as far as it is about who may reach what: tokens, certificates.
+//! The command line, as far as it is about who may reach what: tokens, accounts, certificates.
 
 use std::path::PathBuf;
 
@@ -85,4 +85,62 @@ pub(crate) struct TokenOptions {
     /// it is known already.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account that signs in to the pages with a name and a password.
+    ///
+    /// From the first account or token on, nobody reads the registry over HTTP without one.
+    Add {
+        /// Its name: lower-case letters, digits, dots, hyphens and underscores.
+        name: String,
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+        #[command(flatten)]
+        options: AccountOptions,
+    },
+    /// List the accounts.
+    List {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
+    /// Make an account worthless and end its sessions, from now on.
+    Remove {
+        /// Its name.
+        name: String,
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
+    /// Give an account another password and end its sessions.
+    Passwd {
+        /// Its name.
+        name: String,
+        /// The file with the password; else one is made and printed, once.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
+}
+
+/// A new account.
+#[derive(Args)]
+pub(crate) struct AccountOptions {
+    /// What its holder may read: site, statistician, inspector, operator or archive.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: api::TokenRole,
+    /// The site, for the role site.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<clinical::SiteId>,
+    /// The one trial it is for; may be left out for a site where there is only one trial.
+    #[arg(long, value_name = "ID")]
+    pub(crate) trial: Option<TrialId>,
+    /// The file with its password, 15 characters or more; else one is made and printed, once.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 }

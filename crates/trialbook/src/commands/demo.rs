@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use api::{Registry as _, ReportAsked, ReportKind};
 use chain::RecordHash;
 use chain::note::VerifierKey;
@@ -31,6 +31,11 @@ use crate::status;
 const SETTLE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u8> {
+    // What is served openly is served to this machine alone, whatever its name is and whoever vouches for it.
+    ensure!(
+        exit || listen.ip().is_loopback(),
+        "a demonstration is open to whoever reaches it: {listen} is not a loopback address, and it is served on those only"
+    );
     let data = Data::new(data);
     data.create()?;
     let Some(lock) = data.lock()? else {
@@ -65,13 +70,19 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
     if exit {
         return Ok(if verdict.holds() { 0 } else { status::BROKEN });
     }
+    let listening = serve::Listening { listen, tls: None, hosts: Vec::new() };
+    let looks = demo::looks(&trial)?;
     let settings = console::Settings {
+        configuration: serve::effective(&data, &listening, None, None),
+        demonstration: true,
+        looks: looks.iter().map(|look| (look.id.clone(), look.label.clone())).collect(),
         demo_cutoff: Some(cutoff()?),
         comparison: Some(comparison(&trial, &compared)),
         verify_hint: Some(verify_command(&data, &deployment, &trial).await?),
+        ..console::Settings::default()
     };
-    let listening = serve::Listening { listen, tls: None, hosts: Vec::new() };
-    serve::serve(serve::Served::of(&deployment), listening, Some(settings)).await?;
+    let served = serve::Served { looks, ..serve::Served::of(&deployment) };
+    serve::serve(served, listening, Some(settings)).await?;
     Ok(0)
 }
 

@@ -172,7 +172,7 @@ pub(super) async fn backup(options: BackupOptions) -> Result<u8> {
         // Last: a backup without it was not finished.
         replace(&out.join(MANIFEST), serde_json::to_string_pretty(&manifest)?.as_bytes())?;
         print(
-            "Not in it, and to be kept apart: keys/. Never to be kept: state/*.checkpoints.sqlite and state/tokens.sqlite.",
+            "Not in it, and to be kept apart: keys/. Never to be kept: state/*.checkpoints.sqlite, state/tokens.sqlite and state/accounts.sqlite.",
         )?;
         Ok(0)
     };

@@ -80,9 +80,16 @@ pub(super) async fn console(options: &ProcessOptions) -> Result<u8> {
         metrics: logging::metrics(),
     };
     let registry = Arc::new(registry) as Arc<dyn Registry>;
-    let served =
-        Served { registry, data: &data, lock: &lock, deployment: None, failure: Box::pin(pending()) };
-    serve::serve(served, listening, Some(console::Settings::default())).await?;
+    let shown = configuration.shown().into_iter().map(|line| console::Setting {
+        key: line.key.to_owned(),
+        meaning: line.meaning.to_owned(),
+        origin: line.origin,
+        value: line.value,
+    });
+    let settings = console::Settings { configuration: shown.collect(), ..console::Settings::default() };
+    let (failure, looks) = (Box::pin(pending()), Vec::new());
+    let served = Served { registry, data: &data, lock: &lock, deployment: None, failure, looks };
+    serve::serve(served, listening, Some(settings)).await?;
     Ok(0)
 }
 

@@ -19,9 +19,10 @@ use chain::policy::Policy;
 use super::{print, read_bytes};
 use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Sealing};
-use crate::spans;
+use crate::doorkeeper::{Doorkeeper, Look};
+use crate::peer::{self, Peer};
 use crate::tls::{self, TlsListener};
-use crate::tokens::{self, Doorkeeper};
+use crate::{accounts, configuration, spans, tokens};
 
 /// How often the whole log is verified again in the background.
 const VERIFY_EVERY: Duration = Duration::from_hours(1);
@@ -45,19 +46,51 @@ pub(crate) struct Listening {
 pub(super) async fn run(
     data: &Path,
     listening: Listening,
-    policy: Option<&Path>,
+    policy_file: Option<&Path>,
     ca: Option<PathBuf>,
 ) -> Result<u8> {
-    let policy = policy.map(read_policy).transpose()?;
+    let policy = policy_file.map(read_policy).transpose()?;
     let data = Data::new(data);
     data.create()?;
     let lock = data.lock()?.with_context(|| {
         format!("another process serves {}: {}", data.root().display(), data.address().unwrap_or_default())
     })?;
     let deployment = Deployment::open(data, lock)?;
+    let configuration = effective(deployment.data(), &listening, policy_file, ca.as_deref());
     deployment.seal(Sealing { policy, ca });
-    serve(Served::of(&deployment), listening, Some(console::Settings::default())).await?;
+    let settings = console::Settings { configuration, ..console::Settings::default() };
+    serve(Served::of(&deployment), listening, Some(settings)).await?;
     Ok(0)
+}
+
+/// What `serve` works by: its command line, by the names that the settings of other processes have.
+pub(super) fn effective(
+    data: &Data,
+    listening: &Listening,
+    policy: Option<&Path>,
+    ca: Option<&Path>,
+) -> Vec<console::Setting> {
+    let path = |path: &Path| path.display().to_string();
+    let tls = listening.tls.as_ref();
+    let given = [
+        ("data", Some(path(data.root()))),
+        ("listen", Some(listening.listen.to_string())),
+        ("hosts", (!listening.hosts.is_empty()).then(|| listening.hosts.join(","))),
+        ("tls.cert", tls.map(|files| path(&files.certificate))),
+        ("tls.key", tls.map(|files| path(&files.key))),
+        ("witnesses.policy", policy.map(path)),
+        ("witnesses.ca", ca.map(path)),
+    ];
+    given
+        .into_iter()
+        .map(|(key, value)| console::Setting {
+            key: key.to_owned(),
+            meaning: configuration::setting(key).map_or("", |setting| setting.meaning).to_owned(),
+            origin: if value.is_some() { "command line, environment, or default" } else { "not set" }
+                .to_owned(),
+            value,
+        })
+        .collect()
 }
 
 /// What is served, and from where.
@@ -69,6 +102,8 @@ pub(crate) struct Served<'a> {
     pub(crate) deployment: Option<Deployment>,
     /// Ends when the process can do its work no more, with the reason: it then ends, to be started anew by whoever runs it.
     pub(crate) failure: Pin<Box<dyn Future<Output = anyhow::Error> + Send>>,
+    /// Whom a demonstration may be looked at as.
+    pub(crate) looks: Vec<Look>,
 }
 
 impl<'a> Served<'a> {
@@ -80,6 +115,7 @@ impl<'a> Served<'a> {
             lock: deployment.lock(),
             deployment: Some(deployment.clone()),
             failure: Box::pin(std::future::pending()),
+            looks: Vec::new(),
         }
     }
 }
@@ -96,18 +132,19 @@ pub(crate) async fn serve(
     listening: Listening,
     settings: Option<console::Settings>,
 ) -> Result<()> {
-    let Served { registry, data, lock, deployment, failure } = served;
+    let Served { registry, data, lock, deployment, failure, looks } = served;
     let Listening { listen, tls, hosts } = listening;
-    let store = tokens::open(data)?;
+    let known = tokens::open(data)?.any()? || accounts::open(data)?.any()?;
     let tls = tls.map(|files| files.read()).transpose()?;
     let hosts = Hosts::new(listen, hosts);
     let beyond = !listen.ip().is_loopback();
     if beyond {
-        ready_for_others(listen, tls.is_some(), store.any()?, &hosts)?;
-    } else if !store.any()? {
+        ready_for_others(listen, tls.is_some(), known, &hosts)?;
+    } else if !known {
         eprintln!(
             "warning: open to everybody on this machine: whoever reaches this address reads every record; \
-             `trialbook token new` makes the first token, and from then on nobody reads without one"
+             `trialbook token new` makes the first token, `trialbook account add` the first account, and from then on nobody \
+             reads without one"
         );
     }
     let listener =
@@ -115,15 +152,17 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
 
     let owner = tokens::new_token();
-    let keeper = Arc::new(Doorkeeper::new(store, TokenHash::of(&owner), beyond));
+    let keeper = Arc::new(Doorkeeper::open(data, TokenHash::of(&owner), beyond, looks)?);
     let gate = Gate::new(registry, keeper);
     let mut routes = api::router(gate.clone());
     if let Some(settings) = settings {
-        routes =
-            routes.merge(console::login(gate.clone(), tls.is_some())).merge(console::router(gate, settings));
+        let settings = console::Settings { secure: tls.is_some(), ..settings };
+        routes = routes.merge(console::router(gate, settings));
     }
     let routes = routes.layer(from_fn_with_state(Arc::new(hosts), for_this_host));
     let routes = routes.layer(from_fn(spans::of_http));
+    let routes = routes.layer(from_fn(peer::known));
+    let routes = routes.into_make_service_with_connect_info::<Peer>();
 
     let (stopping, stop) = tokio::sync::watch::channel(false);
     let stopped = |mut stop: tokio::sync::watch::Receiver<bool>| async move {
@@ -178,7 +217,9 @@ fn ready_for_others(listen: SocketAddr, tls: bool, tokens: bool, hosts: &Hosts) 
         lacking.push("a certificate and its key (--tls-cert, --tls-key)");
     }
     if !tokens {
-        lacking.push("a token for whoever may read (`trialbook token new`)");
+        lacking.push(
+            "a token or an account for whoever may read (`trialbook token new`, `trialbook account add`)",
+        );
     }
     if !hosts.names_others() {
         lacking.push("the name it is reached by (--host)");

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use api::{Standing, TokenHash, TokenRole};
 use chain::Instant;
+use clinical::TrialId;
 use keep::Token;
 
 use super::{Table, print};
@@ -27,7 +28,8 @@ pub(super) fn run(command: TokenCommand) -> Result<u8> {
     }
 }
 
-fn existing(data: &std::path::Path) -> Result<Data> {
+/// A data directory that is there.
+pub(super) fn existing(data: &std::path::Path) -> Result<Data> {
     let data = Data::new(data);
     ensure!(data.exists(), "there is no registry at {}", data.root().display());
     Ok(data)
@@ -39,18 +41,7 @@ fn new(data: &Data, options: TokenOptions) -> Result<u8> {
         (role == TokenRole::Site) == site.is_some(),
         "a token of the role site is for one site, --site, and one of another role for none"
     );
-    let trials = data.trials()?;
-    // A process that keeps no log itself, such as a console, knows of no trial here.
-    if let (Some(trial), false) = (&trial, trials.is_empty()) {
-        ensure!(trials.contains(trial), "there is no trial {trial} at {}", data.root().display());
-    }
-    // A site's name says something within its trial alone.
-    let trial = match (trial, role, trials.as_slice()) {
-        (Some(trial), ..) => Some(trial),
-        (None, TokenRole::Site, [only]) => Some(only.clone()),
-        (None, TokenRole::Site, _) => bail!("of which trial is the site? give --trial"),
-        (None, ..) => None,
-    };
+    let trial = trial_of_site(data, role, trial)?;
     let now = world::now().microseconds();
     let expires_at = days.map(|days| now + i64::from(days) * DAY_MICROSECONDS);
     let token = match &from {
@@ -91,6 +82,22 @@ fn new(data: &Data, options: TokenOptions) -> Result<u8> {
     Ok(0)
 }
 
+/// The one trial that somebody with `role` is bound to, if to one: of a site there has to be one.
+pub(super) fn trial_of_site(data: &Data, role: TokenRole, trial: Option<TrialId>) -> Result<Option<TrialId>> {
+    let trials = data.trials()?;
+    // A process that keeps no log itself, such as a console, knows of no trial here.
+    if let (Some(trial), false) = (&trial, trials.is_empty()) {
+        ensure!(trials.contains(trial), "there is no trial {trial} at {}", data.root().display());
+    }
+    // A site's name says something within its trial alone.
+    Ok(match (trial, role, trials.as_slice()) {
+        (Some(trial), ..) => Some(trial),
+        (None, TokenRole::Site, [only]) => Some(only.clone()),
+        (None, TokenRole::Site, _) => bail!("of which trial is the site? give --trial"),
+        (None, ..) => None,
+    })
+}
+
 /// A token from a file: one of ours, since a short word would be guessed.
 fn given(path: &std::path::Path) -> Result<String> {
     let token = crate::reach::read_token(path)?;
@@ -114,7 +121,7 @@ fn what_for(token: &Token) -> String {
 }
 
 /// The day of a time in microseconds, UTC.
-fn day(microseconds: i64) -> String {
+pub(super) fn day(microseconds: i64) -> String {
     let text = Instant::from_microseconds(microseconds).map(|instant| instant.to_string());
     text.map_or_else(|_| "beyond the year 9999".to_owned(), |text| text.chars().take(10).collect())
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Answer, CutView, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page, Problem, Readiness,
-    ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked, ReportKind, ReportView, SiteView,
-    SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, TrialView, Trials,
+    Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile,
+    Page, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked,
+    ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer,
+    TextKeyRequest, TrialDetail, TrialView, Trials,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
@@ -73,6 +74,14 @@ pub(super) fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
     let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
     let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
     Event::decode(record.event).map_err(|_| malformed())
+}
+
+/// Waits a while for a durable record at `from`.
+async fn until_beyond(running: &Running, from: Position) {
+    let mut durable = running.durable.clone();
+    let beyond = durable.wait_for(|head| head.size.0 > from.0);
+    // Nothing new in time is an answer; so is a trial that is being closed.
+    let _ = tokio::time::timeout(FOLLOW_WAIT, beyond).await;
 }
 
 fn after_position(page: &Page) -> Result<Option<Position>, Problem> {
@@ -279,10 +288,7 @@ impl Registry for Deployment {
 
     async fn follow(&self, trial: &TrialId, from: Position) -> Result<FeedPart, Problem> {
         let running = self.running(trial)?;
-        let mut durable = running.durable.clone();
-        let beyond = durable.wait_for(|head| head.size.0 > from.0);
-        // Nothing new in time is an answer; so is a trial that is being closed.
-        let _ = tokio::time::timeout(FOLLOW_WAIT, beyond).await;
+        until_beyond(&running, from).await;
         blocking(move || {
             let records = running.journal.read(from, FOLLOW_BYTES).map_err(|error| unreadable(&error))?;
             let next = records.last().map_or(from, |last| last.seq.next());
@@ -440,5 +446,22 @@ impl Registry for Deployment {
             }
         }
         Ok(self.metrics.render())
+    }
+
+    async fn projectors(&self) -> Result<Projectors, Problem> {
+        let deployment = self.clone();
+        blocking(move || Ok(deployment.projectors_now())).await
+    }
+
+    async fn rebuild(&self, trial: &TrialId, name: &str) -> Result<(), Problem> {
+        self.rebuild_now(trial, name)
+    }
+
+    async fn envelopes(&self, trial: &TrialId, asked: EnvelopesAsked) -> Result<Envelopes, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        if asked.wait {
+            until_beyond(&running, asked.from).await;
+        }
+        blocking(move || deployment.envelopes_now(&running, asked)).await
     }
 }

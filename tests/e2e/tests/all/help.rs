@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 52] = [
+    let commands: [&[&str]; 57] = [
         &["demo"],
         &["serve"],
         &["registrar"],
@@ -32,6 +32,11 @@ fn every_command_explains_itself() {
         &["token", "new"],
         &["token", "list"],
         &["token", "revoke"],
+        &["account"],
+        &["account", "add"],
+        &["account", "list"],
+        &["account", "remove"],
+        &["account", "passwd"],
         &["open"],
         &["submit"],
         &["import"],

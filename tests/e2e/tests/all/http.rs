@@ -246,8 +246,10 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/metrics"),
         ("GET", "/openapi.json"),
         ("GET", "/readyz"),
+        ("GET", "/v1/projectors"),
         ("GET", "/v1/trials"),
         ("GET", "/v1/trials/{trial}"),
+        ("GET", "/v1/trials/{trial}/envelopes"),
         ("GET", "/v1/trials/{trial}/feed"),
         ("GET", "/v1/trials/{trial}/findings"),
         ("GET", "/v1/trials/{trial}/log"),
@@ -262,8 +264,10 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/reports/{kind}/sources"),
         ("GET", "/v1/trials/{trial}/subjects"),
         ("GET", "/v1/trials/{trial}/subjects/{subject}/records"),
+        ("GET", "/v1/trials/{trial}/tail"),
         ("POST", "/v1/trials"),
         ("POST", "/v1/trials/{trial}/events"),
+        ("POST", "/v1/trials/{trial}/projectors/{name}/rebuild"),
         ("POST", "/v1/trials/{trial}/text-keys"),
     ];
     let due: Vec<_> =
@@ -273,8 +277,10 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         paths.into_iter().filter(|(_, path)| path != "/openapi.json").collect()
     };
     assert_eq!(without_itself(documented), without_itself(due));
-    for (method, path) in served.into_iter().filter(|(_, path)| !path.ends_with("/feed")) {
-        let path = path.replace("{trial}", "small").replace("{seq}", "8");
+    for (method, path) in
+        served.into_iter().filter(|(_, path)| !path.ends_with("/feed") && !path.ends_with("/tail"))
+    {
+        let path = path.replace("{trial}", "small").replace("{seq}", "8").replace("{name}", "safety");
         let path = path.replace("{subject}", "P1").replace("{kind}", "safety");
         let path = path.replace("{site}", "S01").replace("{*path}", "0/000.p/12");
         let path = path.replace("/sources", "/sources?cell=/populations/safety_set");
@@ -283,6 +289,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
             // Without a policy nothing is ever witnessed.
             "GET" if path.ends_with("/witnessed") => assert_eq!(reply.problem().0, 404, "{path}"),
             "GET" => assert_eq!(reply.status, 200, "{path}"),
+            _ if path.ends_with("/rebuild") => assert_eq!(reply.status, 202, "{path}"),
             // An empty body is refused, by the path itself.
             _ => assert_eq!(reply.problem().0, 400, "{path}"),
         }

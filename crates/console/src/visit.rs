@@ -1,0 +1,57 @@
+//! Who looks at the page that is being made: told once for each request, and to be had wherever a part of the page is made.
+
+use std::sync::Arc;
+
+use api::{Asker, FormToken};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::Console;
+use crate::asked::Failure;
+
+/// Who looks, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    /// Who it is.
+    pub(crate) asker: Asker,
+    /// Whether nobody needs to be anybody to read everything.
+    pub(crate) stands_open: bool,
+    /// Whether it is a demonstration that is looked at.
+    pub(crate) demonstration: bool,
+    /// Whether a session is presented, good or not.
+    pub(crate) in_session: bool,
+    /// What the forms of the session carry.
+    pub(crate) form_token: Option<FormToken>,
+}
+
+tokio::task_local! {
+    static VISIT: Visit;
+}
+
+/// Finds out who looks, and has the page made for them. What it cannot find out just now makes a page that says so.
+pub(crate) async fn known(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/assets/") {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let gate = &console.gate;
+    let (asker, stands_open) = match (gate.asker(&parts).await, gate.stands_open().await) {
+        (Ok(asker), Ok(stands_open)) => (asker, stands_open),
+        (Err(problem), _) | (_, Err(problem)) => return Failure::new(problem).into_response(),
+    };
+    let session = api::session_of(&parts.headers);
+    let visit = Visit {
+        asker,
+        stands_open,
+        demonstration: console.settings.demonstration,
+        in_session: session.is_some(),
+        form_token: session.map(FormToken::of),
+    };
+    VISIT.scope(visit, next.run(Request::from_parts(parts, body))).await
+}
+
+/// Who looks; `None` where that was not found out.
+pub(crate) fn current() -> Option<Visit> {
+    VISIT.try_with(Clone::clone).ok()
+}

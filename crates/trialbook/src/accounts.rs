@@ -1,0 +1,171 @@
+//! The accounts of a deployment and the sessions of browsers: opened, and how one stands.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use api::Standing;
+use keep::{Account, Accounts, Entrant, Session};
+
+use crate::data::Data;
+use crate::tokens;
+use crate::world;
+
+/// What every session's secret begins with, so that one that is lost is recognised.
+const PREFIX: &str = "tbs_";
+
+/// A session ends when it was not used for so long.
+pub(crate) const IDLE: Duration = Duration::from_mins(30);
+
+/// A session ends after so long, used or not: a working day.
+pub(crate) const ABSOLUTE: Duration = Duration::from_hours(12);
+
+/// A session's use is kept so much late, so that not every page waits for a disk.
+const SEEN_EVERY: Duration = Duration::from_mins(1);
+
+/// Most characters of an account's name.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// The secret of a new session.
+pub(crate) fn new_session() -> String {
+    format!("{PREFIX}{}", world::random_hex::<32>())
+}
+
+/// A name that an account can have: lower-case letters, digits, dots, hyphens and underscores.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    ensure!(
+        (1..=NAME_CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(fits),
+        "an account's name is of lower-case letters, digits, dots, hyphens and underscores, {NAME_CHARACTERS_MAX} at most"
+    );
+    Ok(())
+}
+
+/// Opens the store of accounts, or makes it.
+pub(crate) fn open(data: &Data) -> Result<Accounts> {
+    let path = data.accounts();
+    Accounts::open(&path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// How an account stands.
+pub(crate) fn standing(account: Account) -> Standing {
+    let Account { name, role, trial, site, removed_at, .. } = account;
+    match removed_at {
+        Some(_) => Standing::Revoked { id: name },
+        None => tokens::held(name, &role, site.as_deref(), trial.as_deref()),
+    }
+}
+
+/// Whether a session that began and was used last at these times, in microseconds, goes on at `now`.
+pub(crate) fn goes_on(made_at: i64, seen_at: i64, now: i64) -> bool {
+    // A clock that was set back ends nothing.
+    now.saturating_sub(made_at) < microseconds(ABSOLUTE) && now.saturating_sub(seen_at) < microseconds(IDLE)
+}
+
+/// How the session stands whose secret has this hash: as its account or its token does now.
+///
+/// # Errors
+/// A store failed.
+pub(crate) fn session(
+    accounts: &Accounts,
+    tokens: &keep::Tokens,
+    hash: &[u8; 32],
+    now: i64,
+) -> Result<Standing> {
+    let Some(Session { entrant, made_at, seen_at }) = accounts.session(hash)? else {
+        return Ok(Standing::Unknown);
+    };
+    if !goes_on(made_at, seen_at, now) {
+        accounts.leave(hash)?;
+        let (Entrant::Account(id) | Entrant::Token(id)) = entrant;
+        return Ok(Standing::Expired { id });
+    }
+    if now.saturating_sub(seen_at) >= microseconds(SEEN_EVERY) {
+        accounts.seen(hash, now)?;
+    }
+    Ok(match entrant {
+        Entrant::Account(name) => accounts.find(&name)?.map_or(Standing::Unknown, standing),
+        Entrant::Token(id) => {
+            tokens.named(&id)?.map_or(Standing::Unknown, |token| tokens::standing(token, now))
+        }
+    })
+}
+
+/// Keeps a new session; its secret.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn enter(accounts: &Accounts, entrant: Entrant, now: i64) -> Result<String> {
+    let secret = new_session();
+    let session = Session { entrant, made_at: now, seen_at: now };
+    let hash = api::TokenHash::of(&secret).0;
+    accounts.enter(&hash, &session, now.saturating_sub(microseconds(ABSOLUTE)))?;
+    Ok(secret)
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    #[test]
+    fn a_session_goes_on_while_it_is_used_and_no_longer_than_a_working_day() {
+        assert!(goes_on(0, 0, 30 * MINUTE - 1) && !goes_on(0, 0, 30 * MINUTE));
+        assert!(goes_on(0, 700 * MINUTE, 720 * MINUTE - 1) && !goes_on(0, 719 * MINUTE, 720 * MINUTE));
+        assert!(goes_on(100, 100, 0));
+    }
+
+    #[test]
+    fn a_session_stands_as_what_it_was_entered_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let accounts = Accounts::open(&dir.path().join("accounts.sqlite")).unwrap();
+        let tokens = keep::Tokens::open(&dir.path().join("tokens.sqlite")).unwrap();
+        let token = keep::Token {
+            id: "1f".to_owned(),
+            role: "operator".to_owned(),
+            trial: None,
+            site: None,
+            name: None,
+            made_at: 0,
+            expires_at: Some(20 * MINUTE),
+            revoked_at: None,
+        };
+        tokens.add(&token, &[1; 32]).unwrap();
+        let secret = enter(&accounts, Entrant::Token("1f".to_owned()), 0).unwrap();
+        let hash = api::TokenHash::of(&secret).0;
+        let at = |now| session(&accounts, &tokens, &hash, now).unwrap();
+        assert_eq!(
+            at(1),
+            Standing::Held(api::Holder {
+                id: "1f".to_owned(),
+                role: api::TokenRole::Operator,
+                site: None,
+                trial: None
+            })
+        );
+        // Its use is kept: it goes on past half an hour, and its token's end is its own.
+        assert!(matches!(at(19 * MINUTE), Standing::Held(_)));
+        assert_eq!(accounts.session(&hash).unwrap().unwrap().seen_at, 19 * MINUTE);
+        assert_eq!(at(21 * MINUTE), Standing::Expired { id: "1f".to_owned() });
+        assert_eq!(at(52 * MINUTE), Standing::Expired { id: "1f".to_owned() });
+        assert_eq!(at(1), Standing::Unknown, "a session that has ended does not come back");
+        assert_eq!(session(&accounts, &tokens, &[9; 32], 0).unwrap(), Standing::Unknown);
+    }
+
+    #[test]
+    fn names_are_short_and_plain() {
+        for name in ["li.wei", "a", "desk-2_nj", &"x".repeat(64)] {
+            check_name(name).unwrap();
+        }
+        for name in ["", "Li", "li wei", "李", "a/b", &"x".repeat(65)] {
+            check_name(name).unwrap_err();
+        }
+    }
+}
