@@ -8,6 +8,7 @@
 mod client;
 pub(crate) mod reports;
 mod server;
+pub(crate) mod tail;
 pub(crate) mod visible;
 
 use std::path::PathBuf;

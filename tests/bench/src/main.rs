@@ -40,6 +40,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("nats", nats::run),
     ("visible", http::visible::run),
     ("reports", http::reports::run),
+    ("tail", http::tail::run),
 ];
 
 fn main() -> ExitCode {
