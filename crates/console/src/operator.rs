@@ -151,7 +151,7 @@ fn models(projectors: &[ProjectorView]) -> Markup {
         "Last error",
     ];
     if may_rebuild {
-        names.push("");
+        names.push("Begin again");
     }
     let body = html! {
         @for projector in projectors {

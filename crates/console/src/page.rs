@@ -127,9 +127,9 @@ fn who(visit: &Visit) -> Markup {
                         @if visit.demonstration { "Looking as " } @else { "Signed in: " strong { (id) } ", " }
                         (role) @if let Some(site) = site { " of " (site) }
                     }
-                    (login::sign_out())
+                    @if visit.in_session { (login::sign_out()) }
                 }
-                Asker::Owner => { p { "Signed in: " strong { "owner of the data" } } (login::sign_out()) }
+                Asker::Owner => { p { "Signed in: " strong { "owner of the data" } } @if visit.in_session { (login::sign_out()) } }
                 Asker::Nobody => a href="/login" { "Sign in" },
                 Asker::Anybody => {}
             }
