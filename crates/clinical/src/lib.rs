@@ -13,6 +13,7 @@ pub mod decimal;
 pub mod definitions;
 pub mod event;
 pub mod expedited;
+pub mod fields;
 pub mod finding;
 pub mod id;
 pub mod kind;

@@ -3,7 +3,7 @@
 //! `compose` turns it into the event's canonical bytes: it adds who, when and which log, encrypts the free texts, and
 //! reads the result back as a registrar will, so that what cannot be recorded is refused before anybody signs it.
 
-use chain::{CanonicalError, Instant, Position, RecordHash, SecretKey};
+use chain::{CanonicalError, Instant, KeyId, Position, RecordHash, SecretKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -63,6 +63,21 @@ pub struct Author<'a> {
     pub actor: &'a Actor,
     /// Their key.
     pub key: &'a SecretKey,
+    /// The trial.
+    pub trial: &'a TrialId,
+    /// The log's genesis; zeros for a trial's opening.
+    pub log: RecordHash,
+    /// The zone the person works in.
+    pub zone: &'a Zone,
+}
+
+/// Who would sign, and into which log: an [`Author`] whose key is elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Signatory<'a> {
+    /// The person, as the key's grant names them.
+    pub actor: &'a Actor,
+    /// Their key's id.
+    pub key: KeyId,
     /// The trial.
     pub trial: &'a TrialId,
     /// The log's genesis; zeros for a trial's opening.
@@ -136,6 +151,18 @@ pub fn holds_text(statement: &Statement) -> bool {
     text_pointers(statement.kind).iter().any(|pointer| value.pointer(pointer).is_some())
 }
 
+/// Whether the statement is to carry the commitment to the subject's text key, which its author adds before signing.
+pub fn commits_to_text_key(statement: &Statement) -> bool {
+    statement.kind == EventKind::Enrollment
+        && statement.amends.is_none()
+        && !statement.data.contains_key("text_key")
+}
+
+/// Adds the commitment to the subject's text key.
+pub fn commit_to_text_key(statement: &mut Statement, key: &[u8; 32]) {
+    statement.data.insert("text_key".to_owned(), json(&crate::text::text_key_commitment(key)));
+}
+
 /// Makes the event: envelope, sealed texts, canonical bytes, signature; and reads it back.
 ///
 /// # Errors
@@ -145,6 +172,22 @@ pub fn compose(
     author: Author<'_>,
     circumstances: &mut Circumstances<'_>,
 ) -> Result<Composed, ComposeError> {
+    let Author { actor, key, trial, log, zone } = author;
+    let signatory = Signatory { actor, key: key.public().id(), trial, log, zone };
+    let event = event_of(statement, signatory, circumstances)?;
+    let signature = key.sign_event(&event);
+    Ok(Composed { event, signature })
+}
+
+/// Makes the bytes that the person would sign, and reads them back.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn event_of(
+    statement: &Statement,
+    author: Signatory<'_>,
+    circumstances: &mut Circumstances<'_>,
+) -> Result<Vec<u8>, ComposeError> {
     let mut event = envelope_of(statement);
     for pointer in text_pointers(statement.kind) {
         let Some(text) = event.pointer_mut(pointer) else { continue };
@@ -161,7 +204,7 @@ pub fn compose(
     if let Some(object) = event.as_object_mut() {
         object.insert("actor".to_owned(), json(author.actor));
         object.insert("id".to_owned(), json(&circumstances.id));
-        object.insert("key".to_owned(), json(&author.key.public().id()));
+        object.insert("key".to_owned(), json(&author.key));
         object.insert("log".to_owned(), json(&author.log));
         object.insert("schema".to_owned(), Value::from(SCHEMA));
         object.insert("signed_at".to_owned(), json(&circumstances.signed_at));
@@ -170,8 +213,7 @@ pub fn compose(
     }
     let event = chain::canonical::canonicalize(&event).map_err(ComposeError::Canonical)?;
     Event::parse(&event).map_err(ComposeError::Decode)?;
-    let signature = author.key.sign_event(&event);
-    Ok(Composed { event, signature })
+    Ok(event)
 }
 
 fn envelope_of(statement: &Statement) -> Value {

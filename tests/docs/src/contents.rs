@@ -2,6 +2,7 @@
 
 use chain::canonical::canonicalize;
 use clinical::definitions::Kind;
+use clinical::fields::{self, Form};
 use clinical::{DecodeError, Event, EventKind};
 use serde_json::{Value, json};
 
@@ -282,6 +283,44 @@ fn each_form_takes_what_it_is_said_to_take() {
             assert!(set(case, path, &value).is_err(), "{} {path} {value}", case.name);
         }
     });
+}
+
+/// A form as the tables write it.
+fn written(form: Form) -> String {
+    let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match form {
+        Form::Text => "text".to_owned(),
+        Form::Boolean => "boolean".to_owned(),
+        Form::Date => "date".to_owned(),
+        Form::Time => "time".to_owned(),
+        Form::Instant => "instant".to_owned(),
+        Form::Decimal => "decimal".to_owned(),
+        Form::Hash => "hash".to_owned(),
+        Form::Site => "site".to_owned(),
+        Form::Actor => "actor".to_owned(),
+        Form::Integer { low, high } => format!("integer {low} to {high}"),
+        Form::OneOf(one) => format!("one of {}", names(one)),
+        Form::SetOf(some) => format!("list of one of {}", names(some)),
+        Form::Map(keys) => format!("map, keys one of {}", names(keys)),
+        Form::Object => "object".to_owned(),
+        Form::List => "list".to_owned(),
+        Form::SealedText => "sealed text".to_owned(),
+    }
+}
+
+#[test]
+fn forms_are_made_from_fields_as_the_tables_have_them() {
+    let page = format_page();
+    let contents = section(&page, "## 7 Contents of each kind");
+    for kind in fields::KINDS {
+        let row = |row: Row| (row.path, row.needed, row.may_be_missing, row.form);
+        let stated: Vec<_> = of_kind(contents, kind).rows.into_iter().map(row).collect();
+        let field = |field: &fields::Field| {
+            (field.path.to_owned(), field.is_needed, field.may_be_missing, written(field.form))
+        };
+        let made: Vec<_> = fields::of(kind).iter().map(field).collect();
+        assert_eq!(made, stated, "{kind}");
+    }
 }
 
 #[test]
