@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
 use crate::registry::Registry;
+use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
@@ -188,6 +189,26 @@ impl Registry for Client {
 
     async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
         self.get(&format!("/v1/trials/{trial}/findings"), &pages(&page)).await
+    }
+
+    async fn trail(&self, trial: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem> {
+        let mut query = asked.filters();
+        query.extend(asked.after.map(|after| ("after", after.to_string())));
+        query.extend(asked.limit.map(|limit| ("limit", limit.to_string())));
+        self.get(&format!("/v1/trials/{trial}/trail"), &query).await
+    }
+
+    async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
+        let mut query = Vec::new();
+        query.extend(asked.on.map(|on| ("on", PartialDate::from(on).to_string())));
+        query.extend(asked.site.map(|site| ("site", site.to_string())));
+        query.extend(asked.after.map(|after| ("after", after.to_string())));
+        query.extend(asked.limit.map(|limit| ("limit", limit.to_string())));
+        self.get(&format!("/v1/trials/{trial}/plan"), &query).await
+    }
+
+    async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {
+        self.get(&format!("/v1/trials/{trial}/verification"), &[]).await
     }
 
     async fn report(

@@ -14,6 +14,7 @@ use crate::gate::{Asking, Gate, Holder, Refused, Standing, arms_withheld, missin
 use crate::policy::{Permission, Resource, is_blinded, permission, permission_beside_arms};
 use crate::problem::Problem;
 use crate::registry::Registry;
+use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailEntry, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, AsOf, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
@@ -23,6 +24,10 @@ use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
 /// How many entries of a list are looked at at once for those of one site.
 const LOOKED_AT: usize = 1_000;
+
+/// How often a trail is looked at for the entries of one site, before what was found is the answer: each look is at up to
+/// 50,000 records, or gives 1,000.
+const TRAIL_LOOKS_MAX: usize = 8;
 
 /// A registry, for one asker.
 pub(crate) struct Guarded {
@@ -286,6 +291,53 @@ impl Registry for Guarded {
         let next = records.last().filter(|_| more).map(|last| last.seq);
         let covers = covers.ok_or_else(|| Problem::internal("a list covers nothing"))?;
         Ok(FindingsPage { covers, next, records })
+    }
+
+    async fn trail(&self, trial: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem> {
+        let granted = self.allow(Resource::Records, Some(trial)).await?;
+        let Some(site) = &granted.site else { return self.registry().trail(trial, asked).await };
+        let limit = asked.limit();
+        let (mut after, mut covers, mut own) = (asked.after, None, Vec::new());
+        for _ in 0..TRAIL_LOOKS_MAX {
+            let look = TrailAsked { after, limit: Some(LOOKED_AT), ..asked.clone() };
+            let seen = self.registry().trail(trial, look).await?;
+            covers.get_or_insert(seen.covers);
+            let mine = |entry: &TrailEntry| entry.subject.is_none() || entry.site.as_ref() == Some(site);
+            own.extend(seen.entries.into_iter().filter(mine));
+            after = seen.next;
+            if own.len() > limit || after.is_none() {
+                break;
+            }
+        }
+        let (entries, more) = cut(own, limit);
+        let next = if more { entries.last().map(|last| last.seq) } else { after };
+        let covers = covers.ok_or_else(|| Problem::internal("a list covers nothing"))?;
+        Ok(TrailPage { covers, entries, next })
+    }
+
+    async fn plan(&self, trial: &TrialId, mut asked: PlanAsked) -> Result<PlanPage, Problem> {
+        let granted = self.allow(Resource::Subjects, Some(trial)).await?;
+        if let Some(own) = &granted.site {
+            if asked.site.as_ref().is_some_and(|site| site != own) {
+                return Err(self.not_own(&granted, format!("the token is for site {own}")));
+            }
+            asked.site = Some(own.clone());
+        }
+        self.registry().plan(trial, asked).await
+    }
+
+    async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {
+        self.allow(Resource::Trials, Some(trial)).await?;
+        let mut view = self.registry().verification(trial).await?;
+        // What it found in single records is for those who may read all of them.
+        let findings = self.grant(Resource::Findings, Some(trial)).await;
+        if !findings.is_ok_and(|granted| granted.site.is_none())
+            && let Some(last) = &mut view.last
+        {
+            last.unlisted += last.findings.len() as u64;
+            last.findings.clear();
+        }
+        Ok(view)
     }
 
     async fn report(

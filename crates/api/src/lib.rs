@@ -12,6 +12,7 @@ mod guarded;
 mod policy;
 mod problem;
 mod registry;
+mod review;
 mod routes;
 mod session;
 mod text_key;
@@ -26,6 +27,10 @@ pub use policy::{
 };
 pub use problem::{Problem, problem_of_refusal};
 pub use registry::Registry;
+pub use review::{
+    CheckView, LastVerification, NoSuchReason, PlanAsked, PlanPage, ReasonAsked, TrailAmends, TrailAsked,
+    TrailEntry, TrailPage, VerificationView, VerifiedFinding,
+};
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use session::{
     Credentials, FormToken, Peer, Posted, RefusalView, RefusalsPage, SESSION_COOKIE, SessionSecret,

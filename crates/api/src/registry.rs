@@ -7,6 +7,7 @@ use clinical::{SiteId, SubjectId, TrialId};
 
 use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
+use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
     Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
@@ -48,6 +49,15 @@ pub trait Registry: Send + Sync {
 
     /// Records that are to be looked at.
     async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem>;
+
+    /// Who recorded what, when and why, in the order of the log.
+    async fn trail(&self, trial: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem>;
+
+    /// Subjects, and where each stands against the plan.
+    async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem>;
+
+    /// The last full verification.
+    async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem>;
 
     /// A report of what was known and had happened, as asked.
     async fn report(

@@ -76,6 +76,7 @@ pub fn router(gate: Gate) -> axum::Router {
         .routes(routes!(feed))
         .merge(crate::evidence::routes())
         .merge(crate::workings::routes())
+        .merge(crate::review::routes())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))

@@ -246,6 +246,13 @@ pub fn day_number(date: Date) -> i64 {
     i64::from(days_between(jiff::civil::date(1970, 1, 1), date))
 }
 
+/// The day on which an instant lies in UTC.
+pub fn day_in_utc(instant: Instant) -> Date {
+    let timestamp = jiff::Timestamp::from_microsecond(instant.microseconds());
+    // In range by construction, so the fallback is never given.
+    jiff::tz::Offset::UTC.to_datetime(timestamp.unwrap_or(jiff::Timestamp::UNIX_EPOCH)).date()
+}
+
 /// The latest date that an instant has anywhere, at UTC+14, as [`day_number`].
 pub fn latest_day_number(instant: Instant) -> i64 {
     instant.microseconds().saturating_add(14 * 3_600 * 1_000_000).div_euclid(86_400 * 1_000_000)

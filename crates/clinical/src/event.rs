@@ -113,6 +113,16 @@ pub enum AmendReason {
 }
 
 impl AmendReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Transcription,
+        Self::SourceCorrected,
+        Self::Coding,
+        Self::LateInformation,
+        Self::WrongSubject,
+        Self::Other,
+    ];
+
     /// The reason's code in the bytes.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,7 @@ pub mod finding;
 pub mod id;
 pub mod kind;
 pub mod log_keys;
+pub mod plan;
 pub mod receipt;
 pub mod report;
 pub mod rows;

@@ -245,6 +245,25 @@ pub fn subjects(
     Ok(subjects)
 }
 
+/// Subjects after `after` with the site of each, in order of their ids, at most `limit`: nothing is counted.
+///
+/// # Errors
+/// The store failed.
+pub fn sites(
+    view: &dyn View,
+    after: Option<&SubjectId>,
+    limit: usize,
+) -> Result<Vec<(SubjectId, SiteId)>, StoreError> {
+    let after = after.map(|after| [b"u", after.as_str().as_bytes()].concat());
+    let rows = view.scan(b"u", after.as_deref(), limit)?;
+    let read = |(key, row): (Vec<u8>, Vec<u8>)| {
+        let id = std::str::from_utf8(&key[1..]).ok()?.parse().ok()?;
+        let Standing { site, .. } = serde_json::from_slice(&row).ok()?;
+        Some((id, site))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
 /// Counts a subject's records and the findings of those that are not amended.
 fn summary(view: &dyn View, subject: SubjectId, row: &[u8]) -> Result<Option<SubjectSummary>, StoreError> {
     let Ok(standing) = serde_json::from_slice::<Standing>(row) else { return Ok(None) };

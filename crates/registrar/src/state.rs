@@ -7,7 +7,7 @@ use chain::{
     Chain, KeyId, LinkError, LinkedRecord, Position, PublicKey, Record, RecordError, RecordHash, TreeSize,
 };
 use clinical::authority::Grant;
-use clinical::data::Definitions;
+use clinical::data::{Definitions, PlannedVisit};
 use clinical::trial::{Cut, Site};
 use clinical::{DecodeError, Event, Finding, LogKeys, SiteId, Trial, TrialId, Zone};
 use journal::{Journal, ReadError};
@@ -35,6 +35,8 @@ pub struct Public {
     pub cuts: Vec<Cut>,
     /// Whether a subject was ever assigned to an arm.
     pub has_arms: bool,
+    /// The planned visits.
+    pub schedule: Vec<PlannedVisit>,
     /// Keys of receipts that are in force.
     pub receipt_keys: Vec<VerifierKey>,
 }
@@ -76,6 +78,7 @@ impl Public {
             log_keys: trial.log_keys.clone(),
             cuts: trial.cuts.clone(),
             has_arms: trial.has_arms,
+            schedule: trial.schedule.clone(),
             receipt_keys: trial
                 .service_keys
                 .values()

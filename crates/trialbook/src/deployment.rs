@@ -7,6 +7,7 @@ mod folds;
 mod reads;
 mod replicas;
 mod reports;
+mod review;
 mod running;
 mod sealing;
 mod services;
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use api::{Answer, Covers, Problem, Verified, problem_of_refusal};
+use api::{Answer, Covers, LastVerification, Problem, Verified, problem_of_refusal};
 use chain::Position;
 use clinical::{Referenced, References, Refusal, RefusalCode, TrialId};
 use journal::sequencer::SubmitError;
@@ -51,7 +52,7 @@ pub(crate) struct Inner {
     keep: Keep,
     /// Another registrar, if it is that one that keeps the subjects' text keys.
     text_keys_at: OnceLock<api::Client>,
-    verified: RwLock<BTreeMap<TrialId, Verified>>,
+    verified: RwLock<BTreeMap<TrialId, LastVerification>>,
     /// How logs are sealed; not at all until it is set.
     sealing: OnceLock<Sealing>,
     /// What was found of the logs' copies on their servers; nothing until somebody looks.
@@ -324,6 +325,12 @@ impl Inner {
     }
 
     fn verified(&self, trial: &TrialId) -> Option<Verified> {
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
+        let last = verified.get(trial)?;
+        Some(Verified { at: last.at, records: last.records, verdict: last.verdict.clone() })
+    }
+
+    fn last_verified(&self, trial: &TrialId) -> Option<LastVerification> {
         self.verified.read().unwrap_or_else(PoisonError::into_inner).get(trial).cloned()
     }
 

@@ -1,9 +1,7 @@
 //! A registry whose parts are processes of their own: each question goes to the one that answers it.
 
 use api::{
-    Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
-    Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView,
-    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrialDetail, Trials,
+    Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::Position;
@@ -67,6 +65,18 @@ impl Registry for Routed {
 
     async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
         self.registrar.findings(trial, page).await
+    }
+
+    async fn trail(&self, trial: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem> {
+        self.registrar.trail(trial, asked).await
+    }
+
+    async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
+        self.registrar.plan(trial, asked).await
+    }
+
+    async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {
+        self.registrar.verification(trial).await
     }
 
     async fn report(

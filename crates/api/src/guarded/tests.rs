@@ -96,6 +96,34 @@ impl Registry for Log {
         Ok(read(&json!({"covers": covers(), "next": next, "records": records})))
     }
 
+    async fn trail(&self, _: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem> {
+        let after = asked.after.map(|after| after.to_string());
+        let (some, next) = part(&Page { after, limit: asked.limit });
+        let entry = |index: &usize| {
+            json!({
+                "actor": {"id": "bo.wang", "organisation": "Hospital", "role": "investigator"}, "hash": "00".repeat(32),
+                "key": "11".repeat(32), "kind": "visit", "recorded_at": "2021-03-11T00:00:00.000000Z", "seq": index,
+                "signed_at": "2021-03-11T00:00:00.000000Z", "site": site_of(*index), "subject": format!("P{index}")
+            })
+        };
+        let entries: Vec<_> = some.iter().map(entry).collect();
+        Ok(read(&json!({"covers": covers(), "entries": entries, "next": next})))
+    }
+
+    async fn plan(&self, _: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
+        Err(Problem::internal(asked.site.map_or("of all sites".to_owned(), |site| format!("of {site}"))))
+    }
+
+    async fn verification(&self, _: &TrialId) -> Result<VerificationView, Problem> {
+        let finding = json!({
+            "class": "conduct", "code": "consent-missing", "detail": "d", "pointer": "", "seq": 2
+        });
+        Ok(read(&json!({"covers": covers(), "last": {
+            "at": "2021-03-11T00:00:00.000000Z", "checks": [{"count": 3, "failed": 0, "name": "links"}],
+            "findings": [finding], "records": 3, "sentence": "Intact.", "unlisted": 1, "verdict": "intact"
+        }})))
+    }
+
     async fn report(&self, _: &TrialId, _: ReportKind, _: ReportAsked) -> Result<ReportView, Problem> {
         nobody()
     }
@@ -265,6 +293,47 @@ async fn a_sites_lists_hold_all_that_is_its_own_whatever_the_size_of_their_pages
     }
     let (elsewhere, _) = asked(held(TokenRole::Site, Some("S03"), None));
     assert_eq!(pages(&elsewhere, 2).await, (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_sites_trail_and_plan_are_its_own() {
+    let (guarded, _) = asked(held(TokenRole::Site, Some("S01"), None));
+    for limit in [1, 2, 5, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = TrailAsked { after, limit: Some(limit), ..TrailAsked::default() };
+            let found = guarded.trail(&small(), page).await.unwrap();
+            assert!(found.entries.len() <= limit && found.covers.records == SUBJECTS as u64);
+            seen.extend(found.entries.iter().map(|entry| entry.seq.0));
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [0, 1, 3, 4, 6, 7, 9], "{limit}");
+    }
+    let plan = async |site: Option<&str>| {
+        let site = site.map(|site| site.parse().unwrap());
+        guarded.plan(&small(), PlanAsked { site, ..PlanAsked::default() }).await.unwrap_err()
+    };
+    // The registry behind says for which site it was asked.
+    assert_eq!(plan(None).await.detail, "of S01");
+    assert_eq!(plan(Some("S01")).await.detail, "of S01");
+    assert_eq!(plan(Some("S02")).await.code, "not-permitted");
+}
+
+#[tokio::test]
+async fn what_a_verification_found_in_single_records_is_for_those_who_may_read_them() {
+    let check = async |role: TokenRole, site: Option<&str>, due: (usize, u64)| {
+        let (guarded, tokens) = asked(held(role, site, None));
+        let last = guarded.verification(&small()).await.unwrap().last.unwrap();
+        assert_eq!((last.findings.len(), last.unlisted), due, "{role:?}");
+        assert_eq!(last.checks.len(), 1);
+        assert!(tokens.1.lock().unwrap().is_empty());
+    };
+    check(TokenRole::Inspector, None, (1, 1)).await;
+    check(TokenRole::Operator, None, (0, 2)).await;
+    check(TokenRole::Site, Some("S01"), (0, 2)).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile,
-    Page, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked,
-    ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer,
-    TextKeyRequest, TrialDetail, TrialView, Trials,
+    Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile, Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView, Registry, ReportAsked, ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, TrialView, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
@@ -254,6 +251,21 @@ impl Registry for Deployment {
             Ok(FindingsPage { covers, next, records: records? })
         })
         .await
+    }
+
+    async fn trail(&self, trial: &TrialId, asked: TrailAsked) -> Result<TrailPage, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        running.index()?;
+        blocking(move || deployment.trail_asked(&running, &asked)).await
+    }
+
+    async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || deployment.plan_asked(&running, &asked)).await
+    }
+
+    async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {
+        Ok(self.last_verification(&*self.running(trial)?))
     }
 
     async fn sources(

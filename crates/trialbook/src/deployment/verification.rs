@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context as _;
-use api::Verified;
 use chain::{LinkedRecord, Position, TreeSize};
 use clinical::TrialId;
 use journal::{Journal, ReadError};
@@ -13,6 +12,7 @@ use verify::{Anchors, Bytes, Damage, Options, Report, Source, SourceError, Step,
 
 use super::Inner;
 use super::engine::Log;
+use super::review;
 
 /// A journal directory as a source of records: read without a lock, up to the last durable position.
 pub(crate) struct JournalRecords {
@@ -159,11 +159,7 @@ impl Inner {
             }
             Log::Nats(_) => verify::verify(DurableRecords::of(&running.journal), &anchors, options)?,
         };
-        let verified = Verified {
-            at: crate::world::now(),
-            records: report.covers.records,
-            verdict: verdict_name(report.verdict).to_owned(),
-        };
+        let verified = review::told(&report, crate::world::now(), verdict_name(report.verdict));
         if report.verdict == Verdict::Broken {
             tracing::error!(trial = %trial, "verification: {}", report.sentence());
         }

@@ -20,6 +20,7 @@ mod looks;
 mod operation;
 mod recall;
 mod refusals;
+mod review;
 mod rotation;
 mod sessions;
 mod statements;
