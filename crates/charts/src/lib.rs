@@ -8,10 +8,12 @@ mod axis;
 mod course;
 mod dots;
 mod frame;
+mod lanes;
 mod number;
 mod steps;
 
 pub use axis::{Axis, AxisTick};
 pub use course::{CourseChart, CoursePoint};
 pub use dots::DotScale;
+pub use lanes::{Lane, LaneChart, LaneForm, LaneMark};
 pub use steps::{AtRisk, ChartError, Limits, Series, Step, StepChart, Whisker};
