@@ -112,6 +112,11 @@ const COVER: &str = "README.html";
 
 const DELEGATION: &str = "delegation.html";
 
+/// A subject's casebook for a page of the registry: nothing of it is opened.
+pub(crate) fn casebook_of(zone: &str, subject: &SubjectId, records: &[RecordView]) -> maud::Markup {
+    casebook::main(&casebook::Manner { zone, opened: None }, subject, records)
+}
+
 fn casebook_path(subject: &SubjectId) -> String {
     format!("casebooks/{subject}.html")
 }

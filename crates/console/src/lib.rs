@@ -16,7 +16,11 @@ pub mod document;
 mod figures;
 mod findings;
 mod headers;
+mod inspection;
+mod intact;
 mod links;
+mod list;
+mod log;
 mod login;
 mod measures;
 mod operator;
@@ -29,13 +33,17 @@ mod report;
 mod safety;
 mod sealed;
 mod sources;
+mod status;
 mod strata;
 mod subjects;
+mod things;
+mod timeline;
 mod trail;
 mod values;
 mod verify;
 mod visit;
 mod words;
+mod work;
 
 use std::sync::Arc;
 
@@ -122,7 +130,12 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .route("/trials/{trial}/findings", get(findings::findings))
         .route("/trials/{trial}/subjects", get(subjects::subjects))
         .route("/trials/{trial}/subjects/{subject}", get(trail::trail))
-        .route("/trials/{trial}/records/{seq}", get(record::record))
+        .merge(record::routes())
+        .merge(intact::routes())
+        .merge(log::routes())
+        .merge(inspection::routes())
+        .merge(status::routes())
+        .merge(work::routes())
         .route("/verify", get(verify::page))
         .route("/verify.js", get(verify::script))
         .route("/docs/findings/{page}", get(verify::finding))

@@ -41,6 +41,31 @@ impl Links {
         self.path(&format!("/subjects/{subject}"), after)
     }
 
+    pub(crate) fn inspection(&self) -> String {
+        self.path("/inspection", None)
+    }
+
+    pub(crate) fn intact(&self) -> String {
+        self.path("/intact", None)
+    }
+
+    /// The trail of the whole trial, as far as the query lets it through.
+    pub(crate) fn trail(&self, query: &[(&str, String)]) -> String {
+        self.to("/trail", query)
+    }
+
+    /// A page of the trial with more in its address.
+    pub(crate) fn to(&self, tail: &str, query: &[(&str, String)]) -> String {
+        let path = self.path(tail, None);
+        if query.is_empty() {
+            return path;
+        }
+        let mut more = form_urlencoded::Serializer::new(String::new());
+        more.extend_pairs(query);
+        let mark = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{mark}{}", more.finish())
+    }
+
     pub(crate) fn record(&self, seq: impl Display) -> String {
         self.path(&format!("/records/{seq}"), None)
     }

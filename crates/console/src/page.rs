@@ -20,6 +20,9 @@ pub(crate) enum Here {
     Safety,
     Findings,
     Subjects,
+    Work,
+    Status,
+    Inspection,
     /// None of them.
     Elsewhere,
 }
@@ -182,6 +185,9 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                             (Here::Safety, "Safety", links.safety()),
                             (Here::Findings, "Findings", links.findings(None)),
                             (Here::Subjects, "Subjects", links.subjects(None)),
+                            (Here::Work, "Work", links.to("/work", &[])),
+                            (Here::Status, "Status", links.to("/status", &[])),
+                            (Here::Inspection, "Inspection", links.inspection()),
                         ] {
                             li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }
                         }

@@ -1,26 +1,89 @@
-//! One record: decoded, and as its bytes stand.
+//! One record: decoded, as its bytes stand, and what it takes to check it.
 
-use axum::response::Response;
+mod check;
+
+use std::sync::Arc;
+
+use api::{Problem, RecordView};
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use maud::{Markup, html};
 
+use self::check::{Checking, granted_key};
+use crate::Console;
 use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
 use crate::findings;
 use crate::page::{self, Here};
 use crate::trail::{Read, amended, amendment};
 use crate::values::{leaves, name, shown};
-use crate::words::{count, instant};
+use crate::words::{count, instant, words};
 
-pub(crate) async fn record(asked: Asked) -> Result<Response, Failure> {
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/trials/{trial}/records/{seq}", get(record))
+        .route("/trials/{trial}/records/{seq}/bytes", get(bytes_alone))
+        .route("/trials/{trial}/records/{seq}/proof", get(proof_alone))
+}
+
+/// The record that the address names.
+async fn named(asked: &Asked) -> Result<RecordView, Problem> {
     let Ok(seq) = serde_json::from_str(asked.parameter("seq")) else {
-        return Err(asked.fail(api::Problem::not_found("a position is a number from 0 on")));
+        return Err(Problem::not_found("a position is a number from 0 on"));
     };
-    let view = match asked.registry.record(&asked.links.trial, seq).await {
+    asked.registry.record(&asked.links.trial, seq).await
+}
+
+fn file(content_type: &'static str, name: &str, body: String) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    ([(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body)
+        .into_response()
+}
+
+/// Not a byte more than what is hashed.
+async fn bytes_alone(asked: Asked) -> Result<Response, Failure> {
+    match named(&asked).await {
+        Ok(view) => {
+            let name = format!("record-{}.json", view.seq);
+            Ok(file("application/json", &name, view.record.get().to_owned()))
+        }
+        Err(problem) => Err(asked.fail(problem)),
+    }
+}
+
+async fn proof_alone(asked: Asked) -> Result<Response, Failure> {
+    let view = match named(&asked).await {
+        Ok(view) => view,
+        Err(problem) => return Err(asked.fail(problem)),
+    };
+    match asked.registry.proof(&asked.links.trial, view.seq).await {
+        Ok(proof) => Ok(file("text/plain; charset=utf-8", &format!("proof-{}.txt", view.seq), proof)),
+        Err(problem) => Err(asked.fail(problem)),
+    }
+}
+
+async fn record(asked: Asked) -> Result<Response, Failure> {
+    let view = match named(&asked).await {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
     };
     let record = Read::new(&view);
     let old = amended(&asked, &record).await;
+    let proof = asked.registry.proof(&asked.links.trial, view.seq).await.ok();
+    let granted = grant(&asked, &record).await;
+    let (key, log_key) = (record.text("/key").unwrap_or_default(), &asked.detail.trial.log_key);
+    let file = |name: &str| asked.links.to(&format!("/records/{}/{name}", view.seq), &[]);
+    let checking = Checking {
+        seq: view.seq.0,
+        hash: view.hash.to_string(),
+        signature: record.member("signature"),
+        public_key: granted.as_ref().and_then(|granted| granted_key(&Read::new(granted), key)),
+        log_key,
+        proof: proof.as_deref(),
+        files: (file("bytes"), file("proof")),
+    };
     let links = &asked.links;
     let main = html! {
         h1 { "Record #" (count(view.seq.0)) ": " (record.kind()) }
@@ -37,10 +100,19 @@ pub(crate) async fn record(asked: Asked) -> Result<Response, Failure> {
             @if view.findings.is_empty() { p { "None for this record." } }
             @else { (findings::listed(&view.findings)) }
         }
-        (bytes(&asked, &record))
+        (bytes(&asked, &record, granted.as_ref()))
+        (checking.inclusion())
+        (checking.section())
         (neighbours(&asked, view.seq.0, view.covers.records))
     };
     Ok(page::trial(&asked, Here::Elsewhere, &format!("Record #{}", view.seq), &view.covers, &main))
+}
+
+/// The record that granted the signing key.
+async fn grant(asked: &Asked, record: &Read<'_>) -> Option<RecordView> {
+    let key = record.text("/key")?;
+    let known = asked.detail.keys.iter().find(|known| known.key.to_string() == key)?;
+    asked.registry.record(&asked.links.trial, known.granted_at).await.ok()
 }
 
 fn facts(asked: &Asked, record: &Read<'_>) -> Markup {
@@ -85,7 +157,7 @@ fn stated(record: &Read<'_>) -> Markup {
     }
 }
 
-fn bytes(asked: &Asked, record: &Read<'_>) -> Markup {
+fn bytes(asked: &Asked, record: &Read<'_>, granted: Option<&RecordView>) -> Markup {
     let view = record.view;
     let key = record.text("/key").unwrap_or_default();
     let grant = asked.detail.keys.iter().find(|known| known.key.to_string() == key);
@@ -103,7 +175,20 @@ fn bytes(asked: &Asked, record: &Read<'_>) -> Markup {
                 dt { "Key" }
                 dd {
                     code.whole { (key) }
-                    @if let Some(grant) = grant { " granted to " (grant.holder) " by " a href=(asked.links.record(grant.granted_at)) { "#" (grant.granted_at) } }
+                    @if let Some(grant) = grant {
+                        " of " strong { (grant.holder) } ", " (words(grant.role.as_str())) ", granted by "
+                        a href=(asked.links.record(grant.granted_at)) { "#" (grant.granted_at) }
+                        @if let Some(granted) = granted {
+                            @let said = Read::new(granted);
+                            @if let Some(by) = said.text("/actor/id") { ", signed by " (by) ", " (instant(said.member("recorded_at"))) }
+                            @if let Some(from) = said.text("/data/valid_from") { ", valid from " (instant(from)) }
+                            @if let Some(until) = said.text("/data/valid_until") { ", valid until " (instant(until)) }
+                        }
+                        @match grant.revoked_at {
+                            Some(seq) => { "; " strong { "revoked" } " by " a href=(asked.links.record(seq)) { "#" (seq) } },
+                            None => "; not revoked",
+                        }
+                    }
                 }
             }
             p.quiet {

@@ -12,6 +12,7 @@ use crate::changes;
 use crate::findings;
 use crate::links::Links;
 use crate::page::{self, Here, nothing, pager};
+use crate::timeline;
 use crate::values::{leaves, name, shown};
 use crate::words::{counted, instant, words};
 
@@ -97,8 +98,21 @@ pub(crate) async fn trail(asked: Asked) -> Result<Response, Failure> {
         on_this_part.or_else(|| amended.get(&seq).map(|view| Read::new(view).whole))
     };
     let links = &asked.links;
+    // Whoever reads on has seen the course already.
+    let course = match asked.page.after {
+        None => timeline::section(&asked, &subject).await,
+        Some(_) => Ok(html! {}),
+    };
+    let course = match course {
+        Ok(course) => course,
+        Err(problem) => return Err(asked.fail(problem)),
+    };
+    let casebook = links.to(&format!("/subjects/{subject}/casebook"), &[]);
     let main = html! {
         h1 { "Subject " (subject) }
+        (course)
+        p { a href=(casebook) { "Casebook" } ": every value with every value before it." }
+        h2 { "Trail" }
         @if records.is_empty() { (nothing("is no further record of this subject", &list.covers)) }
         @else {
             p { "Every record of the subject, in the order of the log." }
@@ -146,7 +160,7 @@ fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links
 }
 
 /// What a reader looks for first, whatever the kind of event.
-const GIST: [&str; 15] = [
+pub(crate) const GIST: [&str; 15] = [
     "planned",
     "number",
     "scope",

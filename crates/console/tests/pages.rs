@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod inspection;
+mod site;
 mod support;
 
 use axum::body::Body;
@@ -491,7 +493,7 @@ async fn a_record_shows_statement_evidence_and_versions() {
             "c2lnbmF0dXJl",
             &hash(4),
             &hash(3),
-            "granted to li.wei",
+            "of <strong>li.wei</strong>, principal investigator, granted by",
             &bytes,
             "SLEDAI-2K descriptors",
         ],

@@ -10,29 +10,29 @@ use serde_json::Value;
 use super::Copy;
 use super::frame::{both_times, page as framed};
 use crate::findings;
+use crate::things::{Thing, members, things};
 use crate::trail::Read;
-use crate::values::{leaves, name, shown};
+use crate::values::{name, shown};
 use crate::words::{counted, heading, words};
 
-/// All versions of one thing that was stated, the first first.
-struct Thing<'a> {
-    versions: Vec<Read<'a>>,
-}
-
-impl Thing<'_> {
-    fn first(&self) -> &Read<'_> {
-        &self.versions[0]
-    }
-
-    fn latest(&self) -> &Read<'_> {
-        self.versions.last().unwrap_or_else(|| self.first())
-    }
+/// How a casebook is shown.
+pub(crate) struct Manner<'a> {
+    /// The zone in which times are told beside UTC.
+    pub(crate) zone: &'a str,
+    /// Free text that was opened, by record and pointer into the event; `None` if none is.
+    pub(crate) opened: Option<&'a BTreeMap<(u64, String), String>>,
 }
 
 pub(super) fn page(copy: &Copy, subject: &SubjectId, records: &[RecordView]) -> Markup {
+    let manner = Manner { zone: copy.site.zone.as_str(), opened: copy.opened.as_ref() };
+    framed(copy, &format!("Casebook of {subject}"), "../", &main(&manner, subject, records))
+}
+
+/// The casebook itself, without a page around it.
+pub(crate) fn main(manner: &Manner<'_>, subject: &SubjectId, records: &[RecordView]) -> Markup {
     let things = things(records);
     let findings: u64 = records.iter().map(|view| view.findings.len() as u64).sum();
-    let main = html! {
+    html! {
         h1 { "Casebook of subject " (subject) }
         p {
             "Every statement about this subject, in the order in which the first of each was recorded: "
@@ -55,29 +55,11 @@ pub(super) fn page(copy: &Copy, subject: &SubjectId, records: &[RecordView]) -> 
                 }
             }
         }
-        @for thing in &things { (of_thing(copy, thing)) }
-    };
-    framed(copy, &format!("Casebook of {subject}"), "../", &main)
-}
-
-/// Gathers records into the things they are versions of.
-fn things(records: &[RecordView]) -> Vec<Thing<'_>> {
-    let mut places: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut things: Vec<Thing<'_>> = Vec::new();
-    for view in records {
-        let read = Read::new(view);
-        let amended = read.amends().and_then(|seq| places.get(&seq).copied());
-        let place = amended.unwrap_or(things.len());
-        places.insert(view.seq.0, place);
-        match things.get_mut(place) {
-            Some(thing) => thing.versions.push(read),
-            None => things.push(Thing { versions: vec![read] }),
-        }
+        @for thing in &things { (of_thing(manner, thing)) }
     }
-    things
 }
 
-fn of_thing(copy: &Copy, thing: &Thing<'_>) -> Markup {
+fn of_thing(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     let (first, latest) = (thing.first(), thing.latest());
     let follows = first.event().pointer("/follows/seq").and_then(Value::as_u64);
     html! {
@@ -87,8 +69,8 @@ fn of_thing(copy: &Copy, thing: &Thing<'_>) -> Markup {
             @if latest.is_void() {
                 p.void { strong { "Void. " } "Record #" (latest.view.seq) " declares that this never held. Its last values were:" }
             }
-            (values(copy, thing))
-            (versions(copy, thing))
+            (values(manner, thing))
+            (versions(manner, thing))
             @for version in &thing.versions {
                 @if !version.view.findings.is_empty() {
                     h3 { "To be looked at in record #" (version.view.seq) }
@@ -99,17 +81,8 @@ fn of_thing(copy: &Copy, thing: &Thing<'_>) -> Markup {
     }
 }
 
-/// A version's members: the date of the fact first, then the contents. A void one has none.
-fn members<'a>(version: &'a Read<'_>) -> Vec<(String, &'a Value)> {
-    let date = version.event().get("occurred_on").map(|date| (DATE.to_owned(), date));
-    let data = version.event().get("data").map(leaves).unwrap_or_default();
-    date.into_iter().chain(data).collect()
-}
-
-const DATE: &str = "date of the fact";
-
 /// Each member with its current value and all it had before.
-fn values(copy: &Copy, thing: &Thing<'_>) -> Markup {
+fn values(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     let stated: Vec<&Read<'_>> = thing.versions.iter().filter(|version| !version.is_void()).collect();
     let Some((current, earlier)) = stated.split_last() else { return html! {} };
     let now = members(current);
@@ -133,14 +106,14 @@ fn values(copy: &Copy, thing: &Thing<'_>) -> Markup {
                 @for wanted in &names {
                     tr {
                         th scope="row" { (name(wanted)) }
-                        td { (value(copy, current.view.seq.0, wanted, of(&now, wanted).as_ref())) }
+                        td { (value(manner, current.view.seq.0, wanted, of(&now, wanted).as_ref())) }
                         @if has_earlier {
                             td {
                                 @for (at, (seq, members)) in before.iter().enumerate() {
                                     @let next = before.get(at + 1).map_or(&now, |(_, members)| members);
                                     @if of(members, wanted) != of(next, wanted) {
                                         span.was {
-                                            del { (value(copy, *seq, wanted, of(members, wanted).as_ref())) }
+                                            del { (value(manner, *seq, wanted, of(members, wanted).as_ref())) }
                                             span.quiet { " in record #" (seq) }
                                         }
                                     }
@@ -155,14 +128,14 @@ fn values(copy: &Copy, thing: &Thing<'_>) -> Markup {
 }
 
 /// A member's value in a record: a sealed text in clear if it was opened for this copy.
-fn value(copy: &Copy, seq: u64, path: &str, value: Option<&Value>) -> Markup {
+fn value(manner: &Manner<'_>, seq: u64, path: &str, value: Option<&Value>) -> Markup {
     let Some(value) = value else { return html! { em { "not stated" } } };
     let Some(commitment) = value.get("ciphertext").and(value.get("commitment")).and_then(Value::as_str)
     else {
         return shown(value);
     };
     html! {
-        @match opened(copy, seq, &format!("/data/{path}")) {
+        @match opened(manner, seq, &format!("/data/{path}")) {
             Some(text) => { span.text { (text) } br; span.quiet { "sealed text, opened for this copy" } },
             None => { em { "sealed text" } },
         }
@@ -170,12 +143,12 @@ fn value(copy: &Copy, seq: u64, path: &str, value: Option<&Value>) -> Markup {
     }
 }
 
-fn opened<'a>(copy: &'a Copy, seq: u64, pointer: &str) -> Option<&'a String> {
-    copy.opened.as_ref()?.get(&(seq, pointer.to_owned()))
+fn opened<'a>(manner: &Manner<'a>, seq: u64, pointer: &str) -> Option<&'a String> {
+    manner.opened?.get(&(seq, pointer.to_owned()))
 }
 
 /// Who stated each version, when and why.
-fn versions(copy: &Copy, thing: &Thing<'_>) -> Markup {
+fn versions(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     html! {
         table.who {
             caption { "Who, when, why" }
@@ -185,9 +158,9 @@ fn versions(copy: &Copy, thing: &Thing<'_>) -> Markup {
                     tr {
                         th scope="row" { "#" (version.view.seq) br; code.quiet { (version.view.hash) } }
                         td { (version.actor()) }
-                        td { (both_times(copy, version.text("/signed_at").unwrap_or_default())) }
-                        td { (both_times(copy, version.member("recorded_at"))) }
-                        td.what { (why(copy, version)) }
+                        td { (both_times(manner.zone, version.text("/signed_at").unwrap_or_default())) }
+                        td { (both_times(manner.zone, version.member("recorded_at"))) }
+                        td.what { (why(manner, version)) }
                     }
                 }
             }
@@ -195,7 +168,7 @@ fn versions(copy: &Copy, thing: &Thing<'_>) -> Markup {
     }
 }
 
-fn why(copy: &Copy, version: &Read<'_>) -> Markup {
+fn why(manner: &Manner<'_>, version: &Read<'_>) -> Markup {
     let seq = version.view.seq.0;
     let comment = version.event().pointer("/amends/comment/commitment").and_then(Value::as_str);
     html! {
@@ -206,7 +179,7 @@ fn why(copy: &Copy, version: &Read<'_>) -> Markup {
                 (words(version.text("/amends/reason").unwrap_or_default()))
                 @if let Some(commitment) = comment {
                     br;
-                    @match opened(copy, seq, "/amends/comment") {
+                    @match opened(manner, seq, "/amends/comment") {
                         Some(text) => span.text { (text) },
                         None => { em { "sealed comment" } ", commitment " code { (commitment) } },
                     }

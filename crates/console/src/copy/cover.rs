@@ -28,7 +28,7 @@ pub(super) fn page(copy: &Copy) -> Markup {
             dt { "Genesis" } dd { code { (copy.trial.genesis) } }
             dt { "Checkpoint" } dd { (counted(copy.size, "record", "records")) " under root " code { (copy.root) } }
             dt { "Head" } dd { "the last of them has hash " code { (copy.head) } }
-            dt { "Copied" } dd { (both_times(copy, &copy.made_at)) br; "by " (copy.made_by) }
+            dt { "Copied" } dd { (both_times(copy.site.zone.as_str(), &copy.made_at)) br; "by " (copy.made_by) }
         }
         h2 { "Left out" }
         ul {

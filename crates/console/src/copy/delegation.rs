@@ -72,7 +72,7 @@ fn row(copy: &Copy, line: &Line<'_>) -> Markup {
             td { (words(line.key.role.as_str())) }
             td {
                 "record #" (line.granted.seq) " by " (text(line.granted, "/event/actor/id").unwrap_or_default())
-                br; (both_times(copy, text(line.granted, "/recorded_at").unwrap_or_default()))
+                br; (both_times(copy.site.zone.as_str(), text(line.granted, "/recorded_at").unwrap_or_default()))
                 @if let Some(from) = text(line.granted, "/event/data/valid_from") { br; "valid from " (from) }
                 @if let Some(until) = text(line.granted, "/event/data/valid_until") { br; "valid until " (until) }
             }
@@ -83,7 +83,7 @@ fn row(copy: &Copy, line: &Line<'_>) -> Markup {
                         strong { "revoked" } ", record #" (revoked.seq) " by "
                         (text(revoked, "/event/actor/id").unwrap_or_default()) ": "
                         (words(text(revoked, "/event/data/reason").unwrap_or_default()))
-                        br; (both_times(copy, text(revoked, "/recorded_at").unwrap_or_default()))
+                        br; (both_times(copy.site.zone.as_str(), text(revoked, "/recorded_at").unwrap_or_default()))
                         @if let Some(since) = text(revoked, "/event/data/suspected_since") {
                             br; "others may have had it since " (since)
                         }

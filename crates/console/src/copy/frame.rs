@@ -47,11 +47,11 @@ pub(super) fn page(copy: &Copy, title: &str, up: &str, main: &Markup) -> Markup 
     }
 }
 
-/// An instant of the log, in UTC and in the site's zone.
-pub(super) fn both_times(copy: &Copy, at: &str) -> Markup {
+/// An instant of the log, in UTC and in a zone.
+pub(super) fn both_times(zone: &str, at: &str) -> Markup {
     html! {
         span.time { (utc(at)) }
-        br; span.time.quiet { (local(at, copy.site.zone.as_str()).unwrap_or_default()) }
+        br; span.time.quiet { (local(at, zone).unwrap_or_default()) }
     }
 }
 
@@ -64,7 +64,7 @@ fn utc(at: &str) -> String {
 }
 
 /// The same instant where the site is; `None` if the zone is not known to this program.
-fn local(at: &str, zone: &str) -> Option<String> {
+pub(crate) fn local(at: &str, zone: &str) -> Option<String> {
     let at: Timestamp = at.parse().ok()?;
     let zoned = at.to_zoned(TimeZone::get(zone).ok()?);
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())

@@ -25,6 +25,8 @@ pub(crate) struct Answers {
     pub(crate) covers: Value,
     /// What is signed of each.
     pub(crate) evidence: Value,
+    /// The last verification.
+    pub(crate) verification: Value,
     /// The log, one record each.
     pub(crate) records: Vec<Value>,
     /// The reports; `None`: not to be had.
@@ -50,6 +52,14 @@ impl Default for Answers {
                 "lag_records": 0, "log_key": "k", "log_keys": [], "receipt_keys": [],
                 "witnessed": {"root": "0".repeat(64), "size": records.len()},
                 "witnesses": {"asked": 3, "cosigned": 2, "demanded": true}
+            }),
+            verification: json!({
+                "at": "2026-11-22T13:28:45.123456Z", "checks": [
+                    {"name": "links", "count": records.len(), "failed": 0},
+                    {"name": "signatures", "count": records.len(), "failed": 0}
+                ],
+                "findings": [], "records": records.len(), "sentence": "Intact: all 8 records hold.", "unlisted": 0,
+                "verdict": "intact"
             }),
             records,
             outcomes: Some(outcomes()),
@@ -509,6 +519,16 @@ fn safety_as_a_whole() -> Value {
         "seriousness_disagreements": [
             {"subject": "S0001", "site": "CN-NJ", "reported": false, "criteria": ["hospitalisation"], "first_seq": 5, "latest_seq": 5}
         ],
+        "serious_events": [{
+            "subject": "S0001", "site": "CN-NJ", "onset": "2008-05-01", "pt": "Herpes zoster", "treatment_emergent": true,
+            "criteria": ["hospitalisation"], "investigator": "unrelated", "first_seq": 5, "latest_seq": 6
+        }],
+        "expedited": {"table": "t", "rule": "r", "serious_events": 1, "jurisdictions": [], "counts": [],
+            "countries_without_rules": [], "listing": [{
+            "subject": "S0001", "site": "CN-NJ", "jurisdiction": "CN", "trigger": "serious_unexpected", "upgrade": false,
+            "presumed": false, "aware_on": "2008-05-02", "due_on": "2008-05-17", "sent_on": ["2008-05-20", "2008-05-19"],
+            "status": "sent_late", "first_seq": 5, "latest_seq": 6
+        }]},
         "unknowns": {"not_coded": 0, "causality_missing": 0}, "sites": [], "excluded": {"after_cutoff": 0}
     })
 }
@@ -593,8 +613,68 @@ impl Registry for Answers {
         nobody()
     }
 
-    async fn proof(&self, _: &TrialId, _: chain::Position) -> Result<String, Problem> {
-        nobody()
+    async fn proof(&self, _: &TrialId, seq: chain::Position) -> Result<String, Problem> {
+        if seq.0 + 1 >= self.records.len() as u64 {
+            return Err(Problem::not_found("not sealed yet"));
+        }
+        Ok(format!(
+            "c2sp.org/tlog-proof@v1\nindex {seq}\nAAAA\n\nexample.org/lupus-msct\n8\nAAAA\n\n— x AAAA\n"
+        ))
+    }
+
+    async fn trail(&self, trial: &TrialId, asked: api::TrailAsked) -> Result<api::TrailPage, Problem> {
+        self.knows(trial)?;
+        let entries = self.records.iter().enumerate().map(|(seq, record)| {
+            let mut entry = record["event"].clone();
+            for (name, value) in [("seq", json!(seq)), ("hash", json!(hash(seq as u64)))] {
+                entry[name] = value;
+            }
+            entry["recorded_at"] = record["recorded_at"].clone();
+            read::<api::TrailEntry>(entry)
+        });
+        let after = |entry: &api::TrailEntry| asked.after.is_none_or(|after| entry.seq > after);
+        let mut entries: Vec<_> =
+            entries.filter(after).filter(|entry| asked.takes(entry)).take(asked.limit() + 1).collect();
+        let more = entries.len() > asked.limit();
+        entries.truncate(asked.limit());
+        let next = entries.last().map(|last| last.seq).filter(|_| more);
+        Ok(api::TrailPage { covers: self.covers(), entries, next })
+    }
+
+    async fn plan(&self, trial: &TrialId, asked: api::PlanAsked) -> Result<api::PlanPage, Problem> {
+        self.knows(trial)?;
+        let visit = |name: &str, state: &str| json!({"name": name, "state": state, "opens_on": "2008-04-03", "closes_on": "2008-04-17"});
+        let mut done = visit("M1", "done");
+        (done["on"], done["seq"]) = (json!("2008-04-12"), json!(4));
+        let plan = |subject: &str, standing: &str, visits: Vec<Value>| {
+            json!({
+                "subject": subject, "site": "CN-NJ", "status": "treated", "enrolled_on": "2008-03-01",
+                "first_infusion_on": "2008-03-11", "consent": standing,
+                "consents": [{"document_version": "v2.1", "on": "2008-03-12", "seq": 1}],
+                "first_procedure": {"kind": "infusion", "on": "2008-03-11", "seq": 2}, "visits": visits,
+                "unscheduled": 0, "findings": 2, "not_endorsed": [5]
+            })
+        };
+        let subjects = [
+            plan("S0001", "after", vec![done, visit("M3", "overdue"), visit("M6", "missed")]),
+            plan("S0002", "before", vec![visit("M1", "due"), visit("M3", "partial"), visit("M6", "not_due")]),
+        ];
+        let all: Vec<_> = subjects
+            .into_iter()
+            .filter(|plan| {
+                let subject = plan["subject"].as_str().expect("a text");
+                asked.after.as_ref().is_none_or(|after| subject > after.as_str())
+            })
+            .collect();
+        let schedule = [("M1", 30), ("M3", 90), ("M6", 180)]
+            .map(|(name, day)| json!({"name": name, "day": day, "window_before": 7, "window_after": 7}));
+        let on = asked.on.map_or_else(|| "2008-07-01".to_owned(), |on| on.to_string());
+        Ok(read(json!({"covers": self.covers, "on": on, "schedule": schedule, "subjects": all})))
+    }
+
+    async fn verification(&self, trial: &TrialId) -> Result<api::VerificationView, Problem> {
+        self.knows(trial)?;
+        Ok(read(json!({"covers": self.covers, "last": self.verification})))
     }
 
     async fn site_records(
