@@ -74,7 +74,8 @@ pub fn document(json: &[u8]) -> Result<String, NotAReport> {
     Ok(page(&head, title, is_closed, &sha256(json), &main).into_string())
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// SHA-256 in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");

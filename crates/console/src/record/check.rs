@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
+use crate::document::sha256;
 use crate::trail::Read;
 
 /// The fixed beginning of a DER public key of Ed25519 (RFC 8410 §4), 12 bytes, in base64: 32 bytes follow.
@@ -32,12 +32,8 @@ pub(super) struct Checking<'a> {
 pub(super) fn granted_key(grant: &Read<'_>, key: &str) -> Option<String> {
     let own = grant.event().pointer("/data/public_key").into_iter();
     let first = grant.event().pointer("/data/sponsor_keys").and_then(Value::as_array).into_iter().flatten();
-    let all = own.chain(first.filter_map(|sponsor| sponsor.get("public_key"))).filter_map(Value::as_str);
-    let is_it = |text: &&str| {
-        let digest = STANDARD.decode(text).map(|bytes| Sha256::digest(&bytes));
-        digest.is_ok_and(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == key)
-    };
-    let mut all = all;
+    let mut all = own.chain(first.filter_map(|sponsor| sponsor.get("public_key"))).filter_map(Value::as_str);
+    let is_it = |text: &&str| STANDARD.decode(text).is_ok_and(|bytes| sha256(&bytes) == key);
     all.find(is_it).map(str::to_owned)
 }
 
@@ -167,7 +163,7 @@ mod tests {
     #[test]
     fn a_key_is_that_of_the_grant_with_the_id_and_no_other() {
         let key = STANDARD.encode([7; 32]);
-        let id: String = Sha256::digest([7; 32]).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = sha256(&[7; 32]);
         let read = |data: Value| {
             let whole = serde_json::json!({
                 "covers": {"head": "00".repeat(32), "lag_records": 0, "records": 1}, "findings": [],
