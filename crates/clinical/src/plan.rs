@@ -302,6 +302,7 @@ mod tests {
         text.parse().unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "so that `json!` stands in the call")]
     fn event(kind: &str, on: &str, data: Value, amends: Option<(u64, &str)>) -> Event {
         let mut event = json!({
             "actor": {"id": "bo.wang", "organisation": "Hospital 1", "role": "investigator"}, "data": data,

@@ -173,8 +173,7 @@ async fn the_last_verification_is_told_in_a_sentence_with_what_failed_first() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.find(">Signatures<") < text.find(">Links<"), "{text}");
-    let mut none = Answers::default();
-    none.verification = Value::Null;
+    let none = Answers { verification: Value::Null, ..Answers::default() };
     let (_, text) = page(none, "/trials/lupus-msct/intact").await;
     assert!(text.contains("Not verified yet.") && !text.contains("✓ Yes."), "{text}");
 }
