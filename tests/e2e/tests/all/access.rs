@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 50] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 63] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
