@@ -1,7 +1,10 @@
 //! A registry whose parts are processes of their own: each question goes to the one that answers it.
 
 use api::{
-    Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, Trials, VerificationView,
+    Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
+    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind,
+    ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked,
+    TrailPage, TrialDetail, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::Position;
