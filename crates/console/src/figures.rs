@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::AsOf;
+use charts::{Axis, AxisTick, DotScale, Limits};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -126,6 +127,22 @@ pub(crate) fn bound_cell(figure: &Figure) -> Markup {
     }
 }
 
+/// The scale of shares, from nobody to everybody.
+pub(crate) fn share_scale() -> DotScale<'static> {
+    let ticks = [0, 50, 100].map(|percent| AxisTick { at: f64::from(percent), label: format!("{percent}%") });
+    DotScale::new(Axis { label: "Share, drawn", max: 100.0, ticks: ticks.into() })
+        .expect("the axis ends beyond zero")
+}
+
+/// A share and its limits, drawn; the numbers stand beside it.
+pub(crate) fn dot(scale: &DotScale<'_>, percent: Option<&str>, interval: Option<&Interval>) -> Markup {
+    let number = |text: &str| text.parse::<f64>().ok();
+    let limits =
+        interval.and_then(|it| Some(Limits { lower: number(&it.lower)?, upper: number(&it.upper)? }));
+    // What is no share has no place on the scale.
+    percent.and_then(number).and_then(|percent| scale.row(percent, limits).ok()).unwrap_or_default()
+}
+
 /// A table of figures with everything needed to judge them.
 pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
     if figures.is_empty() {
@@ -133,6 +150,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
     }
     let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
     let bounds = figures.iter().any(|figure| figure.no_events.is_some());
+    let scale = share_scale();
     table(
         caption,
         &html! {
@@ -140,6 +158,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                 th scope="col" { "Figure" }
                 th.number scope="col" { "Subjects" }
                 th.number scope="col" { "Share" }
+                th.drawn scope="col" { (scale.head()) }
                 (interval_columns(&methods))
                 @if bounds { (bound_column()) }
                 th scope="col" { "Denominator" }
@@ -153,6 +172,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                     th.name scope="row" { (figure.label) }
                     td.number { (ratio(figure)) }
                     td.number { (share(figure)) }
+                    td.drawn { (dot(&scale, figure.percent.as_deref(), figure.intervals.first())) }
                     (interval_cells(&figure.intervals, &methods, "%"))
                     @if bounds { (bound_cell(figure)) }
                     td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }

@@ -7,12 +7,13 @@ mod surveillance;
 
 use api::ReportKind;
 use axum::response::Response;
+use charts::DotScale;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
 use crate::figures::{
-    absent, basis, bound_cell, bound_column, columns, counts, cutoff, excluded, figure_table, interval_cells,
-    interval_columns, methods, ratio, share, sites, subject, suspected, table,
+    absent, basis, bound_cell, bound_column, columns, counts, cutoff, dot, excluded, figure_table,
+    interval_cells, interval_columns, methods, ratio, share, share_scale, sites, subject, suspected, table,
 };
 use crate::links::Links;
 use crate::page::{self, Here};
@@ -191,23 +192,36 @@ fn tables(report: &Report) -> Markup {
 }
 
 fn event_table(events: &EventTable) -> Markup {
-    let mut names = vec!["Class and term", "#Subjects", "#Share", "#Events"];
-    if events.classes.iter().any(|class| class.class.events_since.is_some()) {
-        names.extend(["#New events", "#New subjects"]);
-    }
-    names.extend(["#Serious", "Worst severity", "#Worst grade"]);
+    let scale = share_scale();
+    let counted_anew = events.classes.iter().any(|class| class.class.events_since.is_some());
+    let head = html! {
+        tr {
+            th scope="col" { "Class and term" }
+            th.number scope="col" { "Subjects" }
+            th.number scope="col" { "Share" }
+            th.drawn scope="col" { (scale.head()) }
+            th.number scope="col" { "Events" }
+            @if counted_anew {
+                th.number scope="col" { "New events" }
+                th.number scope="col" { "New subjects" }
+            }
+            th.number scope="col" { "Serious" }
+            th scope="col" { "Worst severity" }
+            th.number scope="col" { "Worst grade" }
+        }
+    };
     html! {
         @if events.events == 0 { p { (events.label) ": no event in " (counted(events.denominator, "subject", "subjects")) "." } }
         @else {
             (table(
                 &events.label,
-                &columns(&names),
+                &head,
                 &html! {
                     @for class in &events.classes {
-                        (term(&class.class, "class"))
-                        @for under in &class.terms { (term(under, "term")) }
+                        (term(&class.class, "class", &scale))
+                        @for under in &class.terms { (term(under, "term", &scale)) }
                     }
-                    @if let Some(not_coded) = &events.not_coded { (term(&TermRow { name: "Not coded".to_owned(), ..not_coded.clone() }, "class")) }
+                    @if let Some(not_coded) = &events.not_coded { (term(&TermRow { name: "Not coded".to_owned(), ..not_coded.clone() }, "class", &scale)) }
                 },
             ))
             p.quiet {
@@ -219,12 +233,13 @@ fn event_table(events: &EventTable) -> Markup {
     }
 }
 
-fn term(row: &TermRow, class: &str) -> Markup {
+fn term(row: &TermRow, class: &str, scale: &DotScale<'_>) -> Markup {
     html! {
         tr class=(class) {
             th scope="row" { (row.name) }
             td.number { (row.at.cell("subjects", count(row.subjects))) }
             td.number { @match &row.percent { Some(percent) => { (percent) "%" }, None => "–" } }
+            td.drawn { (dot(scale, row.percent.as_deref(), None)) }
             td.number { (row.at.cell("events", count(row.events))) }
             (new_cells(row.events_since, row.subjects_since))
             td.number { (row.at.cell("serious", count(row.serious))) }
