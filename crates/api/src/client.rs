@@ -13,8 +13,8 @@ use crate::registry::Registry;
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, Rehearsal, Rehearsed, ReportAsked,
+    ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
@@ -168,6 +168,13 @@ impl Registry for Client {
                     .map_err(|error| Problem::internal(format!("an answer is not of its form: {error}")))
             })
             .collect()
+    }
+
+    async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
+        let body = serde_json::to_vec(&rehearsal).map_err(|error| Problem::internal(error.to_string()))?;
+        let path = format!("/v1/trials/{trial}/rehearsals");
+        let response = self.send(Method::POST, &path, &[], Some(("application/json", body))).await?;
+        self.read(response).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {

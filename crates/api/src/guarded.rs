@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chain::Position;
 use chain::tile::TileKind;
 use clinical::report::{Arms, AskedSources};
-use clinical::{SiteId, SubjectId, TrialId};
+use clinical::{SiteId, Statement, SubjectId, TrialId};
 use serde::Deserialize;
 
 use crate::evidence::{Evidence, LogFile};
@@ -17,8 +17,8 @@ use crate::registry::Registry;
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailEntry, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, AsOf, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, AsOf, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, Rehearsal, Rehearsed,
+    ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
@@ -210,6 +210,18 @@ impl Registry for Guarded {
     async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
         self.allow(Resource::Submission, Some(trial)).await?;
         self.registry().submit(trial, submissions).await
+    }
+
+    // What would be found tells of the subject's other records.
+    async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
+        let granted = self.allow(Resource::Subjects, Some(trial)).await?;
+        if let Some(own) = &granted.site {
+            let Statement { site, subject, .. } = &rehearsal.statement;
+            if subject.is_some() && site.as_ref() != Some(own) {
+                return Err(self.not_own(&granted, format!("the token is for site {own}")));
+            }
+        }
+        self.registry().rehearse(trial, rehearsal).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {

@@ -39,8 +39,9 @@ pub use session::{
 pub use text_key::{TextKeyAnswer, TextKeyRequest};
 pub use wire::{
     Answer, AsOf, CellView, CellsPage, Covers, CutView, FeedItem, FeedPart, FindingsPage, KeyView, Page,
-    Readiness, ReadinessCheck, RecordFindings, RecordView, ReportAsked, ReportKind, ReportView, Since,
-    SiteView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials, Verified,
+    Readiness, ReadinessCheck, RecordFindings, RecordView, Rehearsal, Rehearsed, ReportAsked, ReportKind,
+    ReportView, Since, SiteView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, TrialView, Trials,
+    Verified,
 };
 pub use workings::{
     Envelope, Envelopes, EnvelopesAsked, Gap, ProjectorState, ProjectorView, Projectors, TAIL_BEHIND_MAX,

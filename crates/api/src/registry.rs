@@ -10,8 +10,8 @@ use crate::problem::Problem;
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, ReportAsked, ReportKind,
-    ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, FeedItem, FeedPart, FindingsPage, Page, Readiness, RecordView, Rehearsal, Rehearsed, ReportAsked,
+    ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 use crate::workings::{Envelopes, EnvelopesAsked, Projectors};
 
@@ -32,6 +32,9 @@ pub trait Registry: Send + Sync {
 
     /// Submits signed events.
     async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem>;
+
+    /// What would become of a statement. Records nothing.
+    async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem>;
 
     /// The record at a position.
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem>;

@@ -24,8 +24,8 @@ use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
-    Answer, CellView, CellsPage, FeedItem, FindingsPage, Page, Readiness, RecordView, ReportAsked,
-    ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
+    Answer, CellView, CellsPage, FeedItem, FindingsPage, Page, Readiness, RecordView, Rehearsal, Rehearsed,
+    ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TrialDetail, Trials,
 };
 
 /// Longest request body: 10,000 events of 1,600 bytes, or 256 of the longest, fit into 16 MiB.
@@ -65,6 +65,7 @@ pub fn router(gate: Gate) -> axum::Router {
         .routes(routes!(trials, open_trial))
         .routes(routes!(trial))
         .routes(routes!(submit))
+        .routes(routes!(rehearse))
         .routes(routes!(record))
         .routes(routes!(subjects))
         .routes(routes!(subject_records))
@@ -179,6 +180,21 @@ fn one(answer: &Answer) -> Response {
             (status, Json(answer)).into_response()
         }
     }
+}
+
+#[utoipa::path(
+    post, path = "/v1/trials/{trial}/rehearsals",
+    description = "Says what would become of a statement if the holder of the key signed it now: the findings it would raise, or the problem it would be refused with. Records nothing, and keeps nothing of what was sent.",
+    request_body = Rehearsal,
+    responses((status = 200, body = Rehearsed), (status = "4XX", body = Problem), (status = 503, body = Problem))
+)]
+async fn rehearse(
+    Permitted(registry): Permitted,
+    Path(trial): Path<String>,
+    Body(body): Body,
+) -> Result<Json<Rehearsed>, Problem> {
+    let rehearsal = serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    registry.rehearse(&trial_id(&trial)?, rehearsal).await.map(Json)
 }
 
 #[utoipa::path(get, path = "/v1/trials/{trial}/records/{seq}", responses((status = 200, body = RecordView), (status = 404, body = Problem)))]

@@ -7,8 +7,8 @@ use chain::{Instant, KeyId, Position, RecordHash, RootHash};
 use clinical::id::IdError;
 use clinical::report::{Change, ReportCell, Sources};
 use clinical::{
-    ActorId, CutName, Date, EventKind, Finding, PartialDate, Receipt, SiteId, SubjectId, SubjectSummary,
-    TrialId, Zone,
+    ActorId, CutName, Date, EventKind, Finding, PartialDate, Receipt, SiteId, Statement, SubjectId,
+    SubjectSummary, TrialId, Zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -240,6 +240,26 @@ pub struct RecordView {
     /// Its position.
     #[schema(value_type = u64)]
     pub seq: Position,
+}
+
+/// A statement that somebody is about to sign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rehearsal {
+    /// The key that is to sign it.
+    #[schema(value_type = String)]
+    pub key: KeyId,
+    /// What is to be stated, texts in clear.
+    #[schema(value_type = Object)]
+    pub statement: Statement,
+}
+
+/// What would become of a statement: it would be recorded. Nothing was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rehearsed {
+    /// What would be to be looked at.
+    #[schema(value_type = Vec<Object>)]
+    pub findings: Vec<Finding>,
 }
 
 /// A page of subjects.

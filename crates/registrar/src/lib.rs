@@ -17,7 +17,7 @@ pub use court::Clock;
 pub use index::{Index, IndexError, Known};
 pub use onlooker::Onlooker;
 pub use outcome::{Outcome, Unready};
-pub use prepare::{Prepared, read};
+pub use prepare::{Prepared, malformed, read, rehearsal};
 pub use promise::{Decided, ReceiptKeys, ReceiptSigner};
 pub use state::{OpenError, Opening, Public};
 

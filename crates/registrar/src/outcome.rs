@@ -1,7 +1,7 @@
 //! What became of a submission.
 
 use chain::Instant;
-use clinical::{Receipt, Refusal};
+use clinical::{Finding, Receipt, Refusal};
 
 /// What became of one submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Outcome {
     Recorded(Receipt),
     /// The same event was recorded before: its receipt again.
     Repeated(Receipt),
+    /// It was only asked what would become of it: it would be recorded, with these findings.
+    Rehearsed(Vec<Finding>),
     /// Not recorded, and why.
     Refused(Refusal),
     /// Not decided: the registrar cannot work just now. Try again.

@@ -12,6 +12,8 @@ pub struct Prepared {
     pub(crate) bytes: Box<[u8]>,
     pub(crate) signature: Signature,
     pub(crate) verified: bool,
+    /// Nothing is to be recorded: it is only asked what would be found.
+    pub(crate) is_rehearsal: bool,
 }
 
 impl Prepared {
@@ -37,6 +39,16 @@ impl Prepared {
     pub fn event_bytes(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// Reads an event that nobody has signed yet, to be asked what would become of it. It is never recorded.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn rehearsal(event: &[u8]) -> Result<Prepared, Refusal> {
+    let bytes = event.into();
+    let event = Event::parse(event).map_err(malformed)?;
+    Ok(Prepared { event, bytes, signature: Signature([0; 64]), verified: false, is_rehearsal: true })
 }
 
 /// What a submission has around its event: `{"event":` and `,"signature":"` with 88 characters of base64 and `"}`.
@@ -76,14 +88,15 @@ pub(crate) fn prepare(submission: &[u8], public: &Public) -> Result<Prepared, Re
         }
         None => false,
     };
-    Ok(Prepared { event, bytes: read.event.into(), signature: read.signature, verified })
+    Ok(Prepared { event, bytes: read.event.into(), signature: read.signature, verified, is_rehearsal: false })
 }
 
 pub(crate) fn signature_invalid() -> Refusal {
     Refusal::new(RefusalCode::SignatureInvalid, "", RefusalCode::SignatureInvalid.meaning())
 }
 
-fn malformed(error: DecodeError) -> Refusal {
+/// The refusal of bytes that are no event.
+pub fn malformed(error: DecodeError) -> Refusal {
     let detail = error.to_string();
     match error {
         DecodeError::TooLarge { .. } => Refusal::new(RefusalCode::TooLarge, "", detail),

@@ -89,7 +89,7 @@ impl Decided {
                 let signed = signer.and_then(|signer| signer.sign(receipt.seq, &[receipt.hash]));
                 Outcome::Repeated(bind(receipt, signed.as_ref(), 0))
             }
-            outcome @ (Outcome::Refused(_) | Outcome::Unready(_)) => outcome,
+            outcome @ (Outcome::Rehearsed(_) | Outcome::Refused(_) | Outcome::Unready(_)) => outcome,
         };
         self.outcomes.into_iter().map(sign).collect()
     }

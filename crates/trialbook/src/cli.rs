@@ -38,6 +38,10 @@ pub(crate) use report::{
 #[derive(Parser)]
 #[command(name = "trialbook", version)]
 pub(crate) struct Cli {
+    /// The file with the passphrase of the key file, where that is under one; a new key file is put under it. Asked for on
+    /// the terminal, if not given.
+    #[arg(long, value_name = "FILE", global = true, env = "TRIALBOOK_PASSPHRASE_FILE", hide_env = true)]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -196,6 +200,23 @@ pub(crate) enum Command {
         /// Keep each receipt in a file in this directory.
         #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
         receipts: Option<PathBuf>,
+        #[command(flatten)]
+        which: WhichTrial,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Sign statements with a key file and encrypt their free text, without submitting them.
+    ///
+    /// What it writes is for `POST /v1/trials/TRIAL/events`, or for the console's page that takes signed statements.
+    Sign {
+        /// One statement (JSON) or many, one a line; `-` reads standard input.
+        file: PathBuf,
+        /// The signer's key file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where to write what is signed, one line a statement; never overwritten. Standard output, if not given.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
         #[command(flatten)]
         which: WhichTrial,
         #[command(flatten)]

@@ -29,6 +29,7 @@ mod sealed;
 mod serve;
 mod service_key;
 mod show;
+mod sign;
 mod submit;
 mod table;
 mod token;
@@ -90,6 +91,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
             let wait = wait.map(|until| (until, std::time::Duration::from_secs(wait_at_most)));
             let after = submit::After { wait, receipts };
             submit::run(&file, &key, dry_run, &after, &which, &place).await
+        }
+        Command::Sign { file, key, out, which, place } => {
+            sign::run(&file, &key, out.as_deref(), &which, &place).await
         }
         Command::Import { command } => import::run(command).await,
         Command::Report { command } => report::run(command).await,

@@ -5,6 +5,7 @@ mod engine;
 mod evidence;
 mod folds;
 mod reads;
+mod rehearsal;
 mod replicas;
 mod reports;
 mod review;
@@ -471,6 +472,7 @@ fn answer(outcome: Outcome) -> Answer {
         }
         Outcome::Refused(refusal) => refused_answer(&refusal),
         Outcome::Unready(unready) => Answer::Refused { problem: Problem::unavailable(unready.to_string()) },
+        Outcome::Rehearsed(_) => Answer::Refused { problem: Problem::internal("a submission was rehearsed") },
     }
 }
 

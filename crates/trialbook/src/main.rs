@@ -21,6 +21,7 @@ mod nats_submissions;
 mod noted;
 mod password;
 mod peer;
+mod passphrase;
 mod proofs;
 mod reach;
 mod routed;
@@ -60,6 +61,9 @@ pub(crate) fn status_of(problem: &api::Problem) -> u8 {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(file) = cli.passphrase_file {
+        keyfile::take_passphrase_from(file);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use api::{
     Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
-    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, ReportAsked, ReportKind,
+    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind,
     ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked,
     TrailPage, TrialDetail, Trials, VerificationView,
 };
@@ -47,6 +47,10 @@ impl Registry for Routed {
 
     async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
         self.registrar.submit(trial, submissions).await
+    }
+
+    async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
+        self.registrar.rehearse(trial, rehearsal).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {

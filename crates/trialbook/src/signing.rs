@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::{Answer, Problem, Registry, TextKeyRequest};
 use chain::RecordHash;
-use clinical::statement::{Author, Circumstances, Composed, compose, holds_text};
-use clinical::text::text_key_commitment;
-use clinical::{EventId, EventKind, SiteId, Statement, SubjectId, TrialId};
+use clinical::statement::{
+    Author, Circumstances, Composed, commit_to_text_key, commits_to_text_key, compose, holds_text,
+};
+use clinical::{EventId, SiteId, Statement, SubjectId, TrialId};
 
 use crate::keyfile::KeyFile;
 use crate::world;
@@ -46,14 +47,11 @@ impl<'a> Signer<'a> {
         let mut statement = statement.clone();
         let mut text_key = None;
         if let (Some(site), Some(subject)) = (&statement.site, &statement.subject) {
-            let enrolls = statement.kind == EventKind::Enrollment
-                && statement.amends.is_none()
-                && !statement.data.contains_key("text_key");
+            let enrolls = commits_to_text_key(&statement);
             if enrolls || holds_text(&statement) {
                 let key = self.text_key(registry, site, subject).await?;
                 if enrolls {
-                    let commitment = serde_json::to_value(text_key_commitment(&key))?;
-                    statement.data.insert("text_key".to_owned(), commitment);
+                    commit_to_text_key(&mut statement, &key);
                 }
                 text_key = Some(key);
             }

@@ -63,6 +63,10 @@ impl Registry for Log {
         Ok(Vec::new())
     }
 
+    async fn rehearse(&self, _: &TrialId, _: Rehearsal) -> Result<Rehearsed, Problem> {
+        Ok(Rehearsed { findings: Vec::new() })
+    }
+
     async fn record(&self, _: &TrialId, _: Position) -> Result<RecordView, Problem> {
         nobody()
     }
@@ -430,4 +434,22 @@ async fn what_went_wrong_with_a_read_model_is_for_its_operator() {
     let (guarded, tokens) = asked(held(TokenRole::Statistician, None, None));
     guarded.projectors().await.unwrap_err();
     assert_eq!(*tokens.1.lock().unwrap(), ["not-permitted GET /x 1f"]);
+}
+
+#[tokio::test]
+async fn a_site_rehearses_what_is_about_its_own_subjects_alone() {
+    let rehearsal = |site: &str| -> Rehearsal {
+        let statement = json!({"kind": "visit", "site": site, "subject": "P1", "data": {}});
+        read(&json!({"key": "11".repeat(32), "statement": statement}))
+    };
+    let check = async |standing: Standing, site: &str, due: bool| {
+        let (guarded, _) = asked(standing.clone());
+        let rehearsed = guarded.rehearse(&small(), rehearsal(site)).await;
+        assert_eq!(rehearsed.is_ok(), due, "{standing:?} {site}");
+    };
+    check(held(TokenRole::Site, Some("S01"), None), "S01", true).await;
+    check(held(TokenRole::Site, Some("S01"), None), "S02", false).await;
+    check(held(TokenRole::Inspector, None, None), "S02", true).await;
+    check(held(TokenRole::Operator, None, None), "S01", false).await;
+    check(Standing::Unknown, "S01", false).await;
 }

@@ -112,7 +112,7 @@ async fn wait_for(
 }
 
 /// One JSON document, or one a line.
-fn statements(text: &str) -> Result<Vec<Statement>> {
+pub(super) fn statements(text: &str) -> Result<Vec<Statement>> {
     if let Ok(statement) = serde_json::from_str(text) {
         return Ok(vec![statement]);
     }
@@ -130,12 +130,12 @@ fn statements(text: &str) -> Result<Vec<Statement>> {
     Ok(vec![serde_json::from_str(text).context("not a statement")?])
 }
 
-fn place_of(index: usize, of: usize) -> String {
+pub(super) fn place_of(index: usize, of: usize) -> String {
     if of == 1 { "the statement".to_owned() } else { format!("line {}", index + 1) }
 }
 
 /// The free texts of a statement, which the event shows encrypted only.
-fn texts_in_clear(statement: &Statement) -> Result<String> {
+pub(super) fn texts_in_clear(statement: &Statement) -> Result<String> {
     let value = serde_json::to_value(statement)?;
     let texts: Vec<_> = clinical::event::text_pointers(statement.kind)
         .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::{
     Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile,
     Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView,
-    Registry, ReportAsked, ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage,
+    Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage,
     TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, TrialView, Trials, VerificationView,
 };
 use async_trait::async_trait;
@@ -173,6 +173,10 @@ impl Registry for Deployment {
         let answers = submit(&running, submissions).instrument(span.clone()).await;
         spans::answered(&span, &answers);
         answers
+    }
+
+    async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
+        super::rehearsal::rehearse(&*self.running(trial)?, &rehearsal).await
     }
 
     async fn record(&self, trial: &TrialId, seq: Position) -> Result<RecordView, Problem> {

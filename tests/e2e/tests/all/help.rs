@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 57] = [
+    let commands: [&[&str]; 58] = [
         &["demo"],
         &["serve"],
         &["registrar"],
@@ -39,6 +39,7 @@ fn every_command_explains_itself() {
         &["account", "passwd"],
         &["open"],
         &["submit"],
+        &["sign"],
         &["import"],
         &["import", "sdtm"],
         &["report"],
