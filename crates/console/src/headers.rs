@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 /// Of every page but `/verify`. Nothing is loaded but our own style sheet and icon, nothing runs, nothing is framed, forms go to ourselves.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Of the pages on which a person signs or makes a key: they run our one script, which asks ourselves for text keys.
+const SIGNING_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -33,6 +36,17 @@ pub(crate) async fn secure(mut response: Response) -> Response {
 
 pub(crate) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../assets/console.css"))
+}
+
+/// A page on which the script that signs may run.
+pub(crate) fn signing(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static(SIGNING_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+pub(crate) async fn signer() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../assets/sign.js"))
 }
 
 pub(crate) async fn icon() -> Response {

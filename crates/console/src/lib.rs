@@ -13,6 +13,7 @@ mod conduct;
 pub mod copy;
 mod curves;
 pub mod document;
+mod entry;
 mod figures;
 mod findings;
 mod headers;
@@ -27,6 +28,7 @@ mod operator;
 mod outcomes;
 mod overview;
 mod page;
+mod posted;
 mod posting;
 mod record;
 mod report;
@@ -136,10 +138,12 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .merge(inspection::routes())
         .merge(status::routes())
         .merge(work::routes())
+        .merge(entry::routes())
         .route("/verify", get(verify::page))
         .route("/verify.js", get(verify::script))
         .route("/docs/findings/{page}", get(verify::finding))
         .route("/assets/console.css", get(headers::style))
+        .route("/assets/sign.js", get(headers::signer))
         .route("/assets/icon.svg", get(headers::icon))
         .merge(login::routes())
         .merge(operator::routes())

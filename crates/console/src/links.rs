@@ -66,6 +66,11 @@ impl Links {
         format!("{path}{mark}{}", more.finish())
     }
 
+    /// Where something is stated.
+    pub(crate) fn recording(&self) -> String {
+        self.path("/record", None)
+    }
+
     pub(crate) fn record(&self, seq: impl Display) -> String {
         self.path(&format!("/records/{seq}"), None)
     }

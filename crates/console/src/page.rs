@@ -23,6 +23,7 @@ pub(crate) enum Here {
     Work,
     Status,
     Inspection,
+    Record,
     /// None of them.
     Elsewhere,
 }
@@ -94,7 +95,7 @@ fn respond(
                 main #main { (main) }
                 footer {
                     p {
-                        "Trialbook shows what the log holds. What is verified is said above, "
+                        "Trialbook shows what the log holds. Nothing is recorded but what a person has signed; what is verified is said above, "
                         "and anyone with a copy of the log can " a href="/verify" { "verify it again" } "."
                     }
                 }
@@ -188,6 +189,7 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                             (Here::Work, "Work", links.to("/work", &[])),
                             (Here::Status, "Status", links.to("/status", &[])),
                             (Here::Inspection, "Inspection", links.inspection()),
+                            (Here::Record, "Record", links.recording()),
                         ] {
                             li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }
                         }

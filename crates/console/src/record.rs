@@ -93,6 +93,7 @@ async fn record(asked: Asked) -> Result<Response, Failure> {
         @if let Some(seq) = record.amends() {
             section { h2 { "Correction" } (amendment(&record, old.as_ref(), seq, links)) }
         }
+        (correction(&asked, &record))
         (facts(&asked, &record))
         (stated(&record))
         section {
@@ -113,6 +114,18 @@ async fn grant(asked: &Asked, record: &Read<'_>) -> Option<RecordView> {
     let key = record.text("/key")?;
     let known = asked.detail.keys.iter().find(|known| known.key.to_string() == key)?;
     asked.registry.record(&asked.links.trial, known.granted_at).await.ok()
+}
+
+/// The way to correct it, for the latest version of what people at a site state.
+fn correction(asked: &Asked, record: &Read<'_>) -> Markup {
+    let kind = clinical::EventKind::from_name(record.text("/kind").unwrap_or_default());
+    let kind = kind.filter(|kind| clinical::fields::KINDS.contains(kind));
+    let is_latest = record.view.amended_by.is_none() && !record.is_void();
+    html! {
+        @if let (true, Some(kind), Some(subject)) = (is_latest, kind, record.text("/subject")) {
+            p { a.button href=(format!("/trials/{}/subjects/{subject}/record/{kind}?amends={}", asked.links.trial, record.view.seq)) { "Correct this" } }
+        }
+    }
 }
 
 fn facts(asked: &Asked, record: &Read<'_>) -> Markup {

@@ -110,6 +110,7 @@ pub(crate) async fn trail(asked: Asked) -> Result<Response, Failure> {
     let casebook = links.to(&format!("/subjects/{subject}/casebook"), &[]);
     let main = html! {
         h1 { "Subject " (subject) }
+        p { a.button href=(format!("/trials/{}/subjects/{subject}/record", links.trial)) { "Record something about " (subject) } }
         (course)
         p { a href=(casebook) { "Casebook" } ": every value with every value before it." }
         h2 { "Trail" }

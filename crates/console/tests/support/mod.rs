@@ -33,6 +33,8 @@ pub(crate) struct Answers {
     pub(crate) outcomes: Option<Value>,
     /// As above.
     pub(crate) safety: Option<Value>,
+    /// What is said to every statement; `None`: it would be recorded.
+    pub(crate) refuses: Option<Problem>,
 }
 
 impl Default for Answers {
@@ -64,6 +66,7 @@ impl Default for Answers {
             records,
             outcomes: Some(outcomes()),
             safety: Some(safety()),
+            refuses: None,
         }
     }
 }
@@ -747,8 +750,29 @@ impl Registry for Answers {
         nobody()
     }
 
-    async fn submit(&self, _trial: &TrialId, _submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
-        nobody()
+    async fn submit(&self, trial: &TrialId, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+        let answer = |submission: &Vec<u8>| match self.refuses.clone() {
+            Some(problem) => Answer::Refused { problem },
+            None => Answer::Recorded {
+                receipt: read(json!({
+                    "findings": [], "hash": hash(7), "recorded_at": "2026-11-22T13:28:45.123456Z",
+                    "seq": submission.len(), "trial": trial
+                })),
+            },
+        };
+        Ok(submissions.iter().map(answer).collect())
+    }
+
+    async fn rehearse(&self, _trial: &TrialId, rehearsal: api::Rehearsal) -> Result<api::Rehearsed, Problem> {
+        if let Some(problem) = self.refuses.clone() {
+            return Err(problem);
+        }
+        let found = rehearsal
+            .statement
+            .data
+            .get("pga")
+            .map(|_| json!({"code": "pga-out-of-range", "pointer": "/data/pga", "severity": "minor"}));
+        Ok(read(json!({"findings": found.into_iter().collect::<Vec<_>>()})))
     }
 
     async fn follow(&self, _trial: &TrialId, _from: chain::Position) -> Result<api::FeedPart, Problem> {

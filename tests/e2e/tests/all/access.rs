@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 63] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 72] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -57,6 +57,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 63] = [
     ("GET", "/v1/trials/{trial}", "/v1/trials/small", "", [401, 200, 200, 200, 200, 403]),
     ("POST", "/v1/trials/{trial}/events", "/v1/trials/small/events", "", [400; 6]),
     ("POST", "/v1/trials/{trial}/text-keys", "/v1/trials/small/text-keys", "", [400; 6]),
+    ("POST", "/v1/trials/{trial}/rehearsals", "/v1/trials/small/rehearsals", "", [400; 6]),
     ("GET", "/v1/trials/{trial}/records/{seq}", "/v1/trials/small/records/8", "/v1/trials/small/records/12", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/subjects", "/v1/trials/small/subjects", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/subjects/{subject}/records", "/v1/trials/small/subjects/P1/records", "/v1/trials/small/subjects/P9/records", [401, 200, 200, 200, 403, 403]),
@@ -94,6 +95,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 63] = [
     ("GET", "/", "/", "", [401, 307, 307, 307, 307, 403]),
     ("GET", "/login", "/login", "", [200; 6]),
     ("GET", "/assets/console.css", "/assets/console.css", "", [200; 6]),
+    ("GET", "/assets/sign.js", "/assets/sign.js", "", [200; 6]),
     ("GET", "/assets/icon.svg", "/assets/icon.svg", "", [200; 6]),
     ("GET", "/trials/{trial}", "/trials/small", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/trials/{trial}/outcomes", "/trials/small/outcomes", "", [401, 403, 200, 200, 403, 403]),
@@ -102,6 +104,13 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 63] = [
     ("GET", "/trials/{trial}/findings", "/trials/small/findings", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/subjects", "/trials/small/subjects", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/subjects/{subject}", "/trials/small/subjects/P1", "/trials/small/subjects/P9", [401, 200, 200, 200, 403, 403]),
+    ("GET", "/trials/{trial}/record", "/trials/small/record", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/record/{kind}", "/trials/small/record/visit", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/subjects/{subject}/record/{kind}", "/trials/small/subjects/P1/record/enrollment?amends=8", "/trials/small/subjects/P9/record/enrollment?amends=12", [401, 200, 200, 200, 403, 403]),
+    ("GET", "/trials/{trial}/keys/new", "/trials/small/keys/new", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/keys/grant", "/trials/small/keys/grant", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/keys/revoke", "/trials/small/keys/revoke", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/submit", "/trials/small/submit", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/trials/{trial}/records/{seq}", "/trials/small/records/8", "/trials/small/records/12", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/records/{seq}/bytes", "/trials/small/records/8/bytes", "/trials/small/records/12/bytes", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/records/{seq}/proof", "/trials/small/records/8/proof", "/trials/small/records/12/proof", [401, 200, 200, 200, 403, 403]),
