@@ -2,9 +2,9 @@
 
 use api::{
     Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
-    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind,
-    ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked,
-    TrailPage, TrialDetail, Trials, VerificationView,
+    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, Rehearsal, Rehearsed,
+    ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer,
+    TextKeyRequest, TrailAsked, TrailPage, TrialDetail, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::Position;

@@ -97,7 +97,7 @@ async fn what_would_be_signed_is_shown_with_who_signs_and_what_has_to_be_confirm
     let statement = "/trials/lupus-msct/statement";
     let (status, _, page) = post(Answers::default(), statement, OURS, &unconfirmed).await;
     assert_eq!(status, StatusCode::CONFLICT, "{page}");
-    let confirmed = [unconfirmed[0], unconfirmed[1], ("confirmed", "pga-out-of-range /data/pga")];
+    let confirmed = [unconfirmed[0], ("confirmed", "pga-out-of-range /data/pga")];
     let (status, headers, file) = post(Answers::default(), statement, OURS, &confirmed).await;
     assert_eq!(status, StatusCode::OK, "{file}");
     assert_eq!(headers[header::CONTENT_DISPOSITION], "attachment; filename=\"visit-S0001.json\"");
@@ -193,6 +193,6 @@ async fn a_correction_starts_from_the_latest_version_and_names_it() {
     assert!(rehearsal.statement.data.is_empty());
     let amends = rehearsal.statement.amends.unwrap();
     assert_eq!((amends.seq.0, amends.hash.to_string()), (4, support::hash(4)));
-    let (_, _, page) = post(Answers::default(), VISIT, OURS, &void[..8]).await;
+    let (_, _, page) = post(Answers::default(), VISIT, OURS, &void[..7]).await;
     assert!(page.contains("say why it is corrected"), "{page}");
 }

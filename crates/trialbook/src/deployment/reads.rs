@@ -6,8 +6,9 @@ use std::time::Duration;
 use api::{
     Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile,
     Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView,
-    Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SiteView, SourcesView, SubjectRecords, SubjectsPage,
-    TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, TrialView, Trials, VerificationView,
+    Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SiteView, SourcesView,
+    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail,
+    TrialView, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::{LinkedRecord, Position, Record};
