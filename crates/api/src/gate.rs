@@ -16,7 +16,7 @@ use clinical::{SiteId, TrialId};
 use sha2::{Digest as _, Sha256};
 
 use crate::guarded::Guarded;
-use crate::policy::{Resource, TokenRole};
+use crate::policy::{Permission, Resource, TokenRole, permission, permission_beside_arms};
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::session::{Credentials, Peer, Posted, RefusalsPage, SessionSecret, session_of};
@@ -101,12 +101,17 @@ pub enum Asker {
 impl Asker {
     /// Whether it may have all of `resource`.
     pub fn may(&self, resource: Resource) -> bool {
+        self.permission(resource, false) == Permission::All
+    }
+
+    /// How much of `resource` it may have, of a trial that has arms or has none.
+    pub fn permission(&self, resource: Resource, has_arms: bool) -> Permission {
         let role = match self {
-            Self::Anybody | Self::Owner => return true,
+            Self::Anybody | Self::Owner => return Permission::All,
             Self::Holder(holder) => Some(holder.role),
             Self::Nobody => None,
         };
-        crate::policy::permission(role, resource) == crate::policy::Permission::All
+        if has_arms { permission_beside_arms(role, resource) } else { permission(role, resource) }
     }
 }
 

@@ -26,6 +26,10 @@ pub struct Covers {
     pub lag_records: u64,
     /// How many records are covered.
     pub records: u64,
+    /// When the last of them was recorded; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub recorded_at: Option<Instant>,
     /// Why what answered no longer follows the log, if it does not: it then shows its last good state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,

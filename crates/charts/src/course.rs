@@ -25,6 +25,8 @@ pub struct CourseChart<'a> {
     pub y: Axis<'a>,
     /// By time, ascending.
     pub points: Vec<CoursePoint>,
+    /// Each one's own course, time and value, by time; of those with one value a point of it.
+    pub lines: Vec<Vec<(f64, f64)>>,
 }
 
 /// A group at one time.
@@ -60,7 +62,11 @@ impl CourseChart<'_> {
                 && heights.iter().all(|at| self.y.holds(*at))
                 && heights.windows(2).all(|pair| pair[0] <= pair[1])
         };
-        if !self.points.iter().all(lies) {
+        let holds = |(at, height): &(f64, f64)| self.x.holds(*at) && self.y.holds(*height);
+        if self.lines.iter().any(|line| line.windows(2).any(|pair| pair[0].0 >= pair[1].0)) {
+            return Err(ChartError::Order);
+        }
+        if !self.points.iter().all(lies) || !self.lines.iter().flatten().all(holds) {
             return Err(ChartError::Outside);
         }
         let frame = Frame { x: &self.x, y: &self.y };
@@ -72,6 +78,7 @@ impl CourseChart<'_> {
         band.extend(line(|point| point.quartiles.lower).into_iter().rev());
         let drawn = html! {
             (frame.draw())
+            @if !self.lines.is_empty() { path class="lines" d=(self.drawn_lines(frame)) {} }
             g class="series series-1" {
                 @if self.points.len() > 1 {
                     path class="band" d=(format!("M{}Z", band.join("L"))) {}
@@ -87,6 +94,17 @@ impl CourseChart<'_> {
         };
         let height = TOP + PLOT_HEIGHT + AXIS_LABEL + 14.0;
         Ok(Frame::around(self.id, (self.title, self.description), height, &drawn))
+    }
+
+    /// All lines in one path, to the unit: there are many, and they are seen together.
+    fn drawn_lines(&self, frame: Frame<'_>) -> String {
+        let place = |(at, height): &(f64, f64)| format!("{:.0} {:.0}", frame.x(*at), frame.y(*height));
+        let line = |line: &Vec<(f64, f64)>| match line.as_slice() {
+            [] => String::new(),
+            [one] => format!("M{}h0", place(one)),
+            line => format!("M{}", line.iter().map(place).collect::<Vec<_>>().join("L")),
+        };
+        self.lines.iter().map(line).collect()
     }
 }
 
@@ -104,7 +122,15 @@ mod tests {
                 AxisTick { at: max, label: "end".to_owned() },
             ],
         };
-        CourseChart { id: "a", title: "Albumin", description: "", x: axis(400.0), y: axis(50.0), points }
+        CourseChart {
+            id: "a",
+            title: "Albumin",
+            description: "",
+            x: axis(400.0),
+            y: axis(50.0),
+            points,
+            lines: Vec::new(),
+        }
     }
 
     fn point(at: f64, [low, first, median, third, high]: [f64; 5]) -> CoursePoint {
@@ -121,6 +147,17 @@ mod tests {
         assert!(drawn.contains("d=\"M96.00 194.00L698.00 164.00\""), "{drawn}");
         assert!(drawn.contains("d=\"M96.00 134.00L698.00 134.00L698.00 194.00L96.00 254.00Z\""), "{drawn}");
         assert!(drawn.contains("d=\"M698.00 314.00V14.00\""), "{drawn}");
+    }
+
+    #[test]
+    fn each_ones_line_is_drawn_beneath_to_the_unit() {
+        let with = |lines: Vec<Vec<(f64, f64)>>| {
+            CourseChart { lines, ..chart(Vec::new()) }.draw().map(Markup::into_string)
+        };
+        let drawn = with(vec![vec![(0.0, 10.0), (400.0, 20.0)], vec![(200.0, 50.0)], Vec::new()]).unwrap();
+        assert!(drawn.contains(r#"<path class="lines" d="M96 254L698 194M397 14h0"></path>"#), "{drawn}");
+        assert_eq!(with(vec![vec![(0.0, 51.0)]]), Err(ChartError::Outside));
+        assert_eq!(with(vec![vec![(9.0, 1.0), (9.0, 2.0)]]), Err(ChartError::Order));
     }
 
     #[test]

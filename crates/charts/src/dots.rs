@@ -1,4 +1,4 @@
-//! Dots with their limits, one a row of a table, all on one scale whose marks stand in the table's head.
+//! Dots or bars with their limits, one a row of a table, all on one scale whose marks stand in the table's head.
 //!
 //! The numbers stand in the same row: the drawing is for the eye alone and says nothing to who cannot see it.
 
@@ -14,6 +14,8 @@ const HEIGHT: f64 = 20.0;
 /// From either side to the scale's ends, so that a mark's label has room.
 const SIDE: f64 = 20.0;
 const DOT: f64 = 4.5;
+/// Half of a bar's height.
+const BAR: f64 = 6.0;
 
 /// The scale of a column of dots.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +50,34 @@ impl<'a> DotScale<'a> {
         }
     }
 
-    /// A row: the estimate, and its limits where there are any.
+    /// A row: the estimate as a dot, and its limits where there are any.
     ///
     /// # Errors
     /// [`ChartError::Outside`].
     pub fn row(&self, estimate: f64, limits: Option<Limits>) -> Result<Markup, ChartError> {
+        let at = fixed(self.x(estimate));
+        self.around(
+            estimate,
+            limits,
+            &html! { circle class="point" cx=(at) cy=(fixed(HEIGHT / 2.0)) r=(DOT) {} },
+        )
+    }
+
+    /// A row: the estimate as a bar from zero, and its limits where there are any.
+    ///
+    /// # Errors
+    /// [`ChartError::Outside`].
+    pub fn bar(&self, estimate: f64, limits: Option<Limits>) -> Result<Markup, ChartError> {
+        let (width, height) = (fixed(self.x(estimate) - SIDE), fixed(2.0 * BAR));
+        let (left, top) = (fixed(SIDE), fixed(HEIGHT / 2.0 - BAR));
+        self.around(
+            estimate,
+            limits,
+            &html! { rect class="bar" x=(left) y=(top) width=(width) height=(height) {} },
+        )
+    }
+
+    fn around(&self, estimate: f64, limits: Option<Limits>, drawn: &Markup) -> Result<Markup, ChartError> {
         let ends = limits.map_or([estimate; 2], |limits| [limits.lower, limits.upper]);
         if !self.axis.holds(estimate) || !ends.iter().all(|end| self.axis.holds(*end)) {
             return Err(ChartError::Outside);
@@ -65,10 +90,10 @@ impl<'a> DotScale<'a> {
                     line class="grid" x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
                 }
                 g class="series series-1" {
+                    (drawn)
                     @if limits.is_some() {
                         path class="whisker" d=(format!("M{} {middle}H{}", fixed(self.x(ends[0])), fixed(self.x(ends[1])))) {}
                     }
-                    circle class="point" cx=(fixed(self.x(estimate))) cy=(middle) r=(DOT) {}
                 }
             }
         })
@@ -98,6 +123,9 @@ mod tests {
         assert!(row.contains("M75.00 10.00H185.00") && row.contains("cx=\"130.00\""), "{row}");
         let bare = scale().row(0.0, None).unwrap().into_string();
         assert!(!bare.contains("whisker") && bare.contains("cx=\"20.00\""), "{bare}");
+        let bar = scale().bar(50.0, Some(Limits { lower: 25.0, upper: 75.0 })).unwrap().into_string();
+        assert!(bar.contains(r#"x="20.00" y="4.00" width="110.00" height="12.00""#), "{bar}");
+        assert!(bar.contains("M75.00 10.00H185.00"), "{bar}");
     }
 
     #[test]

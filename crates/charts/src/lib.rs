@@ -11,9 +11,11 @@ mod frame;
 mod lanes;
 mod number;
 mod steps;
+mod swimmer;
 
 pub use axis::{Axis, AxisTick};
 pub use course::{CourseChart, CoursePoint};
 pub use dots::DotScale;
 pub use lanes::{Lane, LaneChart, LaneForm, LaneMark};
 pub use steps::{AtRisk, ChartError, Limits, Series, Step, StepChart, Whisker};
+pub use swimmer::{Sign, SwimmerChart, SwimmerRow};

@@ -42,7 +42,7 @@ pub(crate) fn survival(curve: &SurvivalCurve, id: &str, month_days: f64) -> Mark
         id,
         title: &curve.label,
         description: &description,
-        x: months(last.day, month_days),
+        x: months(f64::from(last.day), month_days),
         y: shares("Survival", 1.0),
         series: vec![Series {
             label: None,
@@ -111,7 +111,7 @@ pub(crate) fn incidence(incidence: &Incidence, id: &str, month_days: f64) -> Mar
         id,
         title: &incidence.label,
         description: &description,
-        x: months(last.day, month_days),
+        x: months(f64::from(last.day), month_days),
         y: shares("Cumulative incidence", highest),
         series: vec![
             series("First relapse", relapses, censored, whiskers),
@@ -125,40 +125,59 @@ pub(crate) fn incidence(incidence: &Incidence, id: &str, month_days: f64) -> Mar
 /// A measurement at one visit: its day, lowest, first quartile, median, third quartile, highest, as the report writes them.
 pub(crate) type AtVisit<'a> = (i64, [&'a str; 5]);
 
+/// A subject's own values with their days, as the report writes them.
+pub(crate) type OwnLine<'a> = Vec<(i64, &'a str)>;
+
 /// How a measurement goes from visit to visit; of those that the report has no median of, nothing is drawn.
-pub(crate) fn course(id: &str, title: &str, visits: &[AtVisit<'_>], month_days: f64) -> Markup {
+pub(crate) fn course(
+    id: &str,
+    title: &str,
+    visits: &[AtVisit<'_>],
+    lines: &[OwnLine<'_>],
+    month_days: f64,
+) -> Markup {
+    let day_of = |day: i64| u32::try_from(day).ok().map(f64::from);
     let point = |(day, five): &AtVisit<'_>| -> Option<CoursePoint> {
         let [low, first, median, third, high] = five.map(number);
         Some(CoursePoint {
-            at: f64::from(u32::try_from(*day).ok()?),
+            at: day_of(*day)?,
             median: median?,
             quartiles: Limits { lower: first?, upper: third? },
             range: Limits { lower: low?, upper: high? },
         })
     };
     let Some(points) = visits.iter().map(point).collect::<Option<Vec<_>>>() else { return absent("course") };
+    let own = |line: &OwnLine<'_>| -> Option<Vec<(f64, f64)>> {
+        line.iter().map(|(at, value)| Some((day_of(*at)?, number(value)?))).collect()
+    };
+    let Some(lines) = lines.iter().map(own).collect::<Option<Vec<_>>>() else { return absent("course") };
     let Some(last) = visits.last() else { return absent("course") };
     let highest = points.iter().map(|point| point.range.upper).fold(0.0, f64::max);
-    let day = u32::try_from(last.0).unwrap_or_default();
     let ends = visits.first().map(|first| (first.1[2], last.1[2]));
     let description = format!(
-        "Median, quartiles and range at {}.{} The table below has the numbers.",
+        "Median, quartiles and range at {}, and {}.{} The table below has the numbers.",
         counted(visits.len() as u64, "visit", "visits"),
+        counted(lines.len() as u64, "subject's own line", "subjects' own lines"),
         ends.map_or_else(String::new, |(from, to)| format!(" The median goes from {from} to {to}.")),
     );
     let chart = CourseChart {
         id,
         title,
         description: &description,
-        x: months(day, month_days),
+        x: months(day_of(last.0).unwrap_or_default(), month_days),
         y: values(title, highest),
         points,
+        lines,
     };
+    let drawn_lines = chart.lines.len();
     match chart.draw() {
         Ok(drawing) => html! {
             figure {
                 (drawing)
-                figcaption { "Median (line), first to third quartile (band), lowest to highest (strokes), by months from day 0." }
+                figcaption {
+                    "Median (thick line), first to third quartile (band), lowest to highest (strokes), by months from day 0."
+                    @if drawn_lines > 0 { " Thin: " (counted(drawn_lines as u64, "subject", "subjects")) ", each at the visits with a value." }
+                }
             }
         },
         Err(why) => html! { p.nothing { "The course cannot be drawn: " (why) "." } },
@@ -182,6 +201,58 @@ fn values(label: &str, highest: f64) -> Axis<'_> {
     };
     let ticks = (0..=5).map(|mark| AxisTick { at: f64::from(mark) * between, label: label_of(mark) });
     Axis { label, max: between * 5.0, ticks: ticks.collect() }
+}
+
+/// What the figure of a stopping rule is made from.
+pub(crate) struct StoppingCurve<'a> {
+    pub(crate) id: &'a str,
+    /// From how many subjects on so many events stop, ascending.
+    pub(crate) boundary: &'a [(u64, u64)],
+    /// Subjects up to whom the boundary is known.
+    pub(crate) until: u64,
+    /// Among how many subjects each event was the latest, ascending.
+    pub(crate) observed: &'a [u64],
+    /// Subjects counted.
+    pub(crate) subjects: u64,
+}
+
+/// Events observed against the boundary, by the number of subjects.
+pub(crate) fn stopping(curve: &StoppingCurve<'_>) -> Markup {
+    let number = |number: u64| u32::try_from(number).map_or(f64::INFINITY, f64::from);
+    let step = |at: u64, height: u64| Step { at: number(at), height: number(height), limits: None };
+    let boundary: Vec<Step> = curve.boundary.iter().map(|(at, events)| step(*at, *events)).collect();
+    let observed: Vec<Step> = curve.observed.iter().zip(1..).map(|(at, events)| step(*at, events)).collect();
+    let highest = boundary.iter().chain(&observed).map(|step| step.height).fold(1.0, f64::max);
+    let description = format!(
+        "Two step curves by the number of subjects: the fewest events that stop, up to {}, and the events observed, {} \
+         among {}. The table below has the numbers.",
+        curve.boundary.last().map_or(0, |(_, events)| *events),
+        curve.observed.len(),
+        counted(curve.subjects, "subject", "subjects"),
+    );
+    let series = |label, start, steps, until| Series {
+        label: Some(label),
+        start,
+        steps,
+        until: number(until),
+        censored: Vec::new(),
+        whiskers: Vec::new(),
+    };
+    // Among fewer subjects than its first step has, so many events cannot be.
+    let lowest = boundary.first().map_or(0.0, |step| step.height);
+    let chart = StepChart {
+        id: curve.id,
+        title: "Events observed against the boundary",
+        description: &description,
+        x: values("Subjects, in the order of first infusion", number(curve.until.max(1))),
+        y: values("Subjects with the event", highest),
+        series: vec![
+            series("Observed", 0.0, observed, curve.subjects),
+            series("Stops", lowest, boundary, curve.until),
+        ],
+        at_risk: None,
+    };
+    chart.draw().unwrap_or_else(|why| html! { p.nothing { "The boundary cannot be drawn: " (why) "." } })
 }
 
 /// Draws a chart with the numbers at risk at the marks of its time axis.
@@ -208,12 +279,12 @@ fn censored(days: impl Iterator<Item = (u32, u64)>) -> Vec<f64> {
 }
 
 /// A time axis in months that holds the last day.
-fn months(last_day: u32, month_days: f64) -> Axis<'static> {
+pub(crate) fn months(last_day: f64, month_days: f64) -> Axis<'static> {
     let months_of = |marks: u32, between: u32| f64::from(marks * between) * month_days;
-    let fits = |between: &u32| months_of(MARKS_MAX - 1, *between) >= f64::from(last_day);
+    let fits = |between: &u32| months_of(MARKS_MAX - 1, *between) >= last_day;
     let between = MONTHS_BETWEEN.into_iter().find(fits).unwrap_or(MONTHS_BETWEEN[MONTHS_BETWEEN.len() - 1]);
     let mut marks = 1;
-    while months_of(marks, between) < f64::from(last_day) {
+    while months_of(marks, between) < last_day {
         marks += 1;
     }
     Axis {
@@ -249,12 +320,12 @@ mod tests {
 
     #[test]
     fn the_time_axis_holds_the_last_day_with_few_marks() {
-        assert_eq!(labels(&months(0, 30.4375)), ["0", "1"]);
+        assert_eq!(labels(&months(0.0, 30.4375)), ["0", "1"]);
         assert_eq!(
-            labels(&months(1_582, 30.4375)),
+            labels(&months(1_582.0, 30.4375)),
             ["0", "6", "12", "18", "24", "30", "36", "42", "48", "54"]
         );
-        let long = months(5_000, 30.4375);
+        let long = months(5_000.0, 30.4375);
         assert!(long.max >= 5_000.0 && labels(&long)[1] == "24");
     }
 
@@ -278,11 +349,29 @@ mod tests {
     fn a_course_is_drawn_from_the_reports_own_numbers_or_said_to_be_missing() {
         let visits =
             [(0, ["10.0", "12.50", "14.00", "16.00", "20.0"]), (91, ["0.0", "2.50", "4.00", "6.00", "9.0"])];
-        let drawn = course("a", "SLEDAI", &visits, 30.4375).into_string();
+        let drawn = course("a", "SLEDAI", &visits, &[vec![(0, "11.0"), (91, "3.0")]], 30.4375).into_string();
+        assert!(drawn.contains("Thin: 1 subject, each"), "{drawn}");
         assert!(drawn.contains("The median goes from 14.00 to 4.00."), "{drawn}");
         assert_eq!(drawn.matches("<circle").count(), 2);
         let broken = [(0, ["10.0", "12.50", "high", "16.00", "20.0"])];
-        assert!(course("a", "SLEDAI", &broken, 30.4375).into_string().contains("holds no course"));
+        assert!(course("a", "SLEDAI", &broken, &[], 30.4375).into_string().contains("holds no course"));
+    }
+
+    #[test]
+    fn a_boundary_is_drawn_beside_what_was_observed() {
+        let curve = StoppingCurve {
+            id: "a",
+            boundary: &[(1, 1), (10, 2)],
+            until: 20,
+            observed: &[4, 8],
+            subjects: 12,
+        };
+        let drawn = stopping(&curve).into_string();
+        assert!(drawn.contains("up to 2, and the events observed, 2 among 12 subjects"), "{drawn}");
+        // Subjects to 25 on 602 units from 96, events to 2.5 on 300 from 14: the second event stands at 8.
+        assert!(drawn.contains("288.64") && drawn.contains("74.00"), "{drawn}");
+        let broken = StoppingCurve { observed: &[8, 4], ..curve };
+        assert!(stopping(&broken).into_string().contains("cannot be drawn"));
     }
 
     #[test]

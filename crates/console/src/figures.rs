@@ -14,7 +14,7 @@ use crate::words::{count, heading, words};
 /// A table that may be wider than the screen: it then scrolls by itself, by keyboard too.
 pub(crate) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
+        div.scroll role="group" aria-label=(caption) tabindex="0" {
             table { caption { span { (caption) } } thead { (head) } tbody { (body) } }
         }
     }
@@ -134,13 +134,21 @@ pub(crate) fn share_scale() -> DotScale<'static> {
         .expect("the axis ends beyond zero")
 }
 
-/// A share and its limits, drawn; the numbers stand beside it.
-pub(crate) fn dot(scale: &DotScale<'_>, percent: Option<&str>, interval: Option<&Interval>) -> Markup {
-    let number = |text: &str| text.parse::<f64>().ok();
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// A share as a dot; the number stands beside it.
+pub(crate) fn dot(scale: &DotScale<'_>, percent: Option<&str>) -> Markup {
+    // What is no share has no place on the scale.
+    percent.and_then(number).and_then(|percent| scale.row(percent, None).ok()).unwrap_or_default()
+}
+
+/// A share as a bar, with its limits; the numbers stand beside it.
+fn bar(scale: &DotScale<'_>, percent: Option<&str>, interval: Option<&Interval>) -> Markup {
     let limits =
         interval.and_then(|it| Some(Limits { lower: number(&it.lower)?, upper: number(&it.upper)? }));
-    // What is no share has no place on the scale.
-    percent.and_then(number).and_then(|percent| scale.row(percent, limits).ok()).unwrap_or_default()
+    percent.and_then(number).and_then(|percent| scale.bar(percent, limits).ok()).unwrap_or_default()
 }
 
 /// A table of figures with everything needed to judge them.
@@ -172,7 +180,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                     th.name scope="row" { (figure.label) }
                     td.number { (ratio(figure)) }
                     td.number { (share(figure)) }
-                    td.drawn { (dot(&scale, figure.percent.as_deref(), figure.intervals.first())) }
+                    td.drawn { (bar(&scale, figure.percent.as_deref(), figure.intervals.first())) }
                     (interval_cells(&figure.intervals, &methods, "%"))
                     @if bounds { (bound_cell(figure)) }
                     td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }

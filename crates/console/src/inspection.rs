@@ -10,7 +10,7 @@ mod sample;
 
 use std::sync::Arc;
 
-use api::{Covers, Problem};
+use api::{Covers, Permission, Problem, Resource};
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
@@ -20,6 +20,7 @@ use crate::Console;
 use crate::asked::{Asked, Failure};
 use crate::list::{self, Column, EXPORT_ROWS_MAX, Format, Row};
 use crate::page::{self, Here, nothing, pager};
+use crate::visit;
 use crate::words::{count, counted};
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
@@ -143,6 +144,18 @@ impl Which {
         }
     }
 
+    /// What it is taken from, and who may read it.
+    fn resource(self) -> Resource {
+        match self {
+            Self::Consent | Self::Criteria => Resource::Subjects,
+            Self::Serious | Self::Deaths => Resource::Reports,
+            Self::Endorsement => Resource::Findings,
+            Self::Deviations | Self::Delegation | Self::Corrections | Self::Unblindings | Self::LostKeys => {
+                Resource::Records
+            }
+        }
+    }
+
     fn heads(self) -> &'static [Column] {
         match self {
             Self::Consent => conduct::CONSENT,
@@ -257,8 +270,11 @@ async fn home(asked: Asked) -> Result<Response, Failure> {
     let entry = |which: Which| {
         html! { li { a href=(links.to(&format!("/inspection/{}", which.name()), &[])) { (which.title()) } } }
     };
+    let reads = |resource| visit::permission(resource, asked.detail.trial.has_arms);
     let group = |heading: &str, lists: &[Which]| {
-        html! { section { h2 { (heading) } ul.entries { @for which in lists { (entry(*which)) } } } }
+        let open: Vec<Which> =
+            lists.iter().copied().filter(|which| reads(which.resource()) != Permission::Nothing).collect();
+        html! { @if !open.is_empty() { section { h2 { (heading) } ul.entries { @for which in open { (entry(which)) } } } } }
     };
     let main = html! {
         h1 { "Inspection" }
@@ -268,9 +284,11 @@ async fn home(asked: Asked) -> Result<Response, Failure> {
                 h2 { "The log itself" }
                 ul.entries {
                     li { a href=(links.intact()) { "Is the record intact?" } }
-                    li { a href=(links.trail(&[])) { "Trail of the whole trial" } }
+                    @if reads(Resource::Records) != Permission::Nothing { li { a href=(links.trail(&[])) { "Trail of the whole trial" } } }
                     li { a href="/verify" { "Verify a copy in this browser" } }
-                    li { a href=(links.to("/inspection/sample", &[])) { "Sample of subjects, with casebooks" } }
+                    @if reads(Resource::Subjects) == Permission::All {
+                        li { a href=(links.to("/inspection/sample", &[])) { "Sample of subjects, with casebooks" } }
+                    }
                 }
             }
             (group("Subjects", &[Which::Consent, Which::Criteria, Which::Deviations, Which::Unblindings]))

@@ -127,6 +127,8 @@ pub fn router(gate: api::Gate, settings: Settings) -> Router {
         .route("/", get(overview::front))
         .route("/trials/{trial}", get(overview::overview))
         .route("/trials/{trial}/outcomes", get(outcomes::outcomes))
+        .route("/trials/{trial}/outcomes/measurements", get(outcomes::measurements))
+        .route("/trials/{trial}/outcomes/courses", get(outcomes::courses))
         .route("/trials/{trial}/safety", get(safety::safety))
         .route("/trials/{trial}/sources", get(sources::sources))
         .route("/trials/{trial}/findings", get(findings::findings))

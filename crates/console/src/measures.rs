@@ -1,10 +1,13 @@
 //! Tables of what was measured by visit: one a measurement and method. Numbers are the report's own.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::curves::{AtVisit, course};
-use crate::figures::{absent, columns, table};
+use crate::curves::{AtVisit, OwnLine, course};
+use crate::figures::{absent, columns, subject, table};
+use crate::links::Links;
 use crate::report::{At, Report};
 use crate::words::{count, counted, heading};
 
@@ -17,6 +20,7 @@ struct Section {
     denominator_rule: String,
     quartiles: String,
     tests: String,
+    lines_rule: String,
     tables: Vec<Tabled>,
 }
 
@@ -29,6 +33,14 @@ struct Tabled {
     score: Option<ScoreDefinitions>,
     other_units: Vec<OtherUnit>,
     rows: Vec<Row>,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    subject: String,
+    values: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,7 +108,13 @@ struct Change {
     p_holm: Option<String>,
 }
 
-pub(crate) fn measures(report: &Report, month_days: Option<f64>) -> Markup {
+/// All measurements on paper; else one, the named one or the first score, and the ways to the others.
+pub(crate) fn measures(
+    report: &Report,
+    links: &Links,
+    asked: Option<&str>,
+    month_days: Option<f64>,
+) -> Markup {
     let Some(section) = report.part::<Section>("/measures") else { return absent("measurements") };
     if section.tables.is_empty() {
         return html! { p.nothing { "No measurement is recorded up to the cutoff." } };
@@ -107,10 +125,44 @@ pub(crate) fn measures(report: &Report, month_days: Option<f64>) -> Markup {
             (section.baseline) ". Denominator: " (section.denominator_rule) ". Quartiles: " (section.quartiles) ". Change: "
             (section.tests) "."
         }
-        @for (measure, number) in section.tables.iter().zip(1_u32..) {
-            @if let Some(month_days) = month_days { (drawn(measure, &report.id(&format!("course-{number}")), month_days)) }
-            (one(measure))
+        @if links.on_paper {
+            @for (measure, number) in section.tables.iter().zip(1_u32..) {
+                @if let Some(month_days) = month_days { (drawn(measure, &report.id(&format!("course-{number}")), month_days)) }
+                (one(measure))
+            }
+        } @else {
+            @let chosen = chosen(&section.tables, asked);
+            nav.choice aria-label="Measurements" {
+                ul {
+                    @for measure in &section.tables {
+                        @let is_chosen = chosen.is_some_and(|chosen| std::ptr::eq(chosen, measure));
+                        li { a href=(links.to("/outcomes/measurements", &[("measure", key(measure))])) aria-current=[is_chosen.then_some("true")] { (title(measure)) } }
+                    }
+                }
+            }
+            @match chosen {
+                Some(measure) => {
+                    @if let Some(month_days) = month_days { (drawn(measure, &report.id("course"), month_days)) }
+                    (one(measure))
+                    @if measure.lines.is_empty() { p.quiet { "Listed are " (section.lines_rule) "; this one has more." } }
+                    @else { details { summary { "Each subject's own values" } (line_table(measure, links)) } }
+                },
+                None => p.nothing { "No measurement of this name is in the report." },
+            }
         }
+    }
+}
+
+/// What a measurement is called in the page's address.
+fn key(measure: &Tabled) -> String {
+    let parts = [Some(measure.measure.as_str()), measure.method.as_deref(), Some(measure.unit.as_str())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn chosen<'a>(tables: &'a [Tabled], asked: Option<&str>) -> Option<&'a Tabled> {
+    match asked {
+        Some(asked) => tables.iter().find(|measure| key(measure) == asked),
+        None => tables.iter().rev().find(|measure| measure.score.is_some()).or(tables.first()),
     }
 }
 
@@ -215,8 +267,36 @@ fn drawn(measure: &Tabled, id: &str, month_days: f64) -> Markup {
     if visits.len() < 2 {
         html! {}
     } else {
-        course(id, &title(measure), &visits, month_days)
+        let lines: Vec<_> = measure.lines.iter().map(|line| own(measure, line)).collect();
+        course(id, &title(measure), &visits, &lines, month_days)
     }
+}
+
+/// A subject's values in the order of the visits.
+fn own<'a>(measure: &'a Tabled, line: &'a Line) -> OwnLine<'a> {
+    let value = |row: &Row| Some((row.day.unwrap_or(0), line.values.get(&row.visit)?.as_str()));
+    measure.rows.iter().filter_map(value).collect()
+}
+
+/// Each subject's values, with the way to the subject.
+fn line_table(measure: &Tabled, links: &Links) -> Markup {
+    table(
+        &format!("Each subject: {}", title(measure)),
+        &html! {
+            tr {
+                th scope="col" { "Subject" }
+                @for row in &measure.rows { th.number scope="col" { (heading(&row.visit)) } }
+            }
+        },
+        &html! {
+            @for line in &measure.lines {
+                tr {
+                    th scope="row" { (subject(&line.subject, links)) }
+                    @for row in &measure.rows { td.number { (line.values.get(&row.visit).map_or("–", String::as_str)) } }
+                }
+            }
+        },
+    )
 }
 
 fn one(measure: &Tabled) -> Markup {

@@ -22,7 +22,70 @@ use crate::report::{
 use crate::strata;
 use crate::words::{count, counted, date, heading, words};
 
+/// The report in pages that open quickly; a report in a file has all of it on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Figures,
+    Measurements,
+    Courses,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Figures, Self::Measurements, Self::Courses];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Figures => "Outcomes",
+            Self::Measurements => "Measurements by visit",
+            Self::Courses => "Groups and courses",
+        }
+    }
+
+    fn address(self, links: &Links) -> String {
+        match self {
+            Self::Figures => links.outcomes(),
+            Self::Measurements => links.to("/outcomes/measurements", &[]),
+            Self::Courses => links.to("/outcomes/courses", &[]),
+        }
+    }
+
+    fn sections(self, report: &Report, links: &Links, measure: Option<&str>) -> Markup {
+        let month_days = month_days(report);
+        html! {
+            @match self {
+                Self::Figures => {
+                    section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
+                    section { h2 { "Follow-up" } (follow_up(report)) (not_analysable(report, links)) }
+                    section { h2 { "Survival" } (survival(report, links)) }
+                    section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
+                    section { h2 { "Relapse" } (relapse(report, links)) }
+                    section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
+                    section { h2 { "Rates" } (rates(report)) }
+                }
+                Self::Measurements => section { h2 { "Measurements by visit" } (measures::measures(report, links, measure, month_days)) },
+                Self::Courses => {
+                    section { h2 { "By site, source and planned course" } (strata::strata(report)) }
+                    section { h2 { "Courses" } (strata::courses(report, links, month_days)) }
+                    section { h2 { "Sites" } (sites(report)) }
+                }
+            }
+        }
+    }
+}
+
 pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
+    part(asked, Part::Figures).await
+}
+
+pub(crate) async fn measurements(asked: Asked) -> Result<Response, Failure> {
+    part(asked, Part::Measurements).await
+}
+
+pub(crate) async fn courses(asked: Asked) -> Result<Response, Failure> {
+    part(asked, Part::Courses).await
+}
+
+async fn part(asked: Asked, part: Part) -> Result<Response, Failure> {
     let view = match asked.report(ReportKind::Outcomes).await {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
@@ -30,27 +93,31 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
     let links = &asked.links;
     let report = Report::read(&view, ReportKind::Outcomes, links);
     let main = html! {
-        h1 { "Outcomes" }
-        (cutoff(&report, links, &links.outcomes()))
-        (sections(&report, links))
+        h1 { (part.title()) }
+        nav.parts aria-label="Parts of the outcome report" {
+            ul {
+                @for one in Part::ALL {
+                    li { a href=(one.address(links)) aria-current=[(one == part).then_some("page")] { (one.title()) } }
+                }
+            }
+        }
+        (cutoff(&report, links, &part.address(links)))
+        (part.sections(&report, links, asked.given("measure")))
+        (what_it_rests_on(&report, links))
     };
-    Ok(page::trial(&asked, Here::Outcomes, "Outcomes", &view.covers, &main))
+    Ok(page::trial(&asked, Here::Outcomes, part.title(), &view.covers, &main))
 }
 
 /// All that an outcome report says, section by section.
 pub(crate) fn sections(report: &Report, links: &Links) -> Markup {
     html! {
-        section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
-        section { h2 { "Follow-up" } (follow_up(report)) (not_analysable(report, links)) }
-        section { h2 { "Survival" } (survival(report, links)) }
-        section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
-        section { h2 { "Relapse" } (relapse(report, links)) }
-        section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
-        section { h2 { "Rates" } (rates(report)) }
-        section { h2 { "Measurements by visit" } (measures::measures(report, month_days(report))) }
-        section { h2 { "By site, source and planned course" } (strata::strata(report)) }
-        section { h2 { "Courses" } (strata::courses(report, links)) }
-        section { h2 { "Sites" } (sites(report)) }
+        @for part in Part::ALL { (part.sections(report, links, None)) }
+        (what_it_rests_on(report, links))
+    }
+}
+
+fn what_it_rests_on(report: &Report, links: &Links) -> Markup {
+    html! {
         (suspected(report, links))
         section { h2 { "Not in the figures" } (excluded(report)) }
         section { h2 { "Definitions and conventions" } (basis(report)) }

@@ -1,6 +1,6 @@
 //! The frame of every page: which trial, what is covered, how far it is verified.
 
-use api::{Asker, Covers, Evidence, Holder, Problem, Resource, TrialView, Verified};
+use api::{Asker, Covers, Evidence, Holder, Permission, Problem, Resource, TrialView, Verified};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -10,7 +10,7 @@ use crate::links::Links;
 use crate::login;
 use crate::sealed;
 use crate::visit::{self, Visit};
-use crate::words::{count, counted, hash, instant};
+use crate::words::{count, counted, hash, instant, local};
 
 /// Which entry of the trial's menu a page stands under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +64,19 @@ struct Trial<'a> {
     links: &'a Links,
     here: Here,
     covers: &'a Covers,
+    /// Where who looks is: the site, of those who belong to one, else where the trial is.
+    zone: &'a str,
 }
 
 fn of<'a>(asked: &'a Asked, here: Here, covers: &'a Covers) -> Trial<'a> {
     let (view, evidence) = (&asked.detail.trial, asked.evidence.as_ref());
-    Trial { view, evidence, links: &asked.links, here, covers }
+    let at_site = visit::current().and_then(|visit| match visit.asker {
+        Asker::Holder(holder) => holder.site,
+        _ => None,
+    });
+    let site = asked.detail.sites.iter().find(|one| Some(&one.site) == at_site.as_ref());
+    let zone = site.map_or(&view.zone, |site| &site.zone);
+    Trial { view, evidence, links: &asked.links, here, covers, zone: zone.as_str() }
 }
 
 fn respond(
@@ -169,8 +177,9 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
             @if let Some(visit) = &visit && visit.demonstration { (demonstration(visit)) }
             @else if stands_open || visit.as_ref().is_some_and(|visit| visit.stands_open) { (self::stands_open()) }
             @if trial.is_some_and(|trial| trial.view.not_durable) { (not_durable()) }
-            @if let Some(Trial { evidence, links, here, covers, .. }) = trial {
-                p.covers { (what_is_covered(covers, links)) br; (sealed::line(*evidence, links)) }
+            @if let Some(Trial { view, evidence, links, here, covers, zone }) = trial {
+                @let to_records = (visit::permission(Resource::Records, view.has_arms) == Permission::All).then_some(*links);
+                p.covers { (what_is_covered(covers, to_records, zone)) br; (sealed::line(*evidence, to_records)) }
                 @if let Some(evidence) = evidence { (sealed::alerts(evidence)) }
                 @if let Some(why) = &covers.stopped {
                     p.alert role="alert" {
@@ -180,18 +189,20 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                 }
                 nav aria-label="Pages of the trial" {
                     ul {
-                        @for (entry, name, address) in [
-                            (Here::Overview, "Overview", links.overview()),
-                            (Here::Outcomes, "Outcomes", links.outcomes()),
-                            (Here::Safety, "Safety", links.safety()),
-                            (Here::Findings, "Findings", links.findings(None)),
-                            (Here::Subjects, "Subjects", links.subjects(None)),
-                            (Here::Work, "Work", links.to("/work", &[])),
-                            (Here::Status, "Status", links.to("/status", &[])),
-                            (Here::Inspection, "Inspection", links.inspection()),
-                            (Here::Record, "Record", links.recording()),
+                        @for (entry, name, resource, address) in [
+                            (Here::Overview, "Overview", Resource::Trials, links.overview()),
+                            (Here::Outcomes, "Outcomes", Resource::Reports, links.outcomes()),
+                            (Here::Safety, "Safety", Resource::Reports, links.safety()),
+                            (Here::Findings, "Findings", Resource::Findings, links.findings(None)),
+                            (Here::Subjects, "Subjects", Resource::Subjects, links.subjects(None)),
+                            (Here::Work, "Work", Resource::Subjects, links.to("/work", &[])),
+                            (Here::Status, "Status", Resource::Subjects, links.to("/status", &[])),
+                            (Here::Inspection, "Inspection", Resource::Trials, links.inspection()),
+                            (Here::Record, "Record", Resource::Trials, links.recording()),
                         ] {
-                            li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }
+                            @if visit::permission(resource, view.has_arms) != Permission::Nothing {
+                                li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }
+                            }
                         }
                     }
                 }
@@ -205,11 +216,26 @@ pub(crate) fn synthetic() -> Markup {
     html! { strong.synthetic title="Every record of this trial is made up; nobody was treated." { "SYNTHETIC" } }
 }
 
-fn what_is_covered(covers: &Covers, links: &Links) -> Markup {
+/// A record's position, with the way to it if it is open to who looks.
+pub(crate) fn to_record(seq: u64, links: Option<&Links>) -> Markup {
+    html! {
+        @match links {
+            Some(links) => a href=(links.record(seq)) { "#" (count(seq)) },
+            None => { "#" (count(seq)) },
+        }
+    }
+}
+
+fn what_is_covered(covers: &Covers, links: Option<&Links>, zone: &str) -> Markup {
     html! {
         span {
             @match covers.records.checked_sub(1) {
-                Some(last) => { "records up to " a href=(links.record(last)) { "#" (count(last)) } " · head " (hash(covers.head)) },
+                Some(last) => { "records up to " (to_record(last, links))
+                    @if let Some(at) = covers.recorded_at {
+                        " · " (instant(at))
+                        @if let Some(local) = local(&at.to_string(), zone) { " (" (local) " " (zone) ")" }
+                    }
+                    " · head " (hash(covers.head)) },
                 None => { "no record covered yet" },
             }
         }

@@ -239,7 +239,7 @@ fn term(row: &TermRow, class: &str, scale: &DotScale<'_>) -> Markup {
             th scope="row" { (row.name) }
             td.number { (row.at.cell("subjects", count(row.subjects))) }
             td.number { @match &row.percent { Some(percent) => { (percent) "%" }, None => "–" } }
-            td.drawn { (dot(scale, row.percent.as_deref(), None)) }
+            td.drawn { (dot(scale, row.percent.as_deref())) }
             td.number { (row.at.cell("events", count(row.events))) }
             (new_cells(row.events_since, row.subjects_since))
             td.number { (row.at.cell("serious", count(row.serious))) }

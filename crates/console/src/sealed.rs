@@ -4,10 +4,11 @@ use api::{Evidence, Sealed, Witnesses};
 use maud::{Markup, html};
 
 use crate::links::Links;
+use crate::page::to_record;
 use crate::words::{count, counted, instant};
 
 /// The line of the banner; `None` where the registry does not say.
-pub(crate) fn line(evidence: Option<&Evidence>, links: &Links) -> Markup {
+pub(crate) fn line(evidence: Option<&Evidence>, links: Option<&Links>) -> Markup {
     let Some(evidence) = evidence else { return html! { span { "what is sealed is not known" } } };
     html! {
         span {
@@ -28,16 +29,16 @@ pub(crate) fn line(evidence: Option<&Evidence>, links: &Links) -> Markup {
 }
 
 /// The last record that a checkpoint covers.
-fn last_of(sealed: &Sealed, links: &Links) -> Markup {
+fn last_of(sealed: &Sealed, links: Option<&Links>) -> Markup {
     html! {
         @match sealed.size.0.checked_sub(1) {
-            Some(last) => a href=(links.record(last)) { "#" (count(last)) },
+            Some(last) => (to_record(last, links)),
             None => "no record",
         }
     }
 }
 
-fn witnesses(evidence: &Evidence, links: &Links) -> Markup {
+fn witnesses(evidence: &Evidence, links: Option<&Links>) -> Markup {
     let Witnesses { cosigned, asked, demanded, .. } = evidence.witnesses;
     let latest = evidence.checkpoint.as_ref().map(|sealed| sealed.size);
     html! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Asker, FormToken};
+use api::{Asker, FormToken, Permission, Resource};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -49,6 +49,11 @@ pub(crate) async fn known(State(console): State<Arc<Console>>, request: Request,
         form_token: session.map(FormToken::of),
     };
     VISIT.scope(visit, next.run(Request::from_parts(parts, body))).await
+}
+
+/// How much of `resource` who looks may have, so that no page leads where they are refused.
+pub(crate) fn permission(resource: Resource, has_arms: bool) -> Permission {
+    current().map_or(Permission::All, |visit| visit.asker.permission(resource, has_arms))
 }
 
 /// Who looks; `None` where that was not found out.

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 /// `principal_investigator` and the like, as words.
@@ -43,6 +45,13 @@ pub(crate) fn instant(at: impl Display) -> Markup {
         _ => whole.clone(),
     };
     html! { time datetime=(whole) title=(whole) { (short) } }
+}
+
+/// An instant of the log where a zone's clocks are; `None` if the zone is not known to this program.
+pub(crate) fn local(at: &str, zone: &str) -> Option<String> {
+    let at: Timestamp = at.parse().ok()?;
+    let zoned = at.to_zoned(TimeZone::get(zone).ok()?);
+    Some(zoned.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
 }
 
 /// A date, which is not to be broken at its hyphens.

@@ -80,9 +80,11 @@ async fn every_count_leads_to_what_is_behind_it() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "/trials/lupus-msct",
     "/trials/lupus-msct/outcomes",
+    "/trials/lupus-msct/outcomes/measurements",
+    "/trials/lupus-msct/outcomes/courses",
     "/trials/lupus-msct/safety",
     "/trials/lupus-msct/findings",
     "/trials/lupus-msct/subjects",
@@ -102,6 +104,8 @@ async fn every_page_says_what_it_covers_and_that_the_trial_is_synthetic() {
                 "SYNTHETIC",
                 r#"records up to <a href="/trials/lupus-msct/records/7">#7</a>"#,
                 &format!(r#"<code title="{head}">9f2c…e1</code>"#),
+                "2026-11-22 13:20:00 UTC",
+                "(2026-11-22 21:20:00 +08:00 Asia/Shanghai)",
                 "projector lag 0",
                 "✓ verified: intact",
                 "8 records, ",
@@ -354,13 +358,6 @@ async fn outcomes_have_curves_intervals_denominators_and_definitions() {
             "v2.1",
             "Safety reporting",
             "remission.year_1",
-            "Anti-dsDNA antibodies, Farr (%) [loinc:47299-3]",
-            "-20.25",
-            "0.750000",
-            "2 values in [IU]/mL not in this table",
-            "3/5, 60.00%",
-            "Not shown: the trial has arms.",
-            "90 not determinable",
             "Low activity at 12 months, computed",
             "takes as absent: haemolytic anaemia",
             "complete (investigator)",
@@ -369,12 +366,52 @@ async fn outcomes_have_curves_intervals_denominators_and_definitions() {
             "1 death has a partial date",
             "on the earliest day it can mean; here on the latest",
             "Survival, partly dated deaths on other days",
+            "not judged",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn measurements_stand_one_at_a_time_by_visit_with_their_changes() {
+    let path = "/trials/lupus-msct/outcomes/measurements";
+    holds(
+        path,
+        &[
             "SLEDAI-2K, total (1)",
             r#"<th class="number" scope="col">Incomplete</th>"#,
             "<code>sledai-bands-eular-1</code>",
             r#"<th scope="row">Month 3</th><td class="number">1</td><td class="number">3</td><td class="number">2</td>"#,
+            "Each subject's own values",
+            r#"<td class="number">12</td><td class="number">–</td>"#,
+        ],
+    )
+    .await;
+    holds(
+        &format!("{path}?measure=loinc%3A47299-3+Farr+%25"),
+        &[
+            "Anti-dsDNA antibodies, Farr (%) [loinc:47299-3]",
+            "-20.25",
+            "0.750000",
+            "2 values in [IU]/mL not in this table",
+            "Listed are each subject's own values, of a population of at most 200 subjects; this one has more.",
+        ],
+    )
+    .await;
+    holds(&format!("{path}?measure=height"), &["No measurement of this name is in the report."]).await;
+}
+
+#[tokio::test]
+async fn groups_and_courses_are_shown_with_what_is_withheld() {
+    holds(
+        "/trials/lupus-msct/outcomes/courses",
+        &[
+            "3/5, 60.00%",
+            "Not shown: the trial has arms.",
+            r#"<svg class="chart swimmer""#,
+            "1 of 1 subject",
+            "90 not determinable",
             r#"<td class="number">911</td>"#,
-            "not judged",
         ],
     )
     .await;

@@ -40,6 +40,8 @@ pub struct MeasureSection {
     pub quartiles: String,
     /// The tests of change, and how they are adjusted.
     pub tests: String,
+    /// Where each subject's own values are listed.
+    pub lines_rule: String,
     /// One a measurement and method, by name.
     pub tables: Vec<MeasureTable>,
 }
@@ -67,6 +69,19 @@ pub struct MeasureTable {
     pub score: Option<ScoreDefinitions>,
     /// Baseline, then the planned visits after it in their order.
     pub rows: Vec<MeasureRow>,
+    /// Each subject with a value in a row, in the order of subjects; empty where the population is too large for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<MeasureLine>,
+}
+
+/// A subject's own values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureLine {
+    /// The subject.
+    pub subject: String,
+    /// Its value at the visit of that name, `baseline` among them, with the table's digits.
+    pub values: BTreeMap<String, String>,
 }
 
 /// Ids of the definitions that a table of the activity score goes by.
@@ -184,6 +199,9 @@ pub struct Change {
     pub p_holm: Option<String>,
 }
 
+/// Subjects of whom each one's values are listed.
+const LINES_MAX: usize = 200;
+
 /// One measurement by one method in one unit.
 #[derive(Default)]
 struct InUnit {
@@ -266,6 +284,7 @@ pub(crate) fn measures(
             .to_owned(),
         quartiles: QUARTILE_DEFINITION.to_owned(),
         tests: "Wilcoxon signed rank, zeros dropped, two-sided; Holm over the visits of a table".to_owned(),
+        lines_rule: format!("each subject's own values, of a population of at most {LINES_MAX} subjects"),
         tables,
     })
 }
@@ -297,6 +316,8 @@ fn table(
         })
         .collect();
     let mut rows = vec![row("baseline", None, &baselines, baselines.len(), &kind)?];
+    let mut lines = vec![BTreeMap::new(); if followed.len() > LINES_MAX { 0 } else { followed.len() }];
+    extend(&mut lines, "baseline", &baselines, found.digits)?;
     let mut p_values = vec![None];
     for visit in visits {
         let (before, after) = (i64::from(visit.window_before), i64::from(visit.window_after));
@@ -337,6 +358,7 @@ fn table(
         row.change = change;
         row.changed = kind.is_total().then(|| changed(&pairs, rules));
         if due > 0 {
+            extend(&mut lines, &visit.name, &values, found.digits)?;
             rows.push(row);
             p_values.push(p);
         }
@@ -359,7 +381,28 @@ fn table(
             .map(|(unit, found)| OtherUnit { unit: (*unit).to_owned(), values: found.values })
             .collect(),
         rows,
+        lines: followed
+            .iter()
+            .zip(lines)
+            .filter(|(_, values)| !values.is_empty())
+            .map(|((subject, _), values)| MeasureLine { subject: courses[*subject].subject.clone(), values })
+            .collect(),
     }))
+}
+
+/// Adds what was found at a visit to each subject's line.
+fn extend(
+    lines: &mut [BTreeMap<String, String>],
+    visit: &str,
+    found: &[Option<Found>],
+    digits: u8,
+) -> Result<(), ReportError> {
+    for (line, found) in lines.iter_mut().zip(found) {
+        if let Some(units) = found.and_then(Found::value) {
+            line.insert(visit.to_owned(), decimal(double(units), digits)?);
+        }
+    }
+    Ok(())
 }
 
 /// What a table is of, as far as its rows differ by it.

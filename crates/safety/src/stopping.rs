@@ -53,6 +53,9 @@ pub struct StoppingSection {
     /// The first crossing, in the order of infusion; absent if the boundary was never reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_crossing: Option<Crossing>,
+    /// Among how many subjects each observed event was the latest, in the order of infusion: the steps of what was
+    /// observed.
+    pub event_subjects: Vec<u64>,
     /// The boundary up to everybody treated, with what was observed at the end of each row.
     pub boundary: Vec<StoppingRow>,
 }
@@ -151,6 +154,11 @@ pub(crate) fn stopping(
         not_observed,
         without_day,
         first_crossing: first_crossing(boundary, &counted, &observed)?,
+        event_subjects: (1..)
+            .zip(&counted)
+            .filter(|(_, one)| one.event)
+            .map(|(subjects, _)| subjects)
+            .collect(),
         boundary: rows(boundary, subjects, &observed),
     }))
 }

@@ -304,22 +304,22 @@ impl Inner {
             State::Running | State::Rebuilding | State::Closed => None,
         };
         // The rows' own mark, which the projector may have passed by now.
-        Covers {
-            head: chain::RecordHash(mark.hash),
-            lag_records: running.journal.head().size.0.saturating_sub(mark.size),
-            records: mark.size,
-            stopped,
-            verified: self.verified(&running.trial),
-        }
+        Covers { stopped, ..self.covers_first(running, mark.size, chain::RecordHash(mark.hash)) }
     }
 
     /// What an answer made from the journal itself covers.
     fn covers_journal(&self, running: &Running) -> Covers {
         let head = running.journal.head();
+        Covers { lag_records: 0, ..self.covers_first(running, head.size.0, head.hash) }
+    }
+
+    /// What an answer made from the first `records` records covers, the last of which has this hash.
+    fn covers_first(&self, running: &Running, records: u64, head: chain::RecordHash) -> Covers {
         Covers {
-            head: head.hash,
-            lag_records: 0,
-            records: head.size.0,
+            head,
+            lag_records: running.journal.head().size.0.saturating_sub(records),
+            records,
+            recorded_at: running.recorded_at(records),
             stopped: None,
             verified: self.verified(&running.trial),
         }

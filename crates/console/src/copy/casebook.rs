@@ -40,17 +40,19 @@ pub(crate) fn main(manner: &Manner<'_>, subject: &SubjectId, records: &[RecordVi
             ", " (counted(findings, "finding", "findings")) ". Nothing in a log is ever edited: what was corrected still \
              stands below, beside who corrected it, when and why."
         }
-        table {
-            caption { "Contents" }
-            thead { tr { th { "Record" } th { "What" } th { "Date of the fact" } th { "Versions" } th { "Findings" } } }
-            tbody {
-                @for thing in &things {
-                    tr {
-                        th scope="row" { a href=(format!("#r{}", thing.first().view.seq)) { "#" (thing.first().view.seq) } }
-                        td { (heading(&thing.first().kind())) @if thing.latest().is_void() { ", " strong { "void" } } }
-                        td { (thing.latest().text("/occurred_on").or(thing.first().text("/occurred_on")).unwrap_or("–")) }
-                        td { (thing.versions.len()) }
-                        td { (thing.versions.iter().map(|version| version.view.findings.len()).sum::<usize>()) }
+        div.scroll role="group" aria-label="Contents" tabindex="0" {
+            table {
+                caption { "Contents" }
+                thead { tr { th { "Record" } th { "What" } th { "Date of the fact" } th { "Versions" } th { "Findings" } } }
+                tbody {
+                    @for thing in &things {
+                        tr {
+                            th scope="row" { a href=(format!("#r{}", thing.first().view.seq)) { "#" (thing.first().view.seq) } }
+                            td { (heading(&thing.first().kind())) @if thing.latest().is_void() { ", " strong { "void" } } }
+                            td { (thing.latest().text("/occurred_on").or(thing.first().text("/occurred_on")).unwrap_or("–")) }
+                            td { (thing.versions.len()) }
+                            td { (thing.versions.iter().map(|version| version.view.findings.len()).sum::<usize>()) }
+                        }
                     }
                 }
             }
@@ -99,22 +101,24 @@ fn values(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     };
     let has_earlier = !before.is_empty();
     html! {
-        table {
-            caption { @if thing.latest().is_void() { "Last values" } @else { "Current values" } }
-            thead { tr { th.item { "Item" } th { "Value" } @if has_earlier { th { "Earlier values" } } } }
-            tbody {
-                @for wanted in &names {
-                    tr {
-                        th scope="row" { (name(wanted)) }
-                        td { (value(manner, current.view.seq.0, wanted, of(&now, wanted).as_ref())) }
-                        @if has_earlier {
-                            td {
-                                @for (at, (seq, members)) in before.iter().enumerate() {
-                                    @let next = before.get(at + 1).map_or(&now, |(_, members)| members);
-                                    @if of(members, wanted) != of(next, wanted) {
-                                        span.was {
-                                            del { (value(manner, *seq, wanted, of(members, wanted).as_ref())) }
-                                            span.quiet { " in record #" (seq) }
+        div.scroll role="group" aria-label="Values" tabindex="0" {
+            table {
+                caption { @if thing.latest().is_void() { "Last values" } @else { "Current values" } }
+                thead { tr { th.item { "Item" } th { "Value" } @if has_earlier { th { "Earlier values" } } } }
+                tbody {
+                    @for wanted in &names {
+                        tr {
+                            th scope="row" { (name(wanted)) }
+                            td { (value(manner, current.view.seq.0, wanted, of(&now, wanted).as_ref())) }
+                            @if has_earlier {
+                                td {
+                                    @for (at, (seq, members)) in before.iter().enumerate() {
+                                        @let next = before.get(at + 1).map_or(&now, |(_, members)| members);
+                                        @if of(members, wanted) != of(next, wanted) {
+                                            span.was {
+                                                del { (value(manner, *seq, wanted, of(members, wanted).as_ref())) }
+                                                span.quiet { " in record #" (seq) }
+                                            }
                                         }
                                     }
                                 }
@@ -150,17 +154,19 @@ fn opened<'a>(manner: &Manner<'a>, seq: u64, pointer: &str) -> Option<&'a String
 /// Who stated each version, when and why.
 fn versions(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     html! {
-        table.who {
-            caption { "Who, when, why" }
-            thead { tr { th { "Record" } th { "By" } th { "Signed" } th { "Recorded" } th { "Why" } } }
-            tbody {
-                @for version in &thing.versions {
-                    tr {
-                        th scope="row" { "#" (version.view.seq) br; code.quiet { (version.view.hash) } }
-                        td { (version.actor()) }
-                        td { (both_times(manner.zone, version.text("/signed_at").unwrap_or_default())) }
-                        td { (both_times(manner.zone, version.member("recorded_at"))) }
-                        td.what { (why(manner, version)) }
+        div.scroll role="group" aria-label="Who, when, why" tabindex="0" {
+            table.who {
+                caption { "Who, when, why" }
+                thead { tr { th { "Record" } th { "By" } th { "Signed" } th { "Recorded" } th { "Why" } } }
+                tbody {
+                    @for version in &thing.versions {
+                        tr {
+                            th scope="row" { "#" (version.view.seq) br; code.quiet { (version.view.hash) } }
+                            td { (version.actor()) }
+                            td { (both_times(manner.zone, version.text("/signed_at").unwrap_or_default())) }
+                            td { (both_times(manner.zone, version.member("recorded_at"))) }
+                            td.what { (why(manner, version)) }
+                        }
                     }
                 }
             }

@@ -5,7 +5,7 @@ use clinical::EventKind;
 use clinical::fields::{AMEND_REASONS, Field, Form, MISSING_REASONS};
 use maud::{Markup, html};
 
-use super::values::{asked_below, missing_name, place, place_of, value_name};
+use super::values::{asked_below, items, missing_name, place, place_of, value_name};
 use crate::posted::Given;
 use crate::posting;
 use crate::words::{heading, words};
@@ -209,7 +209,7 @@ impl Sheet<'_> {
 
     fn list(&self, field: &Field, place: &str) -> Markup {
         let path = format!("{}[]", field.path);
-        let filled = self.given.items(&value_name(place));
+        let filled = items(self.given, place);
         let asked = self.given.value(&format!("n:{place}")).and_then(|text| text.parse().ok()).unwrap_or(0);
         let more = if self.given.value("more") == Some(place) { 3 } else { 0 };
         let items = (filled + BLANK_ITEMS).max(asked).min(filled + 20) + more;

@@ -29,6 +29,11 @@ pub(super) fn place(around: &str, name: &str) -> String {
     if around.is_empty() { name.to_owned() } else { format!("{around}.{name}") }
 }
 
+/// How many items of the list at `place` are stated, by a value or by the reason why there is none.
+pub(super) fn items(given: &Given, place: &str) -> usize {
+    given.items(&value_name(place)).max(given.items(&missing_name(place)))
+}
+
 /// What the form states, as `data`: what is left blank is left out.
 pub(super) fn data(fields: &[Field], given: &Given) -> Map<String, Value> {
     members(fields, given, "", "")
@@ -59,7 +64,7 @@ fn stated(fields: &[Field], given: &Given, field: &Field, place: &str) -> Option
         Form::List => {
             let path = format!("{}[]", field.path);
             let item = |index: usize| members(fields, given, &path, &format!("{place}[{index}]"));
-            let items: Vec<_> = (0..given.items(&value_name(place))).map(item).collect();
+            let items: Vec<_> = (0..items(given, place)).map(item).collect();
             let items: Vec<_> = items.into_iter().filter_map(whole).collect();
             (!items.is_empty() || field.is_needed).then_some(Value::Array(items))
         }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::curves::{self, StoppingCurve};
 use crate::figures::{absent, columns, subject, table};
 use crate::links::Links;
 use crate::report::Report;
@@ -25,6 +26,7 @@ struct Stopping {
     not_observed: u64,
     without_day: u64,
     first_crossing: Option<Crossing>,
+    event_subjects: Vec<u64>,
     boundary: Vec<Row>,
 }
 
@@ -63,7 +65,20 @@ pub(super) fn stopping(report: &Report, links: &Links) -> Markup {
             } },
             None => p { "The boundary was never reached." },
         }
-        @if !section.boundary.is_empty() {
+        @if let Some(last) = section.boundary.last() {
+            figure {
+                (curves::stopping(&StoppingCurve {
+                    id: &report.id("stopping"),
+                    boundary: &section.boundary.iter().map(|row| (row.subjects_first, row.events)).collect::<Vec<_>>(),
+                    until: last.subjects_last,
+                    observed: &section.event_subjects,
+                    subjects: section.subjects,
+                }))
+                figcaption {
+                    "Broken line: so many events stop. Full line: events observed, in the order of infusion. "
+                    (counted(section.subjects, "subject", "subjects")) " drawn of " (count(last.subjects_last)) " treated; the others are told below."
+                }
+            }
             (table(
                 "Boundary and what was observed",
                 &columns(&["#Events that stop", "Among subjects", "#Observed"]),

@@ -45,6 +45,7 @@ impl Default for Answers {
             title: "Mesenchymal stem cells in refractory lupus".to_owned(),
             covers: json!({
                 "head": hash(records.len() as u64 - 1), "lag_records": 0, "records": records.len(),
+                "recorded_at": "2026-11-22T13:20:00.000000Z",
                 "verified": {"at": "2026-11-22T13:28:45.123456Z", "records": records.len(), "verdict": "intact"}
             }),
             evidence: json!({
@@ -322,6 +323,7 @@ fn outcomes() -> Value {
     report["measures"] = json!({
         "definition": "windows-1", "population": "Infused", "baseline": "last value", "denominator_rule": "followed",
         "quartiles": "Hyndman-Fan type 2", "tests": "Wilcoxon",
+        "lines_rule": "each subject's own values, of a population of at most 200 subjects",
         "tables": [{
             "measure": "loinc:47299-3", "method": "Farr", "unit": "%", "digits": 1, "values": 4,
             "other_units": [{"unit": "[IU]/mL", "values": 2}],
@@ -342,7 +344,8 @@ fn outcomes() -> Value {
                 "visit": "month 3", "day": 91, "n": 4, "missing": 1, "incomplete": 0,
                 "bands": [{"name": "none", "subjects": 1}, {"name": "high", "subjects": 3}],
                 "changed": {"better": 2, "unchanged": 1, "worse": 1}
-            }]
+            }],
+            "lines": [{"subject": "S0001", "values": {"baseline": "12"}}]
         }]
     });
     report["strata"] = json!([

@@ -42,6 +42,7 @@ async fn make(kind: ReportKind, asked: MakeReport) -> Result<u8> {
                 records: made.records,
                 head: made.head,
                 lag_records: 0,
+                recorded_at: None,
                 stopped: None,
                 verified: None,
             };

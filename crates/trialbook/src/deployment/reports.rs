@@ -60,16 +60,6 @@ impl Inner {
         Ok(view)
     }
 
-    fn covers_earlier(&self, running: &Running, records: u64, head: chain::RecordHash) -> Covers {
-        Covers {
-            head,
-            lag_records: running.journal.head().size.0.saturating_sub(records),
-            records,
-            stopped: None,
-            verified: self.verified(&running.trial),
-        }
-    }
-
     fn earlier(
         &self,
         running: &Running,
@@ -78,7 +68,7 @@ impl Inner {
         since: Option<Cut>,
     ) -> Result<ReportView, Problem> {
         let made = running.earlier.report(&*running.journal, kind, records, cutoff, since)?;
-        let covers = self.covers_earlier(running, records, made.head);
+        let covers = self.covers_first(running, records, made.head);
         Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
     }
 
@@ -95,7 +85,7 @@ impl Inner {
             let (records, cutoff) = known_then(running, as_of, asked.cutoff)?;
             let (head, sources) =
                 running.earlier.sources(&*running.journal, kind, (records, cutoff), cell)?;
-            return Ok(SourcesView { covers: self.covers_earlier(running, records, head), sources });
+            return Ok(SourcesView { covers: self.covers_first(running, records, head), sources });
         }
         macro_rules! sources {
             ($report:ident) => {

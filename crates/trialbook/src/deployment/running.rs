@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::{Problem, ReportKind};
 use archive::Archive;
-use chain::TreeSize;
 use chain::note::VerifierKey;
+use chain::{Instant, Position, Record, TreeSize};
 use clinical::{EventId, TrialId};
 use journal::sequencer::Limits;
 use journal::{Head, Journal};
@@ -47,6 +47,8 @@ pub(crate) struct Running {
     safety: Option<ProjectorHandle>,
     /// Reports of what was known earlier.
     pub(super) earlier: Earlier,
+    /// Of how many records the last was recorded when: as it was asked for last.
+    last_recorded: Mutex<Option<(u64, Instant)>>,
     /// The durable end, for those who wait without a thread.
     pub(crate) durable: watch::Receiver<Head>,
     /// One permit for each KiB of submissions that may be worked on at once.
@@ -193,6 +195,7 @@ impl Running {
             outcomes,
             safety,
             earlier: Earlier::default(),
+            last_recorded: Mutex::default(),
             durable,
             room: Semaphore::new(super::ROOM_KIB as usize),
             stopping,
@@ -233,6 +236,20 @@ impl Running {
         found.as_ref().ok_or_else(|| {
             Problem::not_served(format!("the {} report is made by its projector", kind.as_str()))
         })
+    }
+
+    /// When the last of the first `records` records was recorded; `None` if it cannot be read.
+    pub(crate) fn recorded_at(&self, records: u64) -> Option<Instant> {
+        let kept = *self.last_recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, at)) = kept
+            && of == records
+        {
+            return Some(at);
+        }
+        let read = self.journal.read(Position(records.checked_sub(1)?), 1).ok()?;
+        let at = Record::parse(&read.first()?.bytes).ok()?.recorded_at;
+        *self.last_recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some((records, at));
+        Some(at)
     }
 
     /// Every read model that is here, with its name.

@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 72] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 74] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -99,6 +99,8 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 72] = [
     ("GET", "/assets/icon.svg", "/assets/icon.svg", "", [200; 6]),
     ("GET", "/trials/{trial}", "/trials/small", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/trials/{trial}/outcomes", "/trials/small/outcomes", "", [401, 403, 200, 200, 403, 403]),
+    ("GET", "/trials/{trial}/outcomes/measurements", "/trials/small/outcomes/measurements", "", [401, 403, 200, 200, 403, 403]),
+    ("GET", "/trials/{trial}/outcomes/courses", "/trials/small/outcomes/courses", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/safety", "/trials/small/safety", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/sources", "/trials/small/sources?report=safety&cell=/populations/safety_set", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/findings", "/trials/small/findings", "", [401, 200, 200, 200, 403, 403]),

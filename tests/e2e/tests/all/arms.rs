@@ -179,8 +179,8 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
     let mut due: VecDeque<String> = VecDeque::new();
     let document = server.get("/openapi.json").json();
     for (route, methods) in document["paths"].as_object().unwrap() {
-        // A feed does not end: whether it is open is asked elsewhere.
-        if methods.get("get").is_none() || route.ends_with("/feed") {
+        // Feed and tail do not end: whether they are open is asked elsewhere.
+        if methods.get("get").is_none() || route.ends_with("/feed") || route.ends_with("/tail") {
             continue;
         }
         let mut paths = vec![route.replace("{trial}", SmallTrial::ID)];
@@ -209,6 +209,8 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
         "/v1/trials/small/reports/outcomes",
         "/v1/trials/small/reports/safety",
         "/trials/small/outcomes",
+        "/trials/small/outcomes/measurements",
+        "/trials/small/outcomes/courses",
         "/trials/small/safety",
         "/trials/small",
     ] {

@@ -257,6 +257,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/log/site/{site}"),
         ("GET", "/v1/trials/{trial}/log/tile/{*path}"),
         ("GET", "/v1/trials/{trial}/log/witnessed"),
+        ("GET", "/v1/trials/{trial}/plan"),
         ("GET", "/v1/trials/{trial}/proofs/{seq}"),
         ("GET", "/v1/trials/{trial}/records/{seq}"),
         ("GET", "/v1/trials/{trial}/reports/{kind}"),
@@ -265,9 +266,12 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/subjects"),
         ("GET", "/v1/trials/{trial}/subjects/{subject}/records"),
         ("GET", "/v1/trials/{trial}/tail"),
+        ("GET", "/v1/trials/{trial}/trail"),
+        ("GET", "/v1/trials/{trial}/verification"),
         ("POST", "/v1/trials"),
         ("POST", "/v1/trials/{trial}/events"),
         ("POST", "/v1/trials/{trial}/projectors/{name}/rebuild"),
+        ("POST", "/v1/trials/{trial}/rehearsals"),
         ("POST", "/v1/trials/{trial}/text-keys"),
     ];
     let due: Vec<_> =

@@ -12,10 +12,12 @@ const LOOKERS: [(&str, &[&str]); 4] =
     [("site", &["--site", "S01"]), ("statistician", &[]), ("inspector", &[]), ("operator", &[])];
 
 /// Pages that whoever reads everything comes to by links alone.
-const REACHED: [&str; 9] = [
+const REACHED: [&str; 11] = [
     "/",
     "/trials/_",
     "/trials/_/outcomes",
+    "/trials/_/outcomes/measurements",
+    "/trials/_/outcomes/courses",
     "/trials/_/safety",
     "/trials/_/sources",
     "/trials/_/findings",
