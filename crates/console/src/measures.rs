@@ -1,7 +1,5 @@
 //! Tables of what was measured by visit: one a measurement and method. Numbers are the report's own.
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -40,7 +38,20 @@ struct Tabled {
 #[serde(default)]
 struct Line {
     subject: String,
-    values: BTreeMap<String, String>,
+    values: Vec<AtRow>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AtRow {
+    visit: String,
+    value: String,
+}
+
+impl Line {
+    fn at(&self, row: &Row) -> Option<&str> {
+        self.values.iter().find(|one| one.visit == row.visit).map(|one| one.value.as_str())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -274,7 +285,7 @@ fn drawn(measure: &Tabled, id: &str, month_days: f64) -> Markup {
 
 /// A subject's values in the order of the visits.
 fn own<'a>(measure: &'a Tabled, line: &'a Line) -> OwnLine<'a> {
-    let value = |row: &Row| Some((row.day.unwrap_or(0), line.values.get(&row.visit)?.as_str()));
+    let value = |row: &Row| Some((row.day.unwrap_or(0), line.at(row)?));
     measure.rows.iter().filter_map(value).collect()
 }
 
@@ -292,7 +303,7 @@ fn line_table(measure: &Tabled, links: &Links) -> Markup {
             @for line in &measure.lines {
                 tr {
                     th scope="row" { (subject(&line.subject, links)) }
-                    @for row in &measure.rows { td.number { (line.values.get(&row.visit).map_or("–", String::as_str)) } }
+                    @for row in &measure.rows { td.number { (line.at(row).unwrap_or("–")) } }
                 }
             }
         },

@@ -80,8 +80,18 @@ pub struct MeasureTable {
 pub struct MeasureLine {
     /// The subject.
     pub subject: String,
-    /// Its value at the visit of that name, `baseline` among them, with the table's digits.
-    pub values: BTreeMap<String, String>,
+    /// Its values, in the order of the table's rows.
+    pub values: Vec<LineValue>,
+}
+
+/// A subject's value at a visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineValue {
+    /// `baseline`, or the visit's name.
+    pub visit: String,
+    /// The value, with the table's digits.
+    pub value: String,
 }
 
 /// Ids of the definitions that a table of the activity score goes by.
@@ -316,7 +326,7 @@ fn table(
         })
         .collect();
     let mut rows = vec![row("baseline", None, &baselines, baselines.len(), &kind)?];
-    let mut lines = vec![BTreeMap::new(); if followed.len() > LINES_MAX { 0 } else { followed.len() }];
+    let mut lines = vec![Vec::new(); if followed.len() > LINES_MAX { 0 } else { followed.len() }];
     extend(&mut lines, "baseline", &baselines, found.digits)?;
     let mut p_values = vec![None];
     for visit in visits {
@@ -392,14 +402,14 @@ fn table(
 
 /// Adds what was found at a visit to each subject's line.
 fn extend(
-    lines: &mut [BTreeMap<String, String>],
+    lines: &mut [Vec<LineValue>],
     visit: &str,
     found: &[Option<Found>],
     digits: u8,
 ) -> Result<(), ReportError> {
     for (line, found) in lines.iter_mut().zip(found) {
         if let Some(units) = found.and_then(Found::value) {
-            line.insert(visit.to_owned(), decimal(double(units), digits)?);
+            line.push(LineValue { visit: visit.to_owned(), value: decimal(double(units), digits)? });
         }
     }
     Ok(())

@@ -345,7 +345,7 @@ fn outcomes() -> Value {
                 "bands": [{"name": "none", "subjects": 1}, {"name": "high", "subjects": 3}],
                 "changed": {"better": 2, "unchanged": 1, "worse": 1}
             }],
-            "lines": [{"subject": "S0001", "values": {"baseline": "12"}}]
+            "lines": [{"subject": "S0001", "values": [{"visit": "baseline", "value": "12"}]}]
         }]
     });
     report["strata"] = json!([

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{AsOf, Covers, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
+use api::{AsOf, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
 use clinical::Date;
 use clinical::report::{AskedSources, changes};
 use serde_json::value::RawValue;
