@@ -38,7 +38,8 @@ pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};
 pub use judgement::{AdjudicationSection, JudgementDifference};
 pub use measures::{
-    BandRow, Change, ChangedRow, MeasureRow, MeasureSection, MeasureTable, OtherUnit, ScoreDefinitions,
+    BandRow, Change, ChangedRow, LineValue, MeasureLine, MeasureRow, MeasureSection, MeasureTable, OtherUnit,
+    ScoreDefinitions,
 };
 pub use relapse::{
     CumulativeIncidence, IncidenceLandmark, IncidenceStep, OwnMeasure, RelapseListing, RelapseSection,

@@ -213,3 +213,39 @@ fn what_was_measured_on_another_day_than_the_visits_counts_on_that_day() {
     assert_eq!((median(&report, 0), table(&report, "loinc:1751-7").digits), (Some("30.50"), 1));
     assert_eq!((report.excluded.measurements_without_day, report.excluded.after_cutoff), (1, 1));
 }
+
+#[test]
+fn each_subjects_own_values_are_listed_by_row_of_a_population_that_is_not_too_large() {
+    let mut log = Log::open();
+    for subject in ["S1", "S2", "S3"] {
+        log.treat(subject, "2009-03-01");
+        log.alive(subject, "2010-03-01");
+    }
+    albumin(&mut log, "S2", "2009-02-01", "20.5");
+    albumin(&mut log, "S2", "2009-05-31", "31");
+    albumin(&mut log, "S1", "2009-05-31", "32");
+    // In no window, so in no row.
+    albumin(&mut log, "S3", "2009-03-20", "33");
+    let lines = |log: &Log| -> Vec<(String, Vec<(String, String)>)> {
+        let report = log.report(CUTOFF);
+        let lines = table(&report, "loinc:1751-7").lines.iter();
+        let values = |values: &[outcomes::LineValue]| {
+            values.iter().map(|one| (one.visit.clone(), one.value.clone())).collect()
+        };
+        lines.map(|line| (line.subject.clone(), values(&line.values))).collect()
+    };
+    let text = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(visit, value)| ((*visit).to_owned(), (*value).to_owned())).collect()
+    };
+    let due = [
+        ("S1".to_owned(), text(&[("month 3", "32.0")])),
+        ("S2".to_owned(), text(&[("baseline", "20.5"), ("month 3", "31.0")])),
+    ];
+    assert_eq!(lines(&log), due);
+    for number in 3..200 {
+        log.treat(&format!("T{number:03}"), "2009-03-01");
+    }
+    assert_eq!(lines(&log), due);
+    log.treat("T200", "2009-03-01");
+    assert!(lines(&log).is_empty());
+}

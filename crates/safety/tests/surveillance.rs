@@ -153,6 +153,8 @@ fn the_boundary_is_that_of_the_definition_and_the_first_crossing_is_said() {
     let rows: Vec<_> =
         section.boundary.iter().map(|row| (row.events, row.subjects_last, row.observed)).collect();
     assert_eq!(rows, [(2, 2, Some(1)), (3, 13, Some(3)), (4, 25, Some(3)), (5, 30, Some(3))]);
+    // The steps of what was observed: the first, the sixth and the thirteenth subject.
+    assert_eq!(section.event_subjects, [1, 6, 13]);
     let crossing = section.first_crossing.unwrap();
     assert_eq!((crossing.subjects, crossing.events, crossing.subject.as_str()), (13, 3, "S012"));
     assert_eq!(crossing.infused_on, "2009-01-13");
