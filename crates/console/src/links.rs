@@ -21,12 +21,18 @@ impl Links {
         self.path("", None)
     }
 
-    pub(crate) fn outcomes(&self) -> String {
-        self.path("/outcomes", None)
+    /// A part of the outcome report; the first has no name.
+    pub(crate) fn outcomes(&self, part: &str) -> String {
+        self.part("/outcomes", part)
     }
 
-    pub(crate) fn safety(&self) -> String {
-        self.path("/safety", None)
+    /// A part of the safety report; the first has no name.
+    pub(crate) fn safety(&self, part: &str) -> String {
+        self.part("/safety", part)
+    }
+
+    fn part(&self, tail: &str, part: &str) -> String {
+        if part.is_empty() { self.path(tail, None) } else { self.path(&format!("{tail}/{part}"), None) }
     }
 
     pub(crate) fn findings(&self, after: Option<&dyn Display>) -> String {

@@ -49,23 +49,19 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
 /// A page, under the menu of its like.
 fn framed(here: Here, title: &str, main: &Markup) -> Response {
     let may_change = visit::current().is_some_and(|visit| visit.asker.may(Resource::Upkeep));
+    let open = [
+        (Here::Health, "Health", "/operator"),
+        (Here::Stream, "Stream", "/operator/stream"),
+        (Here::Seals, "Checkpoints and witnesses", "/operator/seals"),
+        (Here::Keys, "Sites and keys", "/operator/keys"),
+        (Here::Refusals, "Refusals", "/operator/refusals"),
+        (Here::Configuration, "Configuration", "/operator/configuration"),
+    ]
+    .into_iter()
+    .filter(|(entry, ..)| may_change || *entry != Here::Configuration)
+    .map(|(entry, name, address)| (entry == here, address.to_owned(), name));
     let main = html! {
-        nav.parts aria-label="Pages of operation" {
-            ul {
-                @for (entry, name, address) in [
-                    (Here::Health, "Health", "/operator"),
-                    (Here::Stream, "Stream", "/operator/stream"),
-                    (Here::Seals, "Checkpoints and witnesses", "/operator/seals"),
-                    (Here::Keys, "Sites and keys", "/operator/keys"),
-                    (Here::Refusals, "Refusals", "/operator/refusals"),
-                    (Here::Configuration, "Configuration", "/operator/configuration"),
-                ] {
-                    @if may_change || entry != Here::Configuration {
-                        li { a href=(address) aria-current=[(entry == here).then_some("page")] { (name) } }
-                    }
-                }
-            }
-        }
+        (page::parts("Pages of operation", open))
         h1 { (title) }
         (main)
     };

@@ -25,27 +25,31 @@ use crate::words::{count, counted, date, heading, words};
 /// The report in pages that open quickly; a report in a file has all of it on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Figures,
+    Survival,
+    Response,
     Measurements,
     Courses,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Figures, Self::Measurements, Self::Courses];
+    const ALL: [Self; 4] = [Self::Survival, Self::Response, Self::Measurements, Self::Courses];
 
-    fn title(self) -> &'static str {
+    /// What stands for it in the address; nothing for the first.
+    fn name(self) -> &'static str {
         match self {
-            Self::Figures => "Outcomes",
-            Self::Measurements => "Measurements by visit",
-            Self::Courses => "Groups and courses",
+            Self::Survival => "",
+            Self::Response => "response",
+            Self::Measurements => "measurements",
+            Self::Courses => "courses",
         }
     }
 
-    fn address(self, links: &Links) -> String {
+    fn title(self) -> &'static str {
         match self {
-            Self::Figures => links.outcomes(),
-            Self::Measurements => links.to("/outcomes/measurements", &[]),
-            Self::Courses => links.to("/outcomes/courses", &[]),
+            Self::Survival => "Outcomes",
+            Self::Response => "Remission and relapse",
+            Self::Measurements => "Measurements by visit",
+            Self::Courses => "Groups and courses",
         }
     }
 
@@ -53,10 +57,12 @@ impl Part {
         let month_days = month_days(report);
         html! {
             @match self {
-                Self::Figures => {
+                Self::Survival => {
                     section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
                     section { h2 { "Follow-up" } (follow_up(report)) (not_analysable(report, links)) }
                     section { h2 { "Survival" } (survival(report, links)) }
+                }
+                Self::Response => {
                     section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
                     section { h2 { "Relapse" } (relapse(report, links)) }
                     section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
@@ -74,18 +80,10 @@ impl Part {
 }
 
 pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
-    part(asked, Part::Figures).await
-}
-
-pub(crate) async fn measurements(asked: Asked) -> Result<Response, Failure> {
-    part(asked, Part::Measurements).await
-}
-
-pub(crate) async fn courses(asked: Asked) -> Result<Response, Failure> {
-    part(asked, Part::Courses).await
-}
-
-async fn part(asked: Asked, part: Part) -> Result<Response, Failure> {
+    let named = asked.parameter("part");
+    let Some(part) = Part::ALL.into_iter().find(|part| part.name() == named) else {
+        return Err(asked.fail(page::no_such_part(&Part::ALL.map(Part::name))));
+    };
     let view = match asked.report(ReportKind::Outcomes).await {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
@@ -94,14 +92,8 @@ async fn part(asked: Asked, part: Part) -> Result<Response, Failure> {
     let report = Report::read(&view, ReportKind::Outcomes, links);
     let main = html! {
         h1 { (part.title()) }
-        nav.parts aria-label="Parts of the outcome report" {
-            ul {
-                @for one in Part::ALL {
-                    li { a href=(one.address(links)) aria-current=[(one == part).then_some("page")] { (one.title()) } }
-                }
-            }
-        }
-        (cutoff(&report, links, &part.address(links)))
+        (page::parts("Parts of the outcome report", Part::ALL.map(|one| (one == part, links.outcomes(one.name()), one.title()))))
+        (cutoff(&report, links, &links.outcomes(part.name())))
         (part.sections(&report, links, asked.given("measure")))
         (what_it_rests_on(&report, links))
     };

@@ -123,7 +123,7 @@ fn cuts(asked: &Asked) -> Markup {
                 td { (cut.cutoff_date) }
                 td.number { (count(cut.records)) }
                 td { a href=(asked.links.record(cut.made_at)) { "record #" (cut.made_at) } }
-                td { a href=(links.outcomes()) { "outcomes" } " · " a href=(links.safety()) { "safety" } }
+                td { a href=(links.outcomes("")) { "outcomes" } " · " a href=(links.safety("")) { "safety" } }
             }
         }
     };
@@ -146,7 +146,7 @@ fn of_report(view: &ReportView, safety: Option<&ReportView>, links: &Links) -> M
             (cutoff(&report, links, &links.overview()))
             (headlines(&report, related))
             (by_year(&report))
-            p { a href=(links.outcomes()) { "All outcome figures, curves and definitions" } " · " a href=(links.safety()) { "Adverse events and deaths" } }
+            p { a href=(links.outcomes("")) { "All outcome figures, curves and definitions" } " · " a href=(links.safety("")) { "Adverse events and deaths" } }
         }
         section {
             h2 { "Participant flow" }

@@ -33,6 +33,25 @@ pub(crate) fn trial(asked: &Asked, here: Here, title: &str, covers: &Covers, mai
     respond(StatusCode::OK, title, Some(&of(asked, here, covers)), asked.stands_open, main)
 }
 
+/// The ways to the parts of what stands on several pages: whether it is this one, address and name.
+pub(crate) fn parts<'a>(label: &str, parts: impl IntoIterator<Item = (bool, String, &'a str)>) -> Markup {
+    html! {
+        nav.parts aria-label=(label) {
+            ul {
+                @for (is_here, address, name) in parts {
+                    li { a href=(address) aria-current=[is_here.then_some("page")] { (name) } }
+                }
+            }
+        }
+    }
+}
+
+/// 404: what stands on several pages has these parts, the first without a name.
+pub(crate) fn no_such_part(names: &[&str]) -> Problem {
+    let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+    Problem::not_found(format!("besides the first part there are {}", names.join(", ")))
+}
+
 /// A page about no trial in particular.
 pub(crate) fn general(title: &str, main: &Markup) -> Response {
     respond(StatusCode::OK, title, None, false, main)
@@ -191,8 +210,8 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                     ul {
                         @for (entry, name, resource, address) in [
                             (Here::Overview, "Overview", Resource::Trials, links.overview()),
-                            (Here::Outcomes, "Outcomes", Resource::Reports, links.outcomes()),
-                            (Here::Safety, "Safety", Resource::Reports, links.safety()),
+                            (Here::Outcomes, "Outcomes", Resource::Reports, links.outcomes("")),
+                            (Here::Safety, "Safety", Resource::Reports, links.safety("")),
                             (Here::Findings, "Findings", Resource::Findings, links.findings(None)),
                             (Here::Subjects, "Subjects", Resource::Subjects, links.subjects(None)),
                             (Here::Work, "Work", Resource::Subjects, links.to("/work", &[])),

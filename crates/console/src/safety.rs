@@ -8,6 +8,7 @@ mod surveillance;
 use api::ReportKind;
 use axum::response::Response;
 use charts::DotScale;
+use clinical::CutName;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
@@ -22,26 +23,99 @@ use crate::report::{
 };
 use crate::words::{count, counted, date, heading, words};
 
+/// The report in pages that open quickly; a report in a file has all of it on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Events,
+    Interest,
+    Reporting,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Events, Self::Interest, Self::Reporting];
+
+    /// What stands for it in the address; nothing for the first.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Events => "",
+            Self::Interest => "interest",
+            Self::Reporting => "reporting",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Events => "Safety",
+            Self::Interest => "Events of interest and rates",
+            Self::Reporting => "Causality, reporting, donors and lots",
+        }
+    }
+
+    fn sections(self, report: &Report, links: &Links) -> Markup {
+        html! {
+            @match self {
+                Self::Events => {
+                    section { h2 { "Populations" } (populations(report)) }
+                    section { h2 { "Categories of adverse events" } (overviews(report)) }
+                    section { h2 { "Stopping rule" } (surveillance::stopping(report, links)) }
+                    section { h2 { "Deaths" } (deaths(report, links)) }
+                    section { h2 { "Serious events" } (reporting::serious(report, links)) }
+                    section { h2 { "By class and term" } (tables(report)) }
+                    section { h2 { "When they began" } (timing(report)) }
+                    section { h2 { "What is not known" } (counts(report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
+                    section { h2 { "Sites" } (sites(report)) }
+                }
+                Self::Interest => {
+                    section { h2 { "Infusion reactions" } (attended::reactions(report, links)) }
+                    section { h2 { "Graft-versus-host disease" } (attended::gvhd(report, links)) }
+                    section { h2 { "Infections and malignancies" } (attended::interest(report, links)) }
+                    section { h2 { "Incidence by exposure" } (over_time::incidence(report)) }
+                    section { h2 { "Time to the first event" } (over_time::first_events(report)) }
+                    section { h2 { "Laboratory shift" } (over_time::laboratory(report)) }
+                }
+                Self::Reporting => {
+                    section { h2 { "Related, by agent and assessor" } (reporting::related(report, links)) }
+                    section { h2 { "Expedited reports" } (reporting::expedited(report, links)) }
+                    section { h2 { "Reported seriousness against its criteria" } (disagreements(report, links)) }
+                    section { h2 { "Donors and lots" } (surveillance::recall(report, links)) }
+                }
+            }
+        }
+    }
+}
+
 pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
+    let named = asked.parameter("part");
+    let Some(part) = Part::ALL.into_iter().find(|part| part.name() == named) else {
+        return Err(asked.fail(page::no_such_part(&Part::ALL.map(Part::name))));
+    };
     let view = match asked.report(ReportKind::Safety).await {
         Ok(view) => view,
         Err(problem) => return Err(asked.fail(problem)),
     };
     let links = &asked.links;
     let report = Report::read(&view, ReportKind::Safety, links);
-    let main = html! {
-        h1 { "Safety" }
-        (cutoff(&report, links, &links.safety()))
-        (since(&report, &asked))
-        (sections(&report, links))
+    let with = |address: String| match &asked.since {
+        Some(since) => with_since(&address, since),
+        None => address,
     };
-    Ok(page::trial(&asked, Here::Safety, "Safety", &view.covers, &main))
+    let main = html! {
+        h1 { (part.title()) }
+        (page::parts("Parts of the safety report", Part::ALL.map(|one| (one == part, with(links.safety(one.name())), one.title()))))
+        (cutoff(&report, links, &links.safety(part.name())))
+        (since(&report, &asked, &links.safety(part.name())))
+        (part.sections(&report, links))
+        (what_it_rests_on(&report, links))
+    };
+    Ok(page::trial(&asked, Here::Safety, part.title(), &view.covers, &main))
+}
+
+fn with_since(address: &str, since: &CutName) -> String {
+    format!("{address}{}since={since}", if address.contains('?') { '&' } else { '?' })
 }
 
 /// What the columns of what is new are counted against, or which cuts they could be.
-fn since(report: &Report, asked: &Asked) -> Markup {
-    let address = asked.links.safety();
-    let mark = if address.contains('?') { '&' } else { '?' };
+fn since(report: &Report, asked: &Asked, address: &str) -> Markup {
     html! {
         @if let Some(since) = report.part::<SinceEarlier>("/since") {
             p {
@@ -52,7 +126,7 @@ fn since(report: &Report, asked: &Asked) -> Markup {
         } @else if !asked.detail.cuts.is_empty() {
             p {
                 "What is new since the data cut:"
-                @for cut in &asked.detail.cuts { " " a href=(format!("{address}{mark}since={}", cut.name)) { (cut.name) } }
+                @for cut in &asked.detail.cuts { " " a href=(with_since(address, &cut.name)) { (cut.name) } }
             }
         }
     }
@@ -71,25 +145,13 @@ fn new_cells(events: Option<u64>, subjects: Option<u64>) -> Markup {
 /// All that a safety report says, section by section.
 pub(crate) fn sections(report: &Report, links: &Links) -> Markup {
     html! {
-        section { h2 { "Populations" } (populations(report)) }
-        section { h2 { "Categories of adverse events" } (overviews(report)) }
-        section { h2 { "By class and term" } (tables(report)) }
-        section { h2 { "When they began" } (timing(report)) }
-        section { h2 { "Infusion reactions" } (attended::reactions(report, links)) }
-        section { h2 { "Graft-versus-host disease" } (attended::gvhd(report, links)) }
-        section { h2 { "Infections and malignancies" } (attended::interest(report, links)) }
-        section { h2 { "Incidence by exposure" } (over_time::incidence(report)) }
-        section { h2 { "Time to the first event" } (over_time::first_events(report)) }
-        section { h2 { "Laboratory shift" } (over_time::laboratory(report)) }
-        section { h2 { "Related, by agent and assessor" } (reporting::related(report, links)) }
-        section { h2 { "Expedited reports" } (reporting::expedited(report, links)) }
-        section { h2 { "Serious events" } (reporting::serious(report, links)) }
-        section { h2 { "Stopping rule" } (surveillance::stopping(report, links)) }
-        section { h2 { "Donors and lots" } (surveillance::recall(report, links)) }
-        section { h2 { "Deaths" } (deaths(report, links)) }
-        section { h2 { "Reported seriousness against its criteria" } (disagreements(report, links)) }
-        section { h2 { "What is not known" } (counts(report, "/unknowns", "Adverse events by what is not known of them", "counts of what is not known")) }
-        section { h2 { "Sites" } (sites(report)) }
+        @for part in Part::ALL { (part.sections(report, links)) }
+        (what_it_rests_on(report, links))
+    }
+}
+
+fn what_it_rests_on(report: &Report, links: &Links) -> Markup {
+    html! {
         (suspected(report, links))
         section { h2 { "Not in the figures" } (excluded(report)) }
         section { h2 { "Definitions" } (basis(report)) }

@@ -38,8 +38,8 @@ pub(crate) async fn sources(asked: Asked) -> Result<Response, Failure> {
 fn main(view: &SourcesView, kind: ReportKind, links: &Links, further: bool) -> Markup {
     let sources = &view.sources;
     let report = match kind {
-        ReportKind::Outcomes => links.outcomes(),
-        ReportKind::Safety => links.safety(),
+        ReportKind::Outcomes => links.outcomes(""),
+        ReportKind::Safety => links.safety(""),
     };
     html! {
         h1 { "Sources: " @match &sources.label { Some(label) => (label), None => "a cell of the report" } }

@@ -80,12 +80,15 @@ async fn every_count_leads_to_what_is_behind_it() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/trials/lupus-msct",
     "/trials/lupus-msct/outcomes",
+    "/trials/lupus-msct/outcomes/response",
     "/trials/lupus-msct/outcomes/measurements",
     "/trials/lupus-msct/outcomes/courses",
     "/trials/lupus-msct/safety",
+    "/trials/lupus-msct/safety/interest",
+    "/trials/lupus-msct/safety/reporting",
     "/trials/lupus-msct/findings",
     "/trials/lupus-msct/subjects",
     "/trials/lupus-msct/subjects/S0001",
@@ -340,32 +343,42 @@ async fn outcomes_have_curves_intervals_denominators_and_definitions() {
             r#"class="band""#,
             r#"class="censored""#,
             r#"class="at-risk""#,
-            r#"<title id="incidence-title">"#,
-            "Death without relapse</text>",
-            "0.203809–0.969162",
             "95% CI, log-log",
-            "3.686–109.953",
-            "95% CI, exact Poisson",
             "Infused: all infused",
-            "<code>relapse-1</code>",
             "quiet-1, calm-2",
             r#"<th class="number" scope="col">Share</th>"#,
             "<caption>",
             "impute-9",
             "After cutoff",
             "S0006",
+            "0.203809–0.969162",
             r#"<th scope="row">E2</th>"#,
             "v2.1",
             "Safety reporting",
+            "1 death has a partial date",
+            "on the earliest day it can mean; here on the latest",
+            "Survival, partly dated deaths on other days",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn remission_and_relapse_have_denominators_incidence_and_rates() {
+    holds(
+        "/trials/lupus-msct/outcomes/response",
+        &[
+            r#"<title id="incidence-title">"#,
+            "Death without relapse</text>",
+            "3.686–109.953",
+            "95% CI, exact Poisson",
+            "<code>relapse-1</code>",
             "remission.year_1",
             "Low activity at 12 months, computed",
             "takes as absent: haemolytic anaemia",
             "complete (investigator)",
             "pga is 1.2, not at most 1",
             "Relapse of our own",
-            "1 death has a partial date",
-            "on the earliest day it can mean; here on the latest",
-            "Survival, partly dated deaths on other days",
             "not judged",
         ],
     )
@@ -423,7 +436,9 @@ async fn a_part_that_a_report_lacks_is_said_to_be_lacking() {
     answers.outcomes.as_mut().unwrap()["survival"] = json!("of another form");
     let (status, text) = page(answers, "/trials/lupus-msct/outcomes").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(text.contains("holds no survival curve") && text.contains("Complete remission at 1 year"));
+    assert!(
+        text.contains("holds no survival curve") && text.contains("Median by the reverse Kaplan-Meier curve")
+    );
 }
 
 #[tokio::test]
@@ -438,10 +453,14 @@ async fn safety_has_categories_bounds_classes_and_deaths() {
             r#"<tr class="term"><th scope="row">Herpes zoster</th><td class="number">1</td>"#,
             "3 events in 2 of 5 subjects",
             "unrelated",
-            "not serious",
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn causality_reporting_and_recall_have_a_page_of_their_own() {
+    holds("/trials/lupus-msct/safety/reporting", &["Donors and lots", "not serious"]).await;
 }
 
 #[tokio::test]
@@ -463,6 +482,11 @@ async fn safety_shows_what_is_new_beside_what_is_cumulative() {
     ] {
         assert!(new.contains(expect), "{expect}: {new}");
     }
+    // The other parts go on with it.
+    assert!(new.contains(r#"href="/trials/lupus-msct/safety/interest?since=board-1""#), "{new}");
+    let (status, none) = page(Answers::default(), "/trials/lupus-msct/safety/costs").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(none.contains("besides the first part there are interest, reporting"), "{none}");
     let (_, wrong) = page(Answers::default(), "/trials/lupus-msct/safety?since=Board%201").await;
     assert!(wrong.contains("since is the name of a data cut"), "{wrong}");
 }
@@ -470,7 +494,7 @@ async fn safety_shows_what_is_new_beside_what_is_cumulative() {
 #[tokio::test]
 async fn safety_has_reactions_disease_of_the_graft_incidence_and_shift() {
     holds(
-        "/trials/lupus-msct/safety",
+        "/trials/lupus-msct/safety/interest",
         &[
             "1 event, 1 of them within a day, time unknown (†)",
             "<td class=\"number\">†</td><td>Pyrexia</td><td>mild grade 1</td><td>no</td><td>unrelated</td><td>not judged</td>",

@@ -209,9 +209,12 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
         "/v1/trials/small/reports/outcomes",
         "/v1/trials/small/reports/safety",
         "/trials/small/outcomes",
+        "/trials/small/outcomes/response",
         "/trials/small/outcomes/measurements",
         "/trials/small/outcomes/courses",
         "/trials/small/safety",
+        "/trials/small/safety/interest",
+        "/trials/small/safety/reporting",
         "/trials/small",
     ] {
         for query in [

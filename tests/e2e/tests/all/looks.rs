@@ -12,13 +12,16 @@ const LOOKERS: [(&str, &[&str]); 4] =
     [("site", &["--site", "S01"]), ("statistician", &[]), ("inspector", &[]), ("operator", &[])];
 
 /// Pages that whoever reads everything comes to by links alone.
-const REACHED: [&str; 11] = [
+const REACHED: [&str; 14] = [
     "/",
     "/trials/_",
     "/trials/_/outcomes",
+    "/trials/_/outcomes/response",
     "/trials/_/outcomes/measurements",
     "/trials/_/outcomes/courses",
     "/trials/_/safety",
+    "/trials/_/safety/interest",
+    "/trials/_/safety/reporting",
     "/trials/_/sources",
     "/trials/_/findings",
     "/trials/_/subjects",
