@@ -170,6 +170,25 @@ fn found(answer: &str) -> BTreeSet<&'static str> {
     BETRAYING.into_iter().filter(stands).collect()
 }
 
+/// A page without what a form offers to everybody and nobody has chosen: the words of the format itself.
+fn without_choices(page: &str) -> String {
+    let mut parts = page.split("<option");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| {
+        let (option, after) = part.split_once("</option>").unwrap_or((part, ""));
+        let is_chosen = option.split('>').next().is_some_and(|tag| tag.contains(" selected"));
+        if is_chosen { kept + option + after } else { kept + after }
+    })
+}
+
+#[test]
+fn of_a_form_what_is_chosen_is_looked_at_and_what_is_offered_is_not() {
+    let form = r#"<p>opal</p><option value="adipose">adipose</option><option value="bone_marrow" selected>x</option><p>y"#;
+    let kept = without_choices(form);
+    assert!(kept.contains("opal") && kept.contains("bone_marrow") && kept.ends_with("<p>y"), "{kept}");
+    assert!(!kept.contains("adipose"), "{kept}");
+}
+
 /// What one asker was answered: each address with its status and text.
 fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, String)> {
     let bearer = format!("Bearer {token}");
@@ -252,7 +271,7 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
                 due.push_back(link.replace("&amp;", "&"));
             }
         }
-        answers.insert(path, (reply.status, body));
+        answers.insert(path, (reply.status, without_choices(&body)));
     }
     answers
 }
