@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Evidence, Page, Problem, Registry, ReportAsked, ReportKind, ReportView, SourcesView, TrialDetail};
+use api::{
+    Evidence, Page, Permission, Problem, Registry, ReportAsked, ReportKind, ReportView, Resource,
+    SourcesView, TrialDetail,
+};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use clinical::report::AskedSources;
 use clinical::{CutName, Date, PartialDate};
+use maud::Markup;
 
 use crate::Console;
 use crate::links::Links;
 use crate::page;
+use crate::visit;
 
 /// Entries on one page of a list.
 const PAGE_ENTRIES: usize = 50;
@@ -43,6 +48,12 @@ impl Asked {
     /// A part of the path.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// A record's position, with the way to it if records are open to who asks.
+    pub(crate) fn to_record(&self, seq: u64) -> Markup {
+        let permission = visit::permission(Resource::Records, self.detail.trial.has_arms);
+        page::to_record(seq, (permission != Permission::Nothing).then_some(&self.links))
     }
 
     /// What the address says of it after `?`.

@@ -99,7 +99,7 @@ fn log(asked: &Asked) -> Markup {
                 @if let Some(hint) = &asked.console.settings.verify_hint {
                     dt { "Verify it yourself" } dd { code.command { (hint) } }
                 }
-                dt { "Genesis" } dd { code.whole { (trial.genesis) } " " a href=(asked.links.record(0)) { "record #0" } }
+                dt { "Genesis" } dd { code.whole { (trial.genesis) } " " "record " (asked.to_record(0)) }
                 dt { "Head" } dd { code.whole { (trial.covers.head) } }
                 dt { "Log key" } dd { code.whole { (trial.log_key) } }
                 dt { "Zone of data cuts" } dd { (trial.zone) }
@@ -122,7 +122,7 @@ fn cuts(asked: &Asked) -> Markup {
                 th scope="row" { (cut.name) }
                 td { (cut.cutoff_date) }
                 td.number { (count(cut.records)) }
-                td { a href=(asked.links.record(cut.made_at)) { "record #" (cut.made_at) } }
+                td { "record " (asked.to_record(cut.made_at.0)) }
                 td { a href=(links.outcomes("")) { "outcomes" } " · " a href=(links.safety("")) { "safety" } }
             }
         }
@@ -365,10 +365,10 @@ fn keys(asked: &Asked) -> Markup {
                                 @for (index, site) in key.sites.iter().enumerate() { @if index > 0 { ", " } (site) }
                             }
                             td { (hash(key.key)) }
-                            td { a href=(asked.links.record(key.granted_at)) { "#" (key.granted_at) } }
+                            td { (asked.to_record(key.granted_at.0)) }
                             td {
                                 @match key.revoked_at {
-                                    Some(seq) => { "revoked by " a href=(asked.links.record(seq)) { "#" (seq) } },
+                                    Some(seq) => { "revoked by " (asked.to_record(seq.0)) },
                                     None => "no",
                                 }
                             }
