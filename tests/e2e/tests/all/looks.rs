@@ -146,6 +146,45 @@ fn every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong() {
 }
 
 #[test]
+fn the_numbers_at_risk_stand_under_the_marks_of_the_very_same_axis() {
+    let name = "the_numbers_at_risk_stand_under_the_marks_of_the_very_same_axis";
+    let Some(browser) = Browser::start(name) else { return };
+    let data = own_demo();
+    let server = Server::start(data.path());
+    let read = "const middle = (text) => { const box = text.getBoundingClientRect(); return (box.left + box.right) / 2; };\
+                return [...document.querySelectorAll('svg.chart')].filter((chart) => chart.querySelector('.at-risk'))\
+                .map((chart) => ({ id: chart.querySelector('title').id,\
+                marks: [...chart.querySelectorAll('.axis text.x:not(.label)')].map((text) => [text.textContent, middle(text)]),\
+                counts: [...chart.querySelectorAll('.at-risk text.x')].map((text) => [text.textContent, middle(text)]) }))";
+    for width in [1280, 390] {
+        browser.show_as(width, false, false);
+        for part in ["", "/response"] {
+            browser.open(&format!("{}/trials/lupus-msct/outcomes{part}?cutoff=2011-06-30", server.address));
+            let charts = browser.evaluate(read, &[]);
+            let charts = charts.as_array().unwrap();
+            assert!(!charts.is_empty(), "no curve with numbers at risk on outcomes{part}");
+            for chart in charts {
+                let row = |name: &str| -> Vec<(String, f64)> {
+                    let pairs = chart[name].as_array().unwrap().iter();
+                    pairs
+                        .map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].as_f64().unwrap()))
+                        .collect()
+                };
+                let (marks, counts) = (row("marks"), row("counts"));
+                assert!(marks.len() > 3 && marks.len() == counts.len(), "{chart}");
+                for ((mark, under), (count, at)) in marks.iter().zip(&counts) {
+                    assert!((under - at).abs() < 0.5, "{count} does not stand under {mark}: {chart}");
+                }
+                // Everybody is at risk at first, and nobody joins.
+                let counts: Vec<u64> = counts.iter().map(|(count, _)| count.parse().unwrap()).collect();
+                assert_eq!((marks[0].0.as_str(), counts[0]), ("0", 87), "{chart}");
+                assert!(counts.windows(2).all(|pair| pair[0] >= pair[1]), "{chart}");
+            }
+        }
+    }
+}
+
+#[test]
 fn pages_alike_are_of_one_kind() {
     for (path, due) in [
         ("/", "/"),
