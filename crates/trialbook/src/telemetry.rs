@@ -14,7 +14,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter,
     SpanProcessor,
@@ -36,14 +36,19 @@ const DELAY: Duration = Duration::from_secs(1);
 /// How long the collector may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a process that stops waits for the last spans to be taken.
-const STOP_WAIT: Duration = Duration::from_secs(5);
+/// How long a process that stops waits for the last spans to be taken: for an answer that is awaited already, and for one
+/// more. No thread is at work on a request when the process ends.
+const STOP_WAIT: Duration = Duration::from_secs(12);
+const _: () = assert!(STOP_WAIT.as_secs() > 2 * ANSWER_WAIT.as_secs());
 
 /// Longest answer of a collector that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// What sends spans, once there is one.
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+/// Whether the process stops: a collector that did not take a batch is not asked to take the next.
+static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// Begins to send spans to the collector at `url`, as the service `service`; whoever is given the tracer makes them.
 ///
@@ -90,6 +95,7 @@ pub(crate) fn start(url: &str, service: &str) -> Result<SdkTracer> {
 /// Sends what waits, for some seconds at most.
 pub(crate) fn stop() {
     if let Some(provider) = PROVIDER.get() {
+        STOPPING.store(true, Ordering::Relaxed);
         // What could not be sent is counted and said where it was lost.
         let _ = provider.shutdown_with_timeout(STOP_WAIT);
     }
@@ -163,7 +169,12 @@ struct Counted {
 impl SpanExporter for Counted {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        let sent = self.exporter.export(batch).await;
+        let is_hopeless = STOPPING.load(Ordering::Relaxed) && self.is_lost.load(Ordering::Relaxed);
+        let sent = if is_hopeless {
+            Err(OTelSdkError::InternalFailure("the process stops".to_owned()))
+        } else {
+            self.exporter.export(batch).await
+        };
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
         count(if sent.is_ok() { "sent" } else { "lost" }, spans);
         match (&sent, self.is_lost.swap(sent.is_err(), Ordering::Relaxed)) {

@@ -6,6 +6,7 @@
 //! reference is what all cores do if they only check signatures: no event can be taken in for less.
 
 mod client;
+pub(crate) mod pages;
 pub(crate) mod reports;
 mod server;
 pub(crate) mod tail;

@@ -41,6 +41,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("visible", http::visible::run),
     ("reports", http::reports::run),
     ("tail", http::tail::run),
+    ("pages", http::pages::run),
 ];
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::ops::Deref;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
@@ -152,7 +153,8 @@ impl Server {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
+                // Of one that a signal ended, the signal's number below zero.
+                return status.code().or(status.signal().map(|signal| -signal)).unwrap_or(i32::MIN);
             }
             assert!(begun.elapsed() < DEADLINE, "the server does not stop");
             std::thread::sleep(Duration::from_millis(5));

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::client::{self, Request};
+use super::pages;
 use super::server::{self, Lag, Server};
 use super::{BATCH_LINES, Bench};
 use crate::measure::{Arguments, Spread};
@@ -28,6 +29,22 @@ const _: () = assert!(BATCH_LINES.is_multiple_of(EVENTS_OF_A_SUBJECT));
 /// Records a second while the lag is looked at, and for how long.
 const RATE: u32 = 10_000;
 const PACED: usize = 200_000;
+
+/// Lists that go on by a cursor, and figures.
+const PAGES: [&str; 9] = [
+    "",
+    "/outcomes",
+    "/outcomes/response",
+    "/safety",
+    "/safety/interest",
+    "/subjects",
+    "/status",
+    "/work",
+    "/trail",
+];
+
+/// Milliseconds that such a page may take, and KB.
+const PAGE_TARGET: (f64, usize) = (300.0, 1_000);
 
 /// How long read models may take to catch up.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -89,6 +106,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let then = Spread::of(vec![answer(&server, &asked).await?]);
         line(&format!("as of {half}"), &then, "the whole journal's files", &plain, Some(10_000.0));
         println!("reports: memory          {:.0} MiB at most, all reports made", server.memory_most()?);
+        for page in PAGES {
+            pages::measured(&server, &format!("/trials/{}{page}", study.trial), PAGE_TARGET).await?;
+        }
         Ok(())
     })
 }
