@@ -1,15 +1,48 @@
 //! The work list: records that are to be looked at.
 
+use api::{Covers, Page, Problem, RecordFindings};
 use axum::response::Response;
 use clinical::Severity;
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
+use crate::inspection::too_long;
+use crate::links::Links;
+use crate::list::{self, Cell, Column, EXPORT_ROWS_MAX, Format, Row};
 use crate::page::{self, Here, nothing, pager};
 use crate::words::{date, words};
 
+/// Columns of the file: a row a finding.
+const HEADS: &[Column] = &[
+    ("record", "#Record"),
+    ("severity", "Severity"),
+    ("code", "Code"),
+    ("meaning", "Meaning"),
+    ("member", "Member"),
+    ("beside", "Beside records"),
+    ("subject", "Subject"),
+    ("kind", "Kind"),
+    ("on", "Date of the fact"),
+    ("site", "Site"),
+];
+
+/// Records asked for at once for a file.
+const PART: usize = 1_000;
+
 pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
+    let format = match Format::asked(asked.given("format")) {
+        Ok(format) => format,
+        Err(problem) => return Err(asked.fail(problem)),
+    };
+    if let Some(format) = format {
+        return match whole(&asked).await {
+            Ok((covers, rows)) => {
+                Ok(list::file(format, (&asked.links.trial, "findings"), &covers, HEADS, &rows))
+            }
+            Err(problem) => Err(asked.fail(problem)),
+        };
+    }
     let list = match asked.registry.findings(&asked.links.trial, asked.page.clone()).await {
         Ok(list) => list,
         Err(problem) => return Err(asked.fail(problem)),
@@ -41,6 +74,7 @@ pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
                     }
                 },
             ))
+            (links.takeaway("/findings", &[]))
         }
         (pager(
             asked.page.after.is_some().then(|| links.findings(None)),
@@ -48,6 +82,39 @@ pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
         ))
     };
     Ok(page::trial(&asked, Here::Findings, "Findings", &list.covers, &main))
+}
+
+/// Every finding of every record.
+async fn whole(asked: &Asked) -> Result<(Covers, Vec<Row>), Problem> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: Some(PART) };
+        let part = asked.registry.findings(&asked.links.trial, page).await?;
+        rows.extend(part.records.iter().flat_map(|record| rows_of(record, &asked.links)));
+        if rows.len() > EXPORT_ROWS_MAX {
+            return Err(too_long());
+        }
+        let Some(next) = part.next else { return Ok((part.covers, rows)) };
+        after = Some(next.to_string());
+    }
+}
+
+fn rows_of(record: &RecordFindings, links: &Links) -> impl Iterator<Item = Row> {
+    record.findings.iter().map(|finding| {
+        let beside = finding.records.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        vec![
+            Cell::record(record.seq, links),
+            Cell::of(severity_of(finding.severity).1),
+            Cell::of(finding.code.as_str()),
+            Cell::of(finding.code.meaning()),
+            Cell::of(&finding.pointer),
+            Cell::of(beside),
+            Cell::subject(record.subject.as_ref(), links),
+            Cell::of(record.kind.as_str()),
+            Cell::maybe(record.occurred_on.as_ref()),
+            Cell::maybe(record.site.as_ref()),
+        ]
+    })
 }
 
 /// Findings of one record: how much each matters, what it says, and about which member.
@@ -68,11 +135,16 @@ pub(crate) fn listed(findings: &[clinical::Finding]) -> Markup {
 }
 
 fn severity(severity: Severity) -> Markup {
-    let (class, name) = match severity {
+    let (class, name) = severity_of(severity);
+    html! { strong class=(class) { (name) } }
+}
+
+/// Its class in the style sheet, and its name.
+fn severity_of(severity: Severity) -> (&'static str, &'static str) {
+    match severity {
         Severity::Critical => ("severity critical", "critical"),
         Severity::Major => ("severity major", "major"),
         Severity::Minor => ("severity minor", "minor"),
         Severity::Notice => ("severity notice", "notice"),
-    };
-    html! { strong class=(class) { (name) } }
+    }
 }

@@ -6,6 +6,8 @@ use api::{AsOf, ReportKind};
 use clinical::{Date, PartialDate, SubjectId, TrialId};
 use maud::{Markup, html};
 
+use crate::list;
+
 /// Addresses within one trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
@@ -70,6 +72,12 @@ impl Links {
         more.extend_pairs(query);
         let mark = if path.contains('?') { '&' } else { '?' };
         format!("{path}{mark}{}", more.finish())
+    }
+
+    /// The ways to the files of what stands at a page of the trial.
+    pub(crate) fn takeaway(&self, tail: &str, query: &[(&str, String)]) -> Markup {
+        let with = |format: &str| self.to(tail, &[query, &[("format", format.to_owned())]].concat());
+        list::takeaway(&with("csv"), &with("json"))
     }
 
     /// Where something is stated.

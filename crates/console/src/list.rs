@@ -2,9 +2,10 @@
 //!
 //! It finds nothing by itself: rows come from whoever asked the registry.
 
-use api::{Covers, Problem};
+use api::{Covers, Problem, ReportKind, ReportView};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use clinical::TrialId;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
@@ -111,7 +112,7 @@ impl Format {
 /// A list as a file.
 pub(crate) fn file(
     format: Format,
-    (trial, name): (&clinical::TrialId, &str),
+    (trial, name): (&TrialId, &str),
     covers: &Covers,
     heads: &[Column],
     rows: &[Row],
@@ -127,9 +128,36 @@ pub(crate) fn file(
             ("application/json", "json", format!("{whole}\n"))
         }
     };
-    let disposition = format!("attachment; filename=\"{trial}-{name}-{}.{ending}\"", covers.records);
-    ([(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body)
-        .into_response()
+    attachment(content_type, &format!("{trial}-{name}-{}.{ending}", covers.records), body)
+}
+
+/// The columns of a report's cells: where it stands, as `sources` asks for it, the nearest label, and what it says.
+const CELLS: [Column; 3] = [("cell", "Cell"), ("label", "Label"), ("value", "Value")];
+
+/// A report as a file: its canonical JSON as it is published, or all its cells.
+pub(crate) fn report(format: Format, trial: &TrialId, kind: ReportKind, view: &ReportView) -> Response {
+    let name = |ending: &str| format!("{trial}-{}-{}.{ending}", kind.as_str(), view.covers.records);
+    let json = view.report.get();
+    if format == Format::Json {
+        return attachment("application/json", &name("json"), json.to_owned());
+    }
+    // The registry hands out JSON; what is not would show as a report without cells.
+    let value: Value = serde_json::from_str(json).unwrap_or_default();
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let rows: Vec<Row> = clinical::report::cells(&value)
+        .into_iter()
+        .map(|cell| vec![Cell::of(cell.cell), Cell::maybe(cell.label), Cell::of(text(cell.value))])
+        .collect();
+    attachment("text/csv; charset=utf-8", &name("csv"), csv(&CELLS, &rows))
+}
+
+fn attachment(content_type: &'static str, name: &str, body: String) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let heads = [(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    (heads, body).into_response()
 }
 
 fn object(heads: &[Column], row: &[Cell]) -> Value {
@@ -182,7 +210,7 @@ fn field(text: &str) -> String {
 pub(crate) fn takeaway(csv: &str, json: &str) -> Markup {
     html! {
         p.takeaway {
-            "Take the whole list away: "
+            "Take all of it away: "
             a href=(csv) download { "CSV" } " · " a href=(json) download { "JSON" }
         }
     }

@@ -13,6 +13,7 @@ use crate::figures::{
     rate_table, sites, subject, suspected, table,
 };
 use crate::links::Links;
+use crate::list::{self, Format};
 use crate::measures;
 use crate::page::{self, Here};
 use crate::report::{
@@ -89,6 +90,11 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let links = &asked.links;
+    match Format::asked(asked.given("format")) {
+        Ok(None) => {}
+        Ok(Some(format)) => return Ok(list::report(format, &links.trial, ReportKind::Outcomes, &view)),
+        Err(problem) => return Err(asked.fail(problem)),
+    }
     let report = Report::read(&view, ReportKind::Outcomes, links);
     let main = html! {
         h1 { (part.title()) }
@@ -96,6 +102,7 @@ pub(crate) async fn outcomes(asked: Asked) -> Result<Response, Failure> {
         (cutoff(&report, links, &links.outcomes(part.name())))
         (part.sections(&report, links, asked.given("measure")))
         (what_it_rests_on(&report, links))
+        (links.takeaway("/outcomes", &[]))
     };
     Ok(page::trial(&asked, Here::Outcomes, part.title(), &view.covers, &main))
 }

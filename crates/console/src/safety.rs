@@ -17,6 +17,7 @@ use crate::figures::{
     interval_cells, interval_columns, methods, ratio, share, share_scale, sites, subject, suspected, table,
 };
 use crate::links::Links;
+use crate::list::{self, Format};
 use crate::page::{self, Here};
 use crate::report::{
     Disagreement, EventTable, Figure, Listed, Overview, Rate, Report, SinceEarlier, TermRow, Timing,
@@ -94,6 +95,11 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     let links = &asked.links;
+    match Format::asked(asked.given("format")) {
+        Ok(None) => {}
+        Ok(Some(format)) => return Ok(list::report(format, &links.trial, ReportKind::Safety, &view)),
+        Err(problem) => return Err(asked.fail(problem)),
+    }
     let report = Report::read(&view, ReportKind::Safety, links);
     let with = |address: String| match &asked.since {
         Some(since) => with_since(&address, since),
@@ -106,6 +112,8 @@ pub(crate) async fn safety(asked: Asked) -> Result<Response, Failure> {
         (since(&report, &asked, &links.safety(part.name())))
         (part.sections(&report, links))
         (what_it_rests_on(&report, links))
+        @let since: Vec<_> = asked.since.iter().map(|cut| ("since", cut.to_string())).collect();
+        (links.takeaway("/safety", &since))
     };
     Ok(page::trial(&asked, Here::Safety, part.title(), &view.covers, &main))
 }

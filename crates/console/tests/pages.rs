@@ -659,3 +659,35 @@ async fn what_people_wrote_is_text_and_never_markup() {
         assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn reports_subjects_and_findings_can_be_taken_away() {
+    for (path, due) in [
+        ("outcomes?format=csv", "cell,label,value\r\n"),
+        ("outcomes?format=csv", "/survival/crude/numerator,Alive at the end of follow-up (crude),3\r\n"),
+        ("outcomes/response?format=json", "\"survival\""),
+        ("safety?format=csv", "/populations/safety_set,,5\r\n"),
+        (
+            "subjects?format=csv",
+            "subject,site,status,first_infusion,records,findings,latest_record\r\nS0001,",
+        ),
+        ("subjects?format=json", "\"list\":\"subjects\""),
+        ("findings?format=csv", "critical,lot-expired,"),
+        ("findings?format=json", "\"code\":\"sledai-incomplete\""),
+    ] {
+        let path = format!("/trials/lupus-msct/{path}");
+        let (status, headers, text) =
+            ask(Answers::default(), console::Settings::default(), "GET", &path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        let named = headers[header::CONTENT_DISPOSITION].to_str().unwrap();
+        assert!(named.starts_with("attachment; filename=\"lupus-msct-"), "{named}");
+        assert!(text.contains(due), "{path} has no {due}: {text}");
+    }
+    for path in ["outcomes?format=pdf", "safety?format=pdf", "subjects?format=pdf", "findings?format=pdf"] {
+        let (status, _) = page(Answers::default(), &format!("/trials/lupus-msct/{path}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+    }
+    // Of a page with a cutoff the files have it too.
+    let (_, text) = page(Answers::default(), "/trials/lupus-msct/safety?cutoff=2010-02-28").await;
+    assert!(text.contains("/trials/lupus-msct/safety?cutoff=2010-02-28&amp;format=csv"), "{text}");
+}
