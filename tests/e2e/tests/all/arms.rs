@@ -254,6 +254,19 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
         }
     }
     due.extend(["/", "/trials/small", "/login", "/verify"].map(str::to_owned));
+    // Pages that no page leads to whoever is refused there.
+    let pages = [
+        "findings",
+        "subjects",
+        "work",
+        "status",
+        "inspection",
+        "inspection/sample",
+        "intact",
+        "trail",
+        "record",
+    ];
+    due.extend(pages.map(|page| format!("/trials/small/{page}")));
     due.extend((0..records).map(|seq| format!("/trials/small/records/{seq}")));
     due.extend(ARMS.map(|(subject, ..)| format!("/trials/small/subjects/{subject}")));
     let mut answers: BTreeMap<String, (u16, String)> = BTreeMap::new();
