@@ -285,6 +285,9 @@ async fn home(asked: Asked) -> Result<Response, Failure> {
                 ul.entries {
                     li { a href=(links.intact()) { "Is the record intact?" } }
                     @if reads(Resource::Records) != Permission::Nothing { li { a href=(links.trail(&[])) { "Trail of the whole trial" } } }
+                    @if reads(Resource::Bundles) == Permission::All && reads(Resource::Reports) == Permission::All {
+                        li { a href=(format!("/trials/{}/bundle", links.trial)) download { "Take the whole log away, as a bundle with both reports" } }
+                    }
                     li { a href="/verify" { "Verify a copy in this browser" } }
                     @if reads(Resource::Subjects) == Permission::All {
                         li { a href=(links.to("/inspection/sample", &[])) { "Sample of subjects, with casebooks" } }

@@ -32,6 +32,7 @@ mod show;
 mod sign;
 mod submit;
 mod table;
+mod takeaway;
 mod token;
 mod trail;
 mod verify;

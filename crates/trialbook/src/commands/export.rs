@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use api::{Problem, ReportAsked, ReportKind, TrialView};
+use api::{Problem, Registry, ReportAsked, ReportKind, TrialView};
 use chain::tile::{bundles, tiles};
 use chain::{SignedCheckpoint, TreeSize};
+use clinical::TrialId;
 use verify::manifest::LOG;
 
 use super::bundle_readme::{Readme, readme};
@@ -34,23 +35,51 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     let access = Access::open(place, false, true)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
-    let log = Log { registry: &*access.registry, trial: &trial };
-    let view = log.registry.trial(&trial).await?.trial;
+    let made = make(&*access.registry, &trial, out).await?;
+    if let Some(why) = &made.not_witnessed {
+        eprintln!(
+            "not witnessed: {why}; whoever checks the bundle with a policy finds its quorum short. Export it again once \
+             they have, or give it out as it is"
+        );
+    }
+    print(&told(out, &made))?;
+    Ok(0)
+}
+
+/// A bundle that was made.
+pub(super) struct Made {
+    view: TrialView,
+    checkpoint: SignedCheckpoint,
+    /// What each report in it covers.
+    reports: Vec<String>,
+    /// Why fewer witnesses than the policy asks for have cosigned its checkpoint, if so.
+    not_witnessed: Option<String>,
+}
+
+impl Made {
+    /// Records in it.
+    pub(super) fn size(&self) -> TreeSize {
+        self.checkpoint.claim().size
+    }
+}
+
+/// Makes the bundle of a log in a new file, of what the registry lets whoever asks read.
+pub(super) async fn make(registry: &dyn Registry, trial: &TrialId, out: &Path) -> Result<Made> {
+    let log = Log { registry, trial };
+    let view = log.registry.trial(trial).await?.trial;
     let mut files = BTreeMap::new();
     let mut said = Vec::new();
     let mut covered = TreeSize(view.covers.records);
     for kind in [ReportKind::Outcomes, ReportKind::Safety] {
-        let made = log.registry.report(&trial, kind, ReportAsked::default()).await?;
+        let made = log.registry.report(trial, kind, ReportAsked::default()).await?;
         said.push(format!("{} report: {}", kind.as_str(), report::covers(&made.covers)));
         covered = covered.max(TreeSize(made.covers.records));
         let bytes = made.report.get().as_bytes().to_vec();
         files.insert(format!("reports/{}.json", kind.as_str()), Content::Held(bytes));
     }
     // A report on records that no checkpoint covers could not be checked.
-    let evidence = sealed::wait_sealed(log.registry, &trial, covered).await?;
-    if evidence.witnesses.demanded {
-        await_quorum(&log, covered).await?;
-    }
+    let evidence = sealed::wait_sealed(log.registry, trial, covered).await?;
+    let not_witnessed = if evidence.witnesses.demanded { await_quorum(&log, covered).await? } else { None };
     let checkpoint = seal(&log, covered, &mut files).await?;
     let page = readme(&Readme { view: &view, checkpoint: checkpoint.claim(), reports: &said });
     files.insert("README.html".to_owned(), Content::Held(page.into_bytes()));
@@ -58,21 +87,16 @@ async fn bundle(out: &Path, which: &WhichTrial, place: &Place) -> Result<u8> {
     files.insert("keys/log.vkey".to_owned(), Content::Held(format!("{}\n", view.log_key).into_bytes()));
     let manifest = manifest(&log, &files).await?;
     write(out, &log, &manifest, &files).await?;
-    print(&told(out, &view, &checkpoint, &said))?;
-    Ok(0)
+    Ok(Made { view, checkpoint, reports: said, not_witnessed })
 }
 
-/// Gives the witnesses the time to cosign what the bundle is to cover, and says so if they do not.
-async fn await_quorum(log: &Log<'_>, covered: TreeSize) -> Result<()> {
-    if let Waited::Late(why) =
-        sealed::wait(log.registry, log.trial, covered, Until::Witnessed, QUORUM_WAIT).await?
-    {
-        eprintln!(
-            "not witnessed: {why}; whoever checks the bundle with a policy finds its quorum short. Export it again once \
-             they have, or give it out as it is"
-        );
-    }
-    Ok(())
+/// Gives the witnesses the time to cosign what the bundle is to cover; why they have not, if so.
+async fn await_quorum(log: &Log<'_>, covered: TreeSize) -> Result<Option<String>> {
+    let waited = sealed::wait(log.registry, log.trial, covered, Until::Witnessed, QUORUM_WAIT).await?;
+    Ok(match waited {
+        Waited::Late(why) => Some(why),
+        Waited::Reached(_) => None,
+    })
 }
 
 /// Takes in what the archive is under a checkpoint that covers at least so many records.
@@ -110,8 +134,8 @@ async fn partials(log: &Log<'_>, size: TreeSize) -> Result<Vec<(String, Content)
     Ok(found)
 }
 
-fn told(out: &Path, view: &TrialView, checkpoint: &SignedCheckpoint, reports: &[String]) -> String {
-    let claim = checkpoint.claim();
+fn told(out: &Path, made: &Made) -> String {
+    let (claim, view) = (made.checkpoint.claim(), &made.view);
     format!(
         "wrote {out}: {size} records of {origin} under root {root}\n{reports}\n\n\
          the inspector checks it with\n  trialbook-verify {out} --key VKEY --genesis HEX\n\
@@ -120,7 +144,7 @@ fn told(out: &Path, view: &TrialView, checkpoint: &SignedCheckpoint, reports: &[
         size = claim.size,
         origin = claim.origin(),
         root = claim.root,
-        reports = reports.join("\n"),
+        reports = made.reports.join("\n"),
         key = view.log_key,
         genesis = view.genesis,
     )

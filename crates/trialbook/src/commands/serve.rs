@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use chain::policy::Policy;
 
-use super::{print, read_bytes};
+use super::{print, read_bytes, takeaway};
 use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Sealing};
 use crate::doorkeeper::{Doorkeeper, Look};
@@ -157,7 +157,8 @@ pub(crate) async fn serve(
     let mut routes = api::router(gate.clone());
     if let Some(settings) = settings {
         let settings = console::Settings { secure: tls.is_some(), ..settings };
-        routes = routes.merge(console::router(gate, settings));
+        routes = routes.merge(console::router(gate.clone(), settings));
+        routes = routes.merge(takeaway::routes(gate, data.root()));
     }
     let routes = routes.layer(from_fn_with_state(Arc::new(hosts), for_this_host));
     let routes = routes.layer(from_fn(spans::of_http));

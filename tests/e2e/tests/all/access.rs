@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 74] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 75] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -119,6 +119,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 74] = [
     ("GET", "/trials/{trial}/status", "/trials/small/status", "/trials/small/status?site=S02", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/work", "/trials/small/work", "/trials/small/work?site=S02", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/intact", "/trials/small/intact", "", [401, 200, 200, 200, 200, 403]),
+    ("GET", "/trials/{trial}/bundle", "/trials/small/bundle", "", [401, 403, 403, 200, 403, 403]),
     ("GET", "/trials/{trial}/trail", "/trials/small/trail", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/trials/{trial}/inspection", "/trials/small/inspection", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/trials/{trial}/inspection/{list}", "/trials/small/inspection/corrections", "", [401, 200, 200, 200, 403, 403]),

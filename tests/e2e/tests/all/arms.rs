@@ -265,6 +265,7 @@ fn crawl(server: &Server, token: &str, records: u64) -> BTreeMap<String, (u16, S
         "intact",
         "trail",
         "record",
+        "bundle",
     ];
     due.extend(pages.map(|page| format!("/trials/small/{page}")));
     due.extend((0..records).map(|seq| format!("/trials/small/records/{seq}")));

@@ -1,5 +1,6 @@
 //! What a log hands out for others to hold against it: bundles, proofs, copies, cosignatures, receipts.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -70,6 +71,28 @@ fn a_bundle_made_beside_a_server_is_as_good() {
     let said = verified(&trial, &bundle(&trial, "bundle.zip"), 0);
     assert!(said.starts_with("Intact: all 13 records hold"), "{said}");
     assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn a_bundle_fetched_from_the_page_is_as_good_and_leaves_nothing_behind() {
+    let trial = with_subject();
+    let server = Server::start(&trial.data());
+    let before = entries(&trial.data());
+    let reply = server.get("/trials/small/bundle");
+    assert_eq!((reply.status, reply.content_type.as_str()), (200, "application/zip"));
+    let named = reply.headers["content-disposition"].to_str().unwrap();
+    assert_eq!(named, "attachment; filename=\"small-12.zip\"");
+    let out = trial.beside().join("fetched.zip");
+    write(&out, &reply.body);
+    let said = verified(&trial, &out, 0);
+    assert!(said.starts_with("Intact: all 12 records hold"), "{said}");
+    assert_eq!(entries(&trial.data()), before);
+    assert_eq!(server.get("/trials/nowhere/bundle").status, 404);
+    assert!(server.get("/trials/small/inspection").text().contains("href=\"/trials/small/bundle\""));
+}
+
+fn entries(directory: &Path) -> BTreeSet<std::ffi::OsString> {
+    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
 #[test]
