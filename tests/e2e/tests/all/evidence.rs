@@ -80,7 +80,7 @@ fn a_bundle_fetched_from_the_page_is_as_good_and_leaves_nothing_behind() {
     let before = entries(&trial.data());
     let reply = server.get("/trials/small/bundle");
     assert_eq!((reply.status, reply.content_type.as_str()), (200, "application/zip"));
-    let named = reply.headers["content-disposition"].to_str().unwrap();
+    let named = &reply.headers["content-disposition"];
     assert_eq!(named, "attachment; filename=\"small-12.zip\"");
     let out = trial.beside().join("fetched.zip");
     write(&out, &reply.body);
