@@ -218,12 +218,17 @@ impl Gate {
         }
     }
 
-    /// Whether who sends this request may have `resource`, of all trials. For what is no registry's to answer.
+    /// Whether who sends this request may have `resource`, of one trial or of all. For what is no registry's to answer.
     ///
     /// # Errors
     /// 401, 403; noted as a refusal.
-    pub async fn permit(&self, request: &Parts, resource: Resource) -> Result<(), Problem> {
-        self.guarded(request).allow(resource, None).await.map(drop)
+    pub async fn permit(
+        &self,
+        request: &Parts,
+        resource: Resource,
+        trial: Option<&TrialId>,
+    ) -> Result<(), Problem> {
+        self.guarded(request).allow(resource, trial).await.map(drop)
     }
 
     /// Takes note that a request was refused, of who sends it.
@@ -279,7 +284,7 @@ impl Gate {
         before: Option<u64>,
         limit: usize,
     ) -> Result<RefusalsPage, Problem> {
-        self.permit(request, Resource::Workings).await?;
+        self.permit(request, Resource::Workings, None).await?;
         match &self.tokens {
             Some(tokens) => tokens.refusals(before, limit).await,
             None => Ok(RefusalsPage { next: None, refusals: Vec::new() }),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chain::Position;
 use chain::tile::TileKind;
 use clinical::report::{Arms, AskedSources};
-use clinical::{SiteId, Statement, SubjectId, TrialId};
+use clinical::{EventKind, SiteId, Statement, SubjectId, TrialId};
 use serde::Deserialize;
 
 use crate::evidence::{Evidence, LogFile};
@@ -216,10 +216,20 @@ impl Registry for Guarded {
     async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
         let granted = self.allow(Resource::Subjects, Some(trial)).await?;
         if let Some(own) = &granted.site {
-            let Statement { site, subject, .. } = &rehearsal.statement;
-            if subject.is_some() && site.as_ref() != Some(own) {
+            let Statement { site, subject, kind, .. } = &rehearsal.statement;
+            let is_delegation = matches!(kind, EventKind::KeyGranted | EventKind::KeyRevoked);
+            if (subject.is_some() || !is_delegation) && site.as_ref() != Some(own) {
                 return Err(self.not_own(&granted, format!("the token is for site {own}")));
             }
+            let rehearsed = self.registry().rehearse(trial, rehearsal).await;
+            // Whether there is a subject of this name elsewhere is not told.
+            return rehearsed.map_err(|problem| match problem.code.as_str() {
+                "subject-of-another-site" | "subject-unknown" => {
+                    let detail = format!("site {own} has no such subject");
+                    Problem::new(422, "subject-unknown", "The site has no such subject.", detail)
+                }
+                _ => problem,
+            });
         }
         self.registry().rehearse(trial, rehearsal).await
     }
@@ -265,19 +275,37 @@ impl Registry for Guarded {
         page: Page,
     ) -> Result<SubjectRecords, Problem> {
         let granted = self.allow(Resource::Subjects, Some(trial)).await?;
-        if let Some(site) = &granted.site {
-            // That there is a subject of this name elsewhere is not told either.
-            let first = Page { after: None, limit: Some(1) };
-            let own = match self.registry().subject_records(trial, subject, first).await {
-                Ok(found) => found.records.iter().all(|view| readable(view.record.get(), site)),
-                Err(problem) if problem.status == 404 => false,
+        let Some(site) = &granted.site else {
+            return self.registry().subject_records(trial, subject, page).await;
+        };
+        // That there is a subject of this name elsewhere is not told either.
+        let not_own = || self.not_own(&granted, format!("site {site} has no subject {subject}"));
+        let (limit, mut after, mut covers, mut own) = (page.limit(), None, None, Vec::new());
+        loop {
+            let look = Page { after, limit: Some(LOOKED_AT) };
+            let seen = match self.registry().subject_records(trial, subject, look).await {
+                Ok(seen) => seen,
+                Err(problem) if problem.status == 404 => return Err(not_own()),
                 Err(problem) => return Err(problem),
             };
-            if !own {
-                return Err(self.not_own(&granted, format!("site {site} has no subject {subject}")));
+            covers.get_or_insert(seen.covers);
+            // A subject may have moved: of its records those are a site's that were made for it.
+            own.extend(seen.records.into_iter().filter(|view| readable(view.record.get(), site)));
+            after = seen.next.map(|next| next.to_string());
+            if after.is_none() {
+                break;
             }
         }
-        self.registry().subject_records(trial, subject, page).await
+        if own.is_empty() {
+            return Err(not_own());
+        }
+        if let Some(after) = page.after.and_then(|after| after.parse::<u64>().ok()) {
+            own.retain(|view| view.seq.0 > after);
+        }
+        let (records, more) = cut(own, limit);
+        let next = records.last().filter(|_| more).map(|last| last.seq);
+        let covers = covers.ok_or_else(|| Problem::internal("a list covers nothing"))?;
+        Ok(SubjectRecords { covers, next, records, subject: subject.clone() })
     }
 
     async fn findings(&self, trial: &TrialId, page: Page) -> Result<FindingsPage, Problem> {

@@ -9,6 +9,7 @@ mod evidence;
 mod extract;
 mod gate;
 mod guarded;
+mod origin;
 mod policy;
 mod problem;
 mod registry;
@@ -22,6 +23,7 @@ mod workings;
 pub use client::Client;
 pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
 pub use gate::{Asker, Gate, Holder, Refused, Standing, TokenHash, Tokens, not_good};
+pub use origin::is_from_ourselves;
 pub use policy::{
     NoSuchRole, Permission, Resource, TokenRole, is_blinded, permission, permission_beside_arms,
 };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{from_fn, map_response};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chain::Position;
@@ -21,6 +22,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Body, Path, Query};
 use crate::gate::{Gate, Permitted};
+use crate::origin;
 use crate::problem::Problem;
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
@@ -90,6 +92,8 @@ pub fn router(gate: Gate) -> axum::Router {
         )
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(from_fn(origin::checked))
+        .layer(map_response(origin::kept_private))
         .with_state(gate)
 }
 

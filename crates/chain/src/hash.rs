@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 pub struct Position(pub u64);
 
 impl Position {
-    /// The position after this one.
+    /// The position after this one; after the last that there can be, that one again.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

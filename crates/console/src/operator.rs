@@ -70,7 +70,7 @@ fn framed(here: Here, title: &str, main: &Markup) -> Response {
 
 /// The registry, for who may look at how it works.
 async fn registry(console: &Console, parts: &Parts) -> Result<Arc<dyn Registry>, Failure> {
-    console.gate.permit(parts, Resource::Workings).await.map_err(Failure::new)?;
+    console.gate.permit(parts, Resource::Workings, None).await.map_err(Failure::new)?;
     Ok(console.gate.registry(parts))
 }
 

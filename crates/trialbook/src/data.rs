@@ -63,7 +63,8 @@ impl Data {
                 .create(&path)
                 .with_context(|| format!("cannot make {}", path.display()))
         };
-        make(self.root.join("trials"), 0o755)?;
+        make(self.root.clone(), 0o700)?;
+        make(self.root.join("trials"), 0o700)?;
         make(self.root.join("keys"), 0o700)?;
         make(self.root.join("state"), 0o700)
     }

@@ -190,7 +190,8 @@ impl Inner {
         let trials = self.trials.read().unwrap_or_else(PoisonError::into_inner);
         match (trials.running.get(trial), trials.closed.get(trial)) {
             (Some(running), _) => Ok(Arc::clone(running)),
-            (None, Some(why)) => Err(Problem::unavailable(format!("trial {trial} is not served: {why}"))),
+            // Why is for operators: readiness tells them.
+            (None, Some(_)) => Err(Problem::unavailable(format!("trial {trial} is not served just now"))),
             (None, None) => Err(Problem::not_found(format!("there is no trial {trial}"))),
         }
     }

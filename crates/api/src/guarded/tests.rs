@@ -84,8 +84,23 @@ impl Registry for Log {
         Ok(read(&json!({"covers": covers(), "next": next, "subjects": subjects})))
     }
 
-    async fn subject_records(&self, _: &TrialId, _: &SubjectId, _: Page) -> Result<SubjectRecords, Problem> {
-        nobody()
+    /// One subject that moved to and fro: its records are of the sites that the subjects of the list are of.
+    async fn subject_records(
+        &self,
+        _: &TrialId,
+        subject: &SubjectId,
+        page: Page,
+    ) -> Result<SubjectRecords, Problem> {
+        if subject.to_string() != "MOVED" {
+            return Err(Problem::not_found("there is no such subject"));
+        }
+        let (some, next) = part(&page);
+        let view = |index: &usize| {
+            let record: Value = serde_json::from_str(&record(*index)).unwrap();
+            json!({"covers": covers(), "findings": [], "hash": "00".repeat(32), "record": record, "seq": index})
+        };
+        let records: Vec<_> = some.iter().map(view).collect();
+        Ok(read(&json!({"covers": covers(), "next": next, "records": records, "subject": subject})))
     }
 
     async fn findings(&self, _: &TrialId, page: Page) -> Result<FindingsPage, Problem> {
@@ -297,6 +312,37 @@ async fn a_sites_lists_hold_all_that_is_its_own_whatever_the_size_of_their_pages
     }
     let (elsewhere, _) = asked(held(TokenRole::Site, Some("S03"), None));
     assert_eq!(pages(&elsewhere, 2).await, (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn of_a_subject_that_moved_each_site_reads_what_was_recorded_there() {
+    let subject = |name: &str| name.parse::<SubjectId>().unwrap();
+    for (site, due) in [("S01", vec![0, 1, 3, 4, 6, 7, 9]), ("S02", vec![2, 5, 8])] {
+        let (guarded, _) = asked(held(TokenRole::Site, Some(site), None));
+        for limit in [1, 2, 100] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = Page { after, limit: Some(limit) };
+                let found = guarded.subject_records(&small(), &subject("MOVED"), page).await.unwrap();
+                assert!(found.records.len() <= limit);
+                seen.extend(found.records.iter().map(|view| view.seq.0));
+                after = found.next.map(|next| next.to_string());
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, due, "{site} {limit}");
+        }
+    }
+    // Who has none of its records is told the same as of a subject that there is not.
+    let (elsewhere, _) = asked(held(TokenRole::Site, Some("S03"), None));
+    let all = || Page { after: None, limit: None };
+    let refused = async |name: &str| {
+        let problem = elsewhere.subject_records(&small(), &subject(name), all()).await.unwrap_err();
+        (problem.status, problem.code, problem.detail.replace(name, "it"))
+    };
+    assert_eq!(refused("MOVED").await, refused("NOBODY").await);
+    assert_eq!(refused("MOVED").await.0, 403);
 }
 
 #[tokio::test]

@@ -217,7 +217,8 @@ impl Sheet<'_> {
             details.group open[filled > 0 || more > 0] {
                 summary { (heading(field.name())) (meaning(field)) }
                 input type="hidden" name=(format!("n:{place}")) value=(items);
-                @for index in 0..items {
+                // What is left blank between others is not drawn again.
+                @for index in (0..items).filter(|index| *index >= filled || self.is_filled(&format!("{place}[{index}]"))) {
                     fieldset {
                         legend { (heading(field.name())) " " (index + 1) }
                         (self.members(&path, &format!("{place}[{index}]")))

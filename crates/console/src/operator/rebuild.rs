@@ -33,7 +33,7 @@ pub(super) async fn ask(
     parts: Parts,
     Query(which): Query<Which>,
 ) -> Result<Response, Failure> {
-    console.gate.permit(&parts, Resource::Upkeep).await.map_err(Failure::new)?;
+    console.gate.permit(&parts, Resource::Upkeep, None).await.map_err(Failure::new)?;
     let trial = which.trial()?;
     let found = console.gate.registry(&parts).projectors().await.map_err(Failure::new)?.projectors;
     if !found.iter().any(|found| found.trial == trial && found.name == which.projector) {

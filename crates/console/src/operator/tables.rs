@@ -146,7 +146,7 @@ pub(super) async fn configuration(
     State(console): State<Arc<Console>>,
     parts: Parts,
 ) -> Result<Response, Failure> {
-    console.gate.permit(&parts, Resource::Upkeep).await.map_err(Failure::new)?;
+    console.gate.permit(&parts, Resource::Upkeep, None).await.map_err(Failure::new)?;
     let row = |setting: &Setting| {
         html! {
             tr {

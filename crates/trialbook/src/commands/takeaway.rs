@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{Gate, Problem, Resource};
@@ -28,6 +29,9 @@ const AT_ONCE: usize = 2;
 /// Bytes read at a time.
 const PART_BYTES: usize = 64 << 10;
 
+/// How long a part may wait to be taken.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 #[derive(Clone)]
 struct Bundles {
     gate: Gate,
@@ -48,7 +52,13 @@ async fn bundle(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let trial: TrialId = trial.parse().map_err(|error| Problem::not_found(format!("{error}")))?;
-    bundles.gate.permit(&parts, Resource::Bundles).await?;
+    bundles.gate.permit(&parts, Resource::Bundles, Some(&trial)).await?;
+    if parts.headers.contains_key("sec-fetch-site") && !asked_for(&parts) {
+        let detail = "a browser says that a page of another site asks for this";
+        let problem =
+            Problem::new(403, "form-not-ours", "The bundle is fetched from the registry's own page.", detail);
+        return Err(bundles.gate.refuse(&parts, problem).await);
+    }
     let place = Arc::clone(&bundles.places).try_acquire_owned().map_err(|_| {
         Problem::unavailable("others are fetching bundles just now, which takes room; ask again in a minute")
     })?;
@@ -64,7 +74,10 @@ async fn bundle(
     };
     let (size, file, bytes) = made.await.map_err(|error| match error.downcast::<Problem>() {
         Ok(problem) => problem,
-        Err(error) => Problem::unavailable(format!("the bundle was not made: {error:#}")),
+        Err(error) => {
+            tracing::warn!(%trial, "a bundle was not made: {error:#}");
+            Problem::unavailable("the bundle was not made; the server's log says why")
+        }
     })?;
     let heads = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
@@ -76,9 +89,15 @@ async fn bundle(
     Ok((heads, Body::from_stream(ReceiverStream::new(parts_of(file, place)))).into_response())
 }
 
-/// Reads a file part by part, as they are taken. What cannot be read ends the answer before its length.
+/// Whether a browser fetches it because somebody chose so, on a page of ours or by its address.
+fn asked_for(parts: &Parts) -> bool {
+    parts.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none")
+}
+
+/// Reads a file part by part, as they are taken. What cannot be read, or is not taken, ends the answer before its length.
 fn parts_of(mut file: File, place: OwnedSemaphorePermit) -> mpsc::Receiver<std::io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(2);
+    let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
         let _place = place;
         loop {
@@ -92,8 +111,9 @@ fn parts_of(mut file: File, place: OwnedSemaphorePermit) -> mpsc::Receiver<std::
                 Err(error) => Err(error),
             };
             let failed = read.is_err();
-            // An error: whoever asked is gone.
-            if sender.blocking_send(read).is_err() || failed {
+            // An error: whoever asked is gone, or does not read on.
+            let sent = runtime.block_on(tokio::time::timeout(PATIENCE, sender.send(read)));
+            if failed || !matches!(sent, Ok(Ok(()))) {
                 return;
             }
         }
