@@ -50,12 +50,6 @@ impl Asked {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// A record's position, with the way to it if records are open to who asks.
-    pub(crate) fn to_record(&self, seq: u64) -> Markup {
-        let permission = visit::permission(Resource::Records, self.detail.trial.has_arms);
-        page::to_record(seq, (permission != Permission::Nothing).then_some(&self.links))
-    }
-
     /// What the address says of it after `?`.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -94,13 +88,14 @@ impl FromRequestParts<Arc<Console>> for Asked {
         let registry = console.gate.registry(parts);
         let detail = registry.trial(&trial).await.map_err(Failure::new)?;
         let evidence = registry.evidence(&trial).await.ok();
+        let to_subjects = visit::permission(Resource::Subjects, detail.trial.has_arms) != Permission::Nothing;
         let mut asked = Self {
             console: Arc::clone(console),
             registry,
             stands_open: console.gate.stands_open().await.map_err(Failure::new)?,
             detail,
             evidence,
-            links: Links { on_paper: false, trial, as_of: None, cutoff: None },
+            links: Links { on_paper: false, to_subjects, trial, as_of: None, cutoff: None },
             page: Page { after: None, limit: Some(PAGE_ENTRIES) },
             since: None,
             parameters,

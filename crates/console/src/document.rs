@@ -62,7 +62,7 @@ pub fn document(json: &[u8]) -> Result<String, NotAReport> {
     let value: Value = serde_json::from_slice(json).map_err(|_| NotAReport)?;
     let head = Head::deserialize(&value).map_err(|_| NotAReport)?;
     let trial: TrialId = head.trial.id.parse().map_err(|_| NotAReport)?;
-    let links = Links { on_paper: true, trial, as_of: None, cutoff: None };
+    let links = Links { on_paper: true, to_subjects: false, trial, as_of: None, cutoff: None };
     let (title, main) = match head.report.as_str() {
         "outcomes" => ("Outcomes", outcomes::sections(&Report::of(value, String::new()), &links)),
         "safety" => ("Safety", safety::sections(&Report::of(value, String::new()), &links)),

@@ -267,7 +267,7 @@ pub(crate) fn cutoff(report: &Report, links: &Links, address: &str) -> Markup {
 pub(crate) fn subject(id: &str, links: &Links) -> Markup {
     html! {
         @match id.parse() {
-            Ok(subject) if !links.on_paper => a href=(links.subject(&subject, None)) { (id) },
+            Ok(subject) if links.to_subjects => a href=(links.subject(&subject, None)) { (id) },
             _ => (id),
         }
     }

@@ -107,7 +107,7 @@ fn findings(asked: &Asked, findings: &[VerifiedFinding]) -> Markup {
                 tr {
                     th scope="row" {
                         @match finding.seq {
-                            Some(seq) => (asked.to_record(seq.0)),
+                            Some(seq) => (asked.links.to_record(seq)),
                             None => "the log",
                         }
                     }

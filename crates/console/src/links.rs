@@ -13,6 +13,8 @@ use crate::list;
 pub(crate) struct Links {
     /// Whether what is made is a file of its own, from which nothing leads anywhere.
     pub(crate) on_paper: bool,
+    /// Whether who looks may see single subjects and records, and so what is behind a number: if not, nothing leads there.
+    pub(crate) to_subjects: bool,
     pub(crate) trial: TrialId,
     pub(crate) as_of: Option<AsOf>,
     pub(crate) cutoff: Option<Date>,
@@ -103,7 +105,7 @@ impl Links {
 
     /// A record's position, and the way to it.
     pub(crate) fn to_record(&self, seq: impl Display + Copy) -> Markup {
-        html! { @if self.on_paper { "#" (seq) } @else { a href=(self.record(seq)) { "#" (seq) } } }
+        html! { @if self.to_subjects { a href=(self.record(seq)) { "#" (seq) } } @else { "#" (seq) } }
     }
 
     /// Identifiers, dates and positions hold nothing that a URL would have to escape.

@@ -135,6 +135,8 @@ fn works(ok: bool) -> Markup {
 
 fn models(projectors: &[ProjectorView]) -> Markup {
     let may_rebuild = visit::current().is_some_and(|visit| visit.asker.may(Resource::Upkeep));
+    let is_told = visit::current().is_none_or(|visit| visit.asker.may(Resource::Reasons));
+    let no_error = if is_told { "–" } else { "told to operators only" };
     let mut names = vec![
         "Read model",
         "State",
@@ -160,7 +162,7 @@ fn models(projectors: &[ProjectorView]) -> Markup {
                 td.number { @match projector.lag_seconds { Some(seconds) => (count(seconds)), None => "not known" } }
                 td { (hash(projector.head)) }
                 td.number { (count(projector.rebuilds)) }
-                td.what { (projector.last_error.as_deref().unwrap_or("–")) }
+                td.what { (projector.last_error.as_deref().unwrap_or(no_error)) }
                 @if may_rebuild {
                     td {
                         a href={ "/operator/rebuild?trial=" (projector.trial) "&projector=" (projector.name) }

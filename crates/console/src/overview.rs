@@ -23,6 +23,7 @@ pub(crate) async fn front(State(console): State<Arc<Console>>, parts: Parts) -> 
     let trials = console.gate.registry(&parts).trials().await.map_err(Failure::new)?.trials;
     let links = |trial: &api::TrialView| Links {
         on_paper: false,
+        to_subjects: true,
         trial: trial.trial.clone(),
         as_of: None,
         cutoff: console.settings.demo_cutoff,
@@ -99,7 +100,7 @@ fn log(asked: &Asked) -> Markup {
                 @if let Some(hint) = &asked.console.settings.verify_hint {
                     dt { "Verify it yourself" } dd { code.command { (hint) } }
                 }
-                dt { "Genesis" } dd { code.whole { (trial.genesis) } " " "record " (asked.to_record(0)) }
+                dt { "Genesis" } dd { code.whole { (trial.genesis) } " " "record " (asked.links.to_record(0)) }
                 dt { "Head" } dd { code.whole { (trial.covers.head) } }
                 dt { "Log key" } dd { code.whole { (trial.log_key) } }
                 dt { "Zone of data cuts" } dd { (trial.zone) }
@@ -122,7 +123,7 @@ fn cuts(asked: &Asked) -> Markup {
                 th scope="row" { (cut.name) }
                 td { (cut.cutoff_date) }
                 td.number { (count(cut.records)) }
-                td { "record " (asked.to_record(cut.made_at.0)) }
+                td { "record " (asked.links.to_record(cut.made_at)) }
                 td { a href=(links.outcomes("")) { "outcomes" } " · " a href=(links.safety("")) { "safety" } }
             }
         }
@@ -365,10 +366,10 @@ fn keys(asked: &Asked) -> Markup {
                                 @for (index, site) in key.sites.iter().enumerate() { @if index > 0 { ", " } (site) }
                             }
                             td { (hash(key.key)) }
-                            td { (asked.to_record(key.granted_at.0)) }
+                            td { (asked.links.to_record(key.granted_at)) }
                             td {
                                 @match key.revoked_at {
-                                    Some(seq) => { "revoked by " (asked.to_record(seq.0)) },
+                                    Some(seq) => { "revoked by " (asked.links.to_record(seq)) },
                                     None => "no",
                                 }
                             }

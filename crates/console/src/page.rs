@@ -217,7 +217,7 @@ fn banner(trial: Option<&Trial<'_>>, stands_open: bool) -> Markup {
                             (Here::Work, "Work", Resource::Subjects, links.to("/work", &[])),
                             (Here::Status, "Status", Resource::Subjects, links.to("/status", &[])),
                             (Here::Inspection, "Inspection", Resource::Trials, links.inspection()),
-                            (Here::Record, "Record", Resource::Trials, links.recording()),
+                            (Here::Record, "Record", Resource::Subjects, links.recording()),
                         ] {
                             @if visit::permission(resource, view.has_arms) != Permission::Nothing {
                                 li { a href=(address) aria-current=[(entry == *here).then_some("page")] { (name) } }

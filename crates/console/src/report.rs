@@ -26,7 +26,9 @@ impl Report {
     pub(crate) fn read(view: &api::ReportView, kind: ReportKind, links: &Links) -> Self {
         // The registry hands out JSON; what is not would show as a report without parts.
         let mut report: Value = serde_json::from_str(view.report.get()).unwrap_or_default();
-        clinical::report::say_where(&mut report, WHERE, &|path| links.sources(kind, path, None));
+        if links.to_subjects {
+            clinical::report::say_where(&mut report, WHERE, &|path| links.sources(kind, path, None));
+        }
         Self::of(report, String::new())
     }
 

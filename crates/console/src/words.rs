@@ -74,6 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_instant_is_told_where_a_zones_clocks_are() {
+        assert_eq!(
+            local("2008-03-11T18:05:06.123456Z", "Asia/Shanghai").unwrap(),
+            "2008-03-12 02:05:06 +08:00"
+        );
+        assert_eq!(local("2008-03-11T18:05:06.123456Z", "Nowhere/Atall"), None);
+        assert_eq!(local("soon", "Asia/Shanghai"), None);
+    }
+
+    #[test]
     fn numbers_are_grouped_by_thousands() {
         for (number, text) in [(0, "0"), (87, "87"), (999, "999"), (3_421, "3,421"), (1_234_567, "1,234,567")]
         {

@@ -67,7 +67,10 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         section { h2 { "Statements not endorsed" } (not_endorsed(&asked, &plan)) }
         section {
             h2 { "Findings" }
-            @if own.is_empty() { p.nothing { "None." } }
+            @if own.is_empty() && found.next.is_some() {
+                p.nothing { "None among the first of them. " a href=(links.findings(None)) { "All findings" } }
+            }
+            @else if own.is_empty() { p.nothing { "None." } }
             @else {
                 (listed(&asked, &own[..own.len().min(FINDINGS)]))
                 @if own.len() > FINDINGS || found.next.is_some() {

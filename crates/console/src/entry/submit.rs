@@ -44,10 +44,11 @@ pub(super) fn upload(asked: &Asked) -> Markup {
 pub(super) async fn submit(Posted { asked, given }: Posted) -> Result<Response, Failure> {
     match submitted(&asked, &given).await {
         Ok(answers) => {
-            let title = if answers.iter().all(|answer| answer.receipt().is_some()) {
-                "Recorded"
-            } else {
-                "Not recorded"
+            let recorded = answers.iter().filter(|answer| answer.receipt().is_some()).count();
+            let title = match recorded {
+                all if all == answers.len() => "Recorded",
+                0 => "Not recorded",
+                _ => "Recorded in part",
             };
             let main = html! {
                 h1 { (title) }
@@ -70,7 +71,9 @@ async fn submitted(asked: &Asked, given: &Given) -> Result<Vec<Answer>, Problem>
     let lines = given.all("signed").flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<Vec<u8>> = lines.map(|line| line.as_bytes().to_vec()).collect();
     if lines.is_empty() || lines.len() > LINES_MAX {
-        return Err(Problem::bad_request("give the file that was signed, or its text: 1 to 10,000 lines"));
+        return Err(Problem::bad_request(format!(
+            "give the file that was signed, or its text: 1 to {LINES_MAX} lines"
+        )));
     }
     asked.registry.submit(&asked.links.trial, lines).await
 }
