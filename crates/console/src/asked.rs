@@ -13,7 +13,6 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use clinical::report::AskedSources;
 use clinical::{CutName, Date, PartialDate};
-use maud::Markup;
 
 use crate::Console;
 use crate::links::Links;
