@@ -664,11 +664,11 @@ class Report:
 
 SUBJECT_KINDS = set(
     "enrollment infusion visit adverse_event disposition contact screening consent ae_assessment safety_report_sent "
-    "adjudication allocation unblinding protocol_deviation subject_transferred".split())
+    "adjudication allocation unblinding protocol_deviation signature subject_transferred".split())
 TRIAL_KINDS = set(
     "trial_opened site_activated key_granted key_revoked product_lot protocol_amended data_cut report_published "
     "subjects_linked service_key_granted log_key_changed".split())
-RESERVED = set("signature query verification lock unlock audit_review text_key_destroyed site_closed".split())
+RESERVED = set("query verification lock unlock audit_review text_key_destroyed site_closed".split())
 ROLES = set("sponsor principal_investigator investigator coordinator cell_lab monitor data_manager sponsor_safety "
             "committee statistician inspector auditor".split())
 SITE_ROLES = {"principal_investigator", "investigator", "coordinator"}
@@ -1043,9 +1043,32 @@ def about_subject(kind, data):
         members(data["adverse_event"], ("hash", "seq"))
         identifier("hash", data["adverse_event"]["hash"])
         integer(data["adverse_event"]["seq"])
+    elif kind == "signature":
+        members(data, ("meaning", "statements"))
+        need(data["meaning"] in ("endorsement", "review", "approval"), "no meaning")
+        need(isinstance(data["statements"], list), "no list of records")
+        for named in data["statements"]:
+            members(named, ("hash", "seq"))
+            identifier("hash", named["hash"])
+            integer(named["seq"])
+        named = [named["seq"] for named in data["statements"]]
+        need(named and named == sorted(set(named)), "no records in ascending order, each once")
     elif kind == "subject_transferred":
         members(data, ["to"])
         identifier("site", data["to"])
+
+
+def taken_from(value, signer):
+    """What its signer entered for somebody else: by what means, and who reported it."""
+    members(value, ["means"], ["reported_by"])
+    one_of("chart", "paper", "phone", "in_person", "message", "system", "other")(value["means"])
+    if "reported_by" in value:
+        by, staff = value["reported_by"], ("investigator", "coordinator", "site_staff")
+        members(by, ["role"], ["id"])
+        one_of(*staff, "subject", "relative", "other_physician", "laboratory", "authority", "other")(by["role"])
+        if "id" in by:
+            identifier("actor", by["id"])
+            need(by["role"] in staff and by["id"] != signer, "a person named who may not be")
 
 
 class BeyondThisVersion(Refused):
@@ -1070,6 +1093,10 @@ def check_event(event, size):
         if kind == "adverse_event":
             needed.remove("occurred_on")
             optional.add("occurred_on")
+        if kind == "signature":  # it is made when it is signed
+            needed.remove("occurred_on")
+        else:
+            optional.add("taken_from")
     elif kind == "site_activated":
         needed.add("site")
     members(event, needed, optional)
@@ -1090,6 +1117,8 @@ def check_event(event, size):
         members(event["follows"], ("hash", "seq"))
         identifier("hash", event["follows"]["hash"])
         integer(event["follows"]["seq"])
+    if "taken_from" in event:
+        taken_from(event["taken_from"], event["actor"]["id"])
     if "amends" in event:
         amends = event["amends"]
         members(amends, ("effect", "hash", "reason", "seq"), ("comment",))
@@ -1133,7 +1162,7 @@ FINDING_OF = {
 UNDECIDED_WITH_GAPS = {
     "key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled",
     "revoked-unknown", "revokes-last-log-key", "amended-unknown", "stale-amendment", "already-void",
-    "reference-unknown", "link-impossible", "cut-unknown", "cut-differs",
+    "reference-unknown", "reference-not-in-force", "link-impossible", "cut-unknown", "cut-differs",
 }
 
 
@@ -1318,8 +1347,9 @@ class Trial:
         makes = not voids(event) and (event["kind"] in ("enrollment", "screening", "consent") or (
             event["kind"] == "disposition" and event["data"].get("reason") == "screen_failure"))
         insist(known is not None or makes, "subject-unknown")
-        # What a site stated is amended there, also when the subject has moved on.
-        insist(known is None or known.site == event["site"] or (has_moved and "amends" in event),
+        # What a site stated is amended and signed there, also when the subject has moved on.
+        stays = "amends" in event or event["kind"] == "signature"
+        insist(known is None or known.site == event["site"] or (has_moved and stays),
                "subject-of-another-site")
         named = event.get("amends") or event.get("follows")
         if not named:
@@ -1348,6 +1378,14 @@ class Trial:
             insist(target, "reference-unknown")
             insist((target["hash"], target["kind"], target["subject"])
                    == (named["hash"], "adverse_event", event["subject"]), "reference-differs")
+        elif event["kind"] == "signature":
+            for named in data["statements"]:
+                target = self.records.get(named["seq"])
+                insist(target, "reference-unknown")
+                insist((target["hash"], target["site"], target["subject"])
+                       == (named["hash"], event["site"], event["subject"]), "reference-differs")
+                insist(target["kind"] in _TREATED and target["kind"] != "signature", "reference-differs")
+                insist(target["amended_by"] is None and not target["voids"], "reference-not-in-force")
         elif event["kind"] == "subject_transferred":
             insist(data["to"] in self.sites, "site-unknown")
             insist(data["to"] != event["site"], "transfer-impossible")

@@ -31,7 +31,7 @@ pub use problem::{Problem, problem_of_refusal};
 pub use registry::Registry;
 pub use review::{
     CheckView, LastVerification, NoSuchReason, PlanAsked, PlanPage, ReasonAsked, TrailAmends, TrailAsked,
-    TrailEntry, TrailPage, VerificationView, VerifiedFinding,
+    TrailEntry, TrailPage, TrailSigns, VerificationView, VerifiedFinding,
 };
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use session::{

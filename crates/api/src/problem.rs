@@ -138,6 +138,7 @@ fn status(code: RefusalCode) -> u16 {
         | R::AlreadyVoid
         | R::GrantKeyRepeated
         | R::RevokedAlready
+        | R::ReferenceNotInForce
         | R::TransferImpossible
         | R::LinkImpossible
         | R::CutNameRepeated

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use axum::Json;
 use chain::{Instant, KeyId, Position, RecordHash};
-use clinical::data::PlannedVisit;
+use clinical::data::{PlannedVisit, SignatureMeaning};
 use clinical::event::AmendReason;
 use clinical::plan::SubjectPlan;
 use clinical::{Actor, ActorId, Date, Effect, EventKind, PartialDate, SiteId, SubjectId};
@@ -201,6 +201,9 @@ pub struct TrailEntry {
     /// When it was signed, by the signer's clock.
     #[schema(value_type = String)]
     pub signed_at: Instant,
+    /// What it signs, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<TrailSigns>,
     /// Site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -209,6 +212,17 @@ pub struct TrailEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub subject: Option<SubjectId>,
+}
+
+/// What a signature in the trail signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrailSigns {
+    /// What it means.
+    #[schema(value_type = String)]
+    pub meaning: SignatureMeaning,
+    /// Positions of the records.
+    #[schema(value_type = Vec<u64>)]
+    pub statements: Vec<Position>,
 }
 
 /// What an amendment in the trail amends, and why.

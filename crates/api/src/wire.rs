@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use chain::{Instant, KeyId, Position, RecordHash, RootHash};
+use clinical::endorsement::{SignatureSeen, SignatureStanding};
 use clinical::id::IdError;
 use clinical::report::{Change, ReportCell, Sources};
 use clinical::{
-    ActorId, CutName, Date, EventKind, Finding, PartialDate, Receipt, SiteId, Statement, SubjectId,
-    SubjectSummary, TrialId, Zone,
+    ActorId, CutName, Date, EventKind, Finding, FindingCode, PartialDate, Receipt, SiteId, Statement,
+    SubjectId, SubjectSummary, TrialId, Zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -238,12 +239,39 @@ pub struct RecordView {
     /// The record's hash.
     #[schema(value_type = String)]
     pub hash: RecordHash,
+    /// Whether others may have had the key when it was recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key_in_doubt: bool,
     /// The record's own bytes.
     #[schema(value_type = Object)]
     pub record: Box<RawValue>,
     /// Its position.
     #[schema(value_type = u64)]
     pub seq: Position,
+    /// The signatures on it that are in force, each with whether it still holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub signatures: Vec<SignatureSeen>,
+}
+
+impl RecordView {
+    fn is_endorsed(&self) -> bool {
+        self.signatures.iter().any(SignatureSeen::endorses)
+    }
+
+    /// Whether it is in force and has a judgement that waits for an investigator.
+    pub fn waits_for_endorsement(&self) -> bool {
+        let waits = self.findings.iter().any(|finding| finding.code == FindingCode::NotEndorsed);
+        waits && self.amended_by.is_none() && !self.is_endorsed()
+    }
+
+    /// Whether it is in force, and others may have had the key that it was signed with, or endorsed with; and nobody
+    /// endorsed it with another.
+    pub fn is_in_doubt(&self) -> bool {
+        let in_doubt = |seen: &SignatureSeen| seen.standing == SignatureStanding::InDoubt;
+        let is_in_doubt = self.key_in_doubt || self.signatures.iter().any(in_doubt);
+        is_in_doubt && self.amended_by.is_none() && !self.is_endorsed()
+    }
 }
 
 /// A statement that somebody is about to sign.

@@ -3,6 +3,7 @@
 use chain::{Instant, KeyId, Position, PublicKey};
 use serde::{Deserialize, Serialize};
 
+use crate::date::PartialDate;
 use crate::id::{ActorId, SiteId};
 use crate::kind::EventKind;
 
@@ -201,6 +202,8 @@ pub struct Grant {
     pub granted_by: KeyId,
     /// The record that revoked it.
     pub revoked_at: Option<Position>,
+    /// From when on others may have had the key, as its revocation states.
+    pub suspected_since: Option<PartialDate>,
 }
 
 impl Grant {

@@ -15,6 +15,7 @@ mod infusion;
 mod product;
 mod protocol;
 mod screening;
+mod signature;
 mod trial_level;
 mod visit;
 
@@ -37,6 +38,7 @@ pub use infusion::{
 pub use product::ProductLot;
 pub use protocol::{DeviationCategory, DeviationSeverity, ProtocolAmended, ProtocolDeviation};
 pub use screening::{ConsentOccasion, ConsentSignatory, ConsentSigned, Screening, ScreeningResult};
+pub use signature::{SignatureMeaning, StatementsSigned};
 pub use trial_level::{
     KeyGranted, KeyRevoked, LogKeyChanged, PlannedVisit, RevocationReason, SchemaProfile, Service,
     ServiceKeyGranted, SiteActivated, SponsorKey, TrialOpened,
@@ -100,6 +102,8 @@ pub enum Data {
     DataCut(Box<DataCut>),
     /// See [`ReportPublished`].
     ReportPublished(Box<ReportPublished>),
+    /// See [`StatementsSigned`].
+    StatementsSigned(StatementsSigned),
     /// See [`SubjectTransferred`].
     SubjectTransferred(SubjectTransferred),
     /// See [`SubjectsLinked`].
@@ -174,10 +178,10 @@ impl Data {
             EventKind::ProtocolAmended => read(raw).map(|data| Self::ProtocolAmended(Box::new(data))),
             EventKind::DataCut => read(raw).map(|data| Self::DataCut(Box::new(data))),
             EventKind::ReportPublished => read(raw).map(|data| Self::ReportPublished(Box::new(data))),
+            EventKind::Signature => read(raw).map(Self::StatementsSigned),
             EventKind::SubjectTransferred => read(raw).map(Self::SubjectTransferred),
             EventKind::SubjectsLinked => read(raw).map(Self::SubjectsLinked),
-            EventKind::Signature
-            | EventKind::Query
+            EventKind::Query
             | EventKind::Verification
             | EventKind::Lock
             | EventKind::Unlock
@@ -208,6 +212,7 @@ impl Data {
             | Self::ProtocolAmended(_)
             | Self::DataCut(_)
             | Self::ReportPublished(_)
+            | Self::StatementsSigned(_)
             | Self::SubjectTransferred(_)
             | Self::SubjectsLinked(_)
             | Self::TrialOpened(_)

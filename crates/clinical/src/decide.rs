@@ -81,7 +81,8 @@ refusals! {
     RevokesItself = "revokes-itself", "A sponsor key is revoked only by another sponsor key.";
     RevokesLastLogKey = "revokes-last-log-key", "The log would be left without a key that signs it.";
     ReferenceUnknown = "reference-unknown", "The record that the event is about does not exist.";
-    ReferenceDiffers = "reference-differs", "The record that the event is about has another hash, kind or subject.";
+    ReferenceDiffers = "reference-differs", "The record that the event is about has another hash, kind, site or subject.";
+    ReferenceNotInForce = "reference-not-in-force", "The record to be signed was amended since, or declares another one void.";
     TransferImpossible = "transfer-impossible", "The subject belongs to that site already.";
     LinkImpossible = "link-impossible", "A subject is linked to itself, or one of the two is linked already.";
     CutNameRepeated = "cut-name-repeated", "A data cut of this name is recorded.";
@@ -292,6 +293,8 @@ fn check_subject(trial: &Trial, event: &Event, references: &dyn References) -> R
     match trial.subject(subject) {
         // What a site stated is amended there, also when the subject has moved on.
         Some(known) if known.is_transferred() && event.amends.is_some() => {}
+        // And signed there: the records that are named are that site's.
+        Some(known) if known.is_transferred() && event.kind == EventKind::Signature => {}
         Some(known) if Some(&known.site) != event.site.as_ref() => {
             return refuse(RefusalCode::SubjectOfAnotherSite, "/subject");
         }

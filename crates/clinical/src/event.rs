@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::authority::Role;
-use crate::data::{self, Data};
+use crate::data::{self, Data, Reference};
 use crate::date::PartialDate;
 use crate::id::{ActorId, EventId, SiteId, SubjectId, TrialId, Zone};
 use crate::kind::{EventKind, Scope};
+use crate::taken_from::TakenFrom;
 use crate::text::SealedText;
 
 /// The one schema number of every kind in version 1.
@@ -43,6 +44,8 @@ pub struct Event {
     pub site: Option<SiteId>,
     /// The subject.
     pub subject: Option<SubjectId>,
+    /// Where the signer has it from, if not from own observation.
+    pub taken_from: Option<TakenFrom>,
     /// The trial.
     pub trial: TrialId,
     /// The zone in which the signer works.
@@ -196,6 +199,7 @@ struct Wire<'a> {
     signed_at: Instant,
     site: Option<SiteId>,
     subject: Option<SubjectId>,
+    taken_from: Option<TakenFrom>,
     trial: TrialId,
     zone: Zone,
 }
@@ -249,6 +253,7 @@ impl Event {
             signed_at: wire.signed_at,
             site: wire.site,
             subject: wire.subject,
+            taken_from: wire.taken_from,
             trial: wire.trial,
             zone: wire.zone,
         };
@@ -263,6 +268,8 @@ impl Event {
         let date = match self.kind {
             // The onset may be wholly unknown; an event must not wait for it.
             EventKind::AdverseEvent => None,
+            // It is made when it is signed.
+            EventKind::Signature => Some(false),
             _ => Some(about_subject),
         };
         present("/site", self.site.is_some(), has_site)?;
@@ -277,6 +284,7 @@ impl Event {
         if self.amends.is_some() {
             present("/follows", self.follows.is_some(), false)?;
         }
+        self.check_taken_from(about_subject)?;
         for (pointer, text) in self.texts() {
             if !text.is_well_formed() {
                 return Err(malformed(
@@ -301,11 +309,33 @@ impl Event {
             Data::Adjudication(data) if data.response.is_none() && data.relapse.is_none() => {
                 Err(malformed("/data", "expected a response or a relapse"))
             }
+            Data::StatementsSigned(data) if !is_ascending(&data.statements) => {
+                Err(malformed("/data/statements", "expected records in ascending order, each once"))
+            }
             Data::DataCut(data) if data.cutoff_date.day().is_none() => {
                 Err(malformed("/data/cutoff_date", "expected a full day"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether whatever was entered for somebody else can have been.
+    fn check_taken_from(&self, about_subject: bool) -> Result<(), DecodeError> {
+        let Some(taken_from) = &self.taken_from else { return Ok(()) };
+        if !about_subject || self.kind == EventKind::Signature {
+            present("/taken_from", true, false)?;
+        }
+        let Some(by) = &taken_from.reported_by else { return Ok(()) };
+        if !by.is_well_formed() {
+            return Err(malformed("/taken_from/reported_by/id", "only people of a site are named"));
+        }
+        if by.id.as_ref() == Some(&self.actor.id) {
+            return Err(malformed(
+                "/taken_from/reported_by/id",
+                "whoever signs reports nothing to themselves",
+            ));
+        }
+        Ok(())
     }
 
     /// Every sealed text of the event, with its JSON pointer.
@@ -360,8 +390,13 @@ pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
     }
 }
 
+/// Whether there are records, and each stands once, in the order of the log.
+fn is_ascending(statements: &[Reference]) -> bool {
+    !statements.is_empty() && statements.windows(2).all(|two| two[0].seq < two[1].seq)
+}
+
 /// Members whose value is a list. No object of the format has a member of such a name with another meaning.
-const LISTS: [&str; 30] = [
+const LISTS: [&str; 31] = [
     "agents",
     "any_of",
     "bands",
@@ -390,6 +425,7 @@ const LISTS: [&str; 30] = [
     "sets",
     "sites",
     "sponsor_keys",
+    "statements",
     "taken_as_absent",
     "years",
 ];
@@ -548,6 +584,70 @@ mod tests {
         event["data"] =
             json!({"status": "done", "observations": [{"reported": {"value": "[7]"}}], "planned": "a\"[b"});
         assert!(read(&event).is_ok());
+    }
+
+    #[test]
+    fn a_signature_names_records_once_each_in_their_order_and_has_no_date_of_a_fact() {
+        let signed = |seqs: &[u64]| {
+            let named: Vec<Value> =
+                seqs.iter().map(|seq| json!({"hash": "33".repeat(32), "seq": seq})).collect();
+            let mut event = visit();
+            event["kind"] = json!("signature");
+            event["data"] = json!({"meaning": "endorsement", "statements": named});
+            event.as_object_mut().unwrap().remove("occurred_on");
+            event
+        };
+        assert!(read(&signed(&[3])).is_ok());
+        assert!(read(&signed(&[3, 7, 12])).is_ok());
+        for seqs in [&[][..], &[3, 3], &[7, 3]] {
+            let refused = read(&signed(seqs));
+            assert!(
+                matches!(&refused, Err(DecodeError::Malformed { pointer, .. }) if pointer == "/data/statements"),
+                "{seqs:?}: {refused:?}"
+            );
+        }
+        let mut dated = signed(&[3]);
+        dated["occurred_on"] = json!("2008-03-11");
+        assert!(
+            matches!(read(&dated), Err(DecodeError::Malformed { pointer, .. }) if pointer == "/occurred_on")
+        );
+        let mut meant = signed(&[3]);
+        meant["data"]["meaning"] = json!("applause");
+        assert!(
+            matches!(read(&meant), Err(DecodeError::Malformed { pointer, .. }) if pointer == "/data/meaning")
+        );
+    }
+
+    #[test]
+    fn what_is_entered_for_another_names_people_of_a_site_alone_and_not_the_signer() {
+        let with = |taken_from: Value| {
+            let mut event = visit();
+            event["taken_from"] = taken_from;
+            event
+        };
+        let by = |by: Value| read(&with(json!({"means": "phone", "reported_by": by})));
+        assert!(read(&with(json!({"means": "chart"}))).is_ok());
+        assert!(by(json!({"role": "relative"})).is_ok());
+        assert!(by(json!({"id": "an.li", "role": "investigator"})).is_ok());
+        let id = "/taken_from/reported_by/id";
+        for (refused, due) in [
+            (by(json!({"id": "an.li", "role": "relative"})), id),
+            (by(json!({"id": "li.wei", "role": "investigator"})), id),
+            (by(json!({"role": "king"})), "/taken_from/reported_by/role"),
+            (read(&with(json!({"means": "rumour"}))), "/taken_from/means"),
+        ] {
+            assert!(
+                matches!(&refused, Err(DecodeError::Malformed { pointer, .. }) if pointer == due),
+                "{due}: {refused:?}"
+            );
+        }
+        let mut signed = with(json!({"means": "chart"}));
+        signed["kind"] = json!("signature");
+        signed["data"] = json!({"meaning": "review", "statements": [{"hash": "33".repeat(32), "seq": 3}]});
+        signed.as_object_mut().unwrap().remove("occurred_on");
+        assert!(
+            matches!(read(&signed), Err(DecodeError::Malformed { pointer, .. }) if pointer == "/taken_from")
+        );
     }
 
     #[test]

@@ -155,7 +155,8 @@ const fn needed_or_missing(path: &'static str, form: Form, meaning: &'static str
     Field { is_needed: true, may_be_missing: true, ..field(path, form, meaning) }
 }
 
-/// Kinds about a subject that a role of a site may sign, in the order in which a subject comes to them.
+/// Kinds about a subject that a role of a site may sign, in the order in which a subject comes to them; but signatures,
+/// which are no matter of filling in: one chooses records.
 pub const KINDS: [EventKind; 11] = [
     EventKind::Screening,
     EventKind::Consent,
@@ -326,6 +327,7 @@ mod tests {
         let mut due: Vec<_> = EventKind::ALL.iter().copied().filter(|kind| kind.is_open()).collect();
         due.retain(|kind| kind.scope() == crate::kind::Scope::Subject);
         due.retain(|kind| entitlement(Role::PrincipalInvestigator, *kind) == Entitlement::OwnSites);
+        due.retain(|kind| *kind != EventKind::Signature);
         let mut kinds = KINDS.to_vec();
         kinds.sort();
         assert_eq!(kinds, due);

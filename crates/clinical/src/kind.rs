@@ -88,8 +88,8 @@ kinds! {
     DataCut = "data_cut", Trial;
     /// A report was made of a cut; its hash.
     ReportPublished = "report_published", Trial;
-    /// Reserved.
-    Signature = "signature", Trial;
+    /// An investigator of the site puts the own name to records about a subject.
+    Signature = "signature", Subject;
     /// Reserved.
     Query = "query", Subject;
     /// Reserved.
@@ -141,6 +141,7 @@ impl EventKind {
                 | Self::ProtocolAmended
                 | Self::DataCut
                 | Self::ReportPublished
+                | Self::Signature
                 | Self::SubjectTransferred
                 | Self::SubjectsLinked
                 | Self::ServiceKeyGranted

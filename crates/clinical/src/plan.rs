@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, DispositionReason, DispositionScope, PlannedVisit, VisitStatus, WithdrawalScope};
 use crate::date::{Date, PartialDate};
+use crate::endorsement::{Endorsements, SignatureSeen};
 use crate::event::{Effect, Event};
 use crate::id::{SiteId, SubjectId};
 use crate::kind::EventKind;
@@ -49,6 +50,12 @@ pub struct SubjectPlan {
     /// Records whose judgements wait for an investigator's signature.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_endorsed: Vec<Position>,
+    /// Other records that were signed, or endorsed, with a key that others may have had then, and not endorsed since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<Position>,
+    /// The signatures on its records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<SignatureSeen>,
 }
 
 /// A consent, and the record that states it.
@@ -135,15 +142,17 @@ impl VisitState {
 }
 
 impl SubjectPlan {
-    /// A subject with all its records in the order of the log, on a day.
+    /// A subject with all its records in the order of the log, on a day; `in_doubt` holds those that were signed with a key
+    /// that others may have had then.
     pub fn of(
         summary: SubjectSummary,
         schedule: &[PlannedVisit],
         records: &[(Position, Event)],
-        not_endorsed: Vec<Position>,
+        in_doubt: &BTreeSet<Position>,
         on: Date,
     ) -> Self {
         let latest = latest(records);
+        let endorsements = Endorsements::of(records, in_doubt);
         let consents = consents(&latest);
         let first_procedure = first_procedure(&latest);
         let ended_on = ended(&latest);
@@ -164,7 +173,9 @@ impl SubjectPlan {
             visits,
             unscheduled: latest.iter().filter(|(_, event)| is_unscheduled(event)).count() as u64,
             findings: summary.findings,
-            not_endorsed,
+            not_endorsed: endorsements.waiting,
+            in_doubt: endorsements.in_doubt,
+            signatures: endorsements.signatures,
             subject: summary.subject,
             site: summary.site,
             status: summary.status,
@@ -174,7 +185,7 @@ impl SubjectPlan {
 }
 
 /// The latest version of each thing that is not void.
-fn latest(records: &[(Position, Event)]) -> Vec<(Position, &Event)> {
+pub(crate) fn latest(records: &[(Position, Event)]) -> Vec<(Position, &Event)> {
     let amended: BTreeSet<Position> =
         records.iter().filter_map(|(_, event)| event.amends.as_ref()).map(|amends| amends.seq).collect();
     let is_void = |event: &Event| event.amends.as_ref().is_some_and(|it| it.effect == Effect::Void);
@@ -343,7 +354,7 @@ mod tests {
             last_seq: Position(99),
         };
         let records: Vec<_> = (10..).map(Position).zip(records).collect();
-        SubjectPlan::of(summary, &schedule(), &records, Vec::new(), date(on).day().unwrap())
+        SubjectPlan::of(summary, &schedule(), &records, &BTreeSet::new(), date(on).day().unwrap())
     }
 
     fn states(plan: &SubjectPlan) -> Vec<VisitState> {

@@ -323,6 +323,7 @@ impl TrialFold {
             | Data::ProtocolDeviation(_)
             | Data::DataCut(_)
             | Data::ReportPublished(_)
+            | Data::StatementsSigned(_)
             | Data::SubjectTransferred(_)
             | Data::Void => {}
         }

@@ -11,6 +11,7 @@ use crate::date::PartialDate;
 use crate::event::{Actor, AmendReason, DecodeError, Effect, Event, Follows, SCHEMA, text_pointers};
 use crate::id::{EventId, SiteId, SubjectId, TrialId, Zone};
 use crate::kind::EventKind;
+use crate::taken_from::TakenFrom;
 use crate::text::{SealingRandomness, TextError, TextPlace, seal};
 
 /// What a person states, with texts in clear.
@@ -37,6 +38,9 @@ pub struct Statement {
     /// The subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectId>,
+    /// Where the signer has it from, if not from own observation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<TakenFrom>,
 }
 
 /// A correction with its comment in clear.
@@ -299,6 +303,10 @@ mod tests {
                     EventKind::Unblinding => serde_json::json!({"informed": [], "reason": "emergency"}),
                     EventKind::ProtocolDeviation => {
                         serde_json::json!({"category": "visit", "severity": "minor"})
+                    }
+                    EventKind::Signature => {
+                        value.as_object_mut().unwrap().remove("occurred_on");
+                        serde_json::json!({"meaning": "review", "statements": [record]})
                     }
                     EventKind::SubjectTransferred => serde_json::json!({"to": "B"}),
                     _ => serde_json::json!({}),

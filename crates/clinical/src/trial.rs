@@ -163,6 +163,7 @@ impl Trial {
                 granted_at: Position(0),
                 granted_by: event.key,
                 revoked_at: None,
+                suspected_since: None,
             };
             Some((public_key.id(), grant))
         });
@@ -231,6 +232,7 @@ impl Trial {
                         granted_at: seq,
                         granted_by: event.key,
                         revoked_at: None,
+                        suspected_since: None,
                     };
                     self.keys.insert(public_key.id(), grant);
                 }
@@ -238,6 +240,7 @@ impl Trial {
             Data::KeyRevoked(data) => {
                 if let Some(grant) = self.keys.get_mut(&data.key) {
                     grant.revoked_at = Some(seq);
+                    grant.suspected_since = data.suspected_since;
                 } else if let Some(service) = self.service_keys.get_mut(&data.key) {
                     service.revoked_at = Some(seq);
                 }
@@ -288,6 +291,7 @@ impl Trial {
             | Data::Adjudication(_)
             | Data::Unblinding(_)
             | Data::ProtocolDeviation(_)
+            | Data::StatementsSigned(_)
             | Data::SubjectTransferred(_)
             | Data::Void => self.apply_to_subject(event, seq),
             // The log's keys have been taken in; of lots and published reports admission needs nothing.

@@ -1,4 +1,4 @@
-//! What the log must hold already for a transfer, a link, a cut, and what is about another record.
+//! What the log must hold already for a transfer, a link, a cut, a signature, and what is about another record.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -84,6 +84,8 @@ impl Log {
             ("data_manager", ""),
             ("statistician", ""),
             ("sponsor_safety", ""),
+            ("coordinator", "A"),
+            ("investigator", "A"),
         ] {
             let sites: Vec<&str> = if site.is_empty() { vec![] } else { vec![site] };
             let organisation =
@@ -274,4 +276,82 @@ fn an_amended_protocol_holds_from_its_own_position_on() {
     log.accept("sponsor", "", &amended);
     assert!(before.planned_visit("week-2").is_none() && log.trial.planned_visit("week-2").is_some());
     assert_eq!((before.definitions, before.profile), (log.trial.definitions, log.trial.profile));
+}
+
+fn signature(site: &str, subject: &str, statements: &[(u64, u64)]) -> Value {
+    let named =
+        |(seq, hash_of): &(u64, u64)| json!({"hash": hash(usize::try_from(*hash_of).unwrap()), "seq": seq});
+    let statements: Vec<Value> = statements.iter().map(named).collect();
+    let data = json!({"meaning": "endorsement", "statements": statements});
+    json!({"kind": "signature", "site": site, "subject": subject, "data": data})
+}
+
+fn amending(kind: &str, effect: &str, seq: Position, data: &Value) -> Value {
+    let mut amending = fact(kind, "A", "S1", data);
+    if kind == "signature" {
+        amending.as_object_mut().unwrap().remove("occurred_on");
+    }
+    amending["amends"] = json!({"effect": effect, "hash": hash(usize::try_from(seq.0).unwrap()), "reason": "other",
+        "seq": seq});
+    amending
+}
+
+#[test]
+fn a_signature_names_statements_of_the_own_site_about_the_subject_in_force() {
+    let mut log = Log::opened();
+    let visit = json!({"status": "done"});
+    log.accept(PI, "A", &fact("enrollment", "A", "S1", &json!({})));
+    log.accept(PI, "A", &fact("enrollment", "A", "S2", &json!({})));
+    let first = log.accept("coordinator", "A", &fact("visit", "A", "S1", &visit)).0;
+    let second = log.accept("coordinator", "A", &fact("visit", "A", "S1", &visit)).0;
+    let of_another = log.accept("coordinator", "A", &fact("visit", "A", "S2", &visit)).0;
+    let event = log.accept("coordinator", "A", &fact("adverse_event", "A", "S1", &json!({}))).0;
+    let assessed = json!({"adverse_event": {"hash": hash(usize::try_from(event).unwrap()), "seq": event},
+        "expectedness": "expected"});
+    let assessed = log.accept("sponsor_safety", "", &fact("ae_assessment", "A", "S1", &assessed)).0;
+
+    let both = signature("A", "S1", &[(first, first), (second, second)]);
+    assert_eq!(log.refused("coordinator", "A", &both), refusal(R::RoleNotEntitled, "/kind"));
+    assert_eq!(
+        log.refused(PI, "B", &signature("A", "S1", &[(first, first)])),
+        refusal(R::SiteNotEntitled, "/site")
+    );
+    let signed = log.accept("investigator", "A", &both);
+    log.accept(PI, "A", &both);
+
+    let named = |seq: u64, hash_of: u64| signature("A", "S1", &[(first, first), (seq, hash_of)]);
+    let refused = |log: &Log, fact: &Value| log.refused("investigator", "A", fact);
+    assert_eq!(refused(&log, &named(99, 99)), refusal(R::ReferenceUnknown, "/data/statements/1/seq"));
+    assert_eq!(refused(&log, &named(second, first)), refusal(R::ReferenceDiffers, "/data/statements/1/hash"));
+    for other in [of_another, assessed, signed.0] {
+        let due = refusal(R::ReferenceDiffers, "/data/statements/1");
+        assert_eq!(refused(&log, &named(other, other)), due, "{other}");
+    }
+
+    // What was amended is signed in its latest version, and what never held not at all.
+    let replaced = log.accept("coordinator", "A", &amending("visit", "replace", Position(second), &visit)).0;
+    let due = refusal(R::ReferenceNotInForce, "/data/statements/1/seq");
+    assert_eq!(refused(&log, &named(second, second)), due);
+    log.accept("investigator", "A", &named(replaced, replaced));
+    let voided = log.accept("coordinator", "A", &amending("visit", "void", Position(replaced), &json!({}))).0;
+    assert_eq!(refused(&log, &named(voided, voided)), due);
+    assert_eq!(refused(&log, &named(replaced, replaced)), due);
+
+    // A signature is taken back as any statement is.
+    log.accept("investigator", "A", &amending("signature", "void", signed, &json!({})));
+}
+
+#[test]
+fn a_site_signs_what_it_stated_of_a_subject_that_has_moved_on_and_nothing_of_the_next() {
+    let mut log = Log::opened();
+    let enrolled = log.accept(PI, "A", &fact("enrollment", "A", "S1", &json!({}))).0;
+    let unmoved = signature("B", "S1", &[(enrolled, enrolled)]);
+    assert_eq!(log.refused(PI, "B", &unmoved), refusal(R::SubjectOfAnotherSite, "/subject"));
+    log.accept(PI, "A", &fact("subject_transferred", "A", "S1", &json!({"to": "B"})));
+    let seen = log.accept(PI, "B", &fact("visit", "B", "S1", &json!({"status": "done"}))).0;
+    log.accept("investigator", "A", &signature("A", "S1", &[(enrolled, enrolled)]));
+    let due = refusal(R::ReferenceDiffers, "/data/statements/0");
+    assert_eq!(log.refused("investigator", "A", &signature("A", "S1", &[(seen, seen)])), due);
+    assert_eq!(log.refused(PI, "B", &unmoved), due);
+    log.accept(PI, "B", &signature("B", "S1", &[(seen, seen)]));
 }

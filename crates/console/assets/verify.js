@@ -676,9 +676,9 @@ globalThis.trialbook = (() => {
   const ABOUT_SUBJECTS = [
     ...["enrollment", "infusion", "visit", "adverse_event", "disposition", "contact", "screening", "consent"],
     ...["ae_assessment", "safety_report_sent", "adjudication", "allocation", "unblinding", "protocol_deviation"],
-    "subject_transferred",
+    ...["signature", "subject_transferred"],
   ];
-  const RESERVED = "signature query verification lock unlock audit_review text_key_destroyed site_closed".split(" ");
+  const RESERVED = "query verification lock unlock audit_review text_key_destroyed site_closed".split(" ");
   const ABOUT_THE_TRIAL = [
     ...["trial_opened", "site_activated", "key_granted", "key_revoked", "service_key_granted", "log_key_changed"],
     ...["product_lot", "protocol_amended", "data_cut", "report_published", "subjects_linked"],
@@ -974,6 +974,14 @@ globalThis.trialbook = (() => {
     "status!": oneOf("complete", "partial", "none", "not_determinable"),
   });
   const REFERENCE = members({ "hash!": HASH, "seq!": COUNT });
+  const REFERENCES = listOf(REFERENCE);
+  /** Records that a signature names: at least one, in ascending order, each once. */
+  const STATEMENTS = (value) => {
+    const fault = REFERENCES(value);
+    if (fault !== null) return fault;
+    const follows = ({ seq }, index) => index === 0 || value[index - 1].seq < seq;
+    return value.length > 0 && value.every(follows) ? null : "";
+  };
   const ADJUDICATION = members({
     comment: SEALED,
     landmark_years: whole(0, 255),
@@ -1212,6 +1220,10 @@ globalThis.trialbook = (() => {
       "report!": TEXT,
       "sha256!": HASH,
     }),
+    signature: members({
+      "meaning!": oneOf("endorsement", "review", "approval"),
+      "statements!": STATEMENTS,
+    }),
     subject_transferred: members({ "to!": SITE }),
     subjects_linked: members({ "duplicate!": SUBJECT, "kept!": SUBJECT }),
   };
@@ -1222,6 +1234,19 @@ globalThis.trialbook = (() => {
     "hash!": HASH,
     "reason!": oneOf("transcription", "source_corrected", "coding", "late_information", "wrong_subject", "other"),
     "seq!": COUNT,
+  });
+  const STAFF = ["investigator", "coordinator", "site_staff"];
+  const REPORTER = members({
+    id: ACTOR,
+    "role!": oneOf(
+      ...STAFF,
+      ...["subject", "relative", "other_physician", "laboratory", "authority", "other"],
+    ),
+  });
+  const TAKEN_FROM = members({
+    "means!": oneOf("chart", "paper", "phone", "in_person", "message", "system", "other"),
+    // Only people of a site are named.
+    reported_by: (by) => REPORTER(by) ?? (by.id === undefined || STAFF.includes(by.role) ? null : "/id"),
   });
   const NOTHING = members({});
 
@@ -1241,7 +1266,9 @@ globalThis.trialbook = (() => {
     if (kind === "site_activated") common["site!"] = SITE;
     if (ABOUT_SUBJECTS.includes(kind)) {
       Object.assign(common, { "site!": SITE, "subject!": SUBJECT, amends: AMENDS, follows: REFERENCE });
-      common[kind === "adverse_event" ? "occurred_on" : "occurred_on!"] = DATE;
+      if (kind !== "signature") common.taken_from = TAKEN_FROM;
+      // A signature is made when it is signed; an onset may be unknown.
+      if (kind !== "signature") common[kind === "adverse_event" ? "occurred_on" : "occurred_on!"] = DATE;
     }
     return members(common);
   }
@@ -1258,6 +1285,9 @@ globalThis.trialbook = (() => {
     const shape = (event.amends?.effect === "void" ? VOIDS : EVENTS).get(event.kind);
     const fault = shape ? shape(event) : "/kind";
     if (fault !== null) return ["event-malformed", fault];
+    // Whoever signs reports nothing to themselves.
+    const by = event.taken_from?.reported_by?.id;
+    if (by !== undefined && by === event.actor.id) return ["event-malformed", "/taken_from/reported_by/id"];
     return event.amends && event.follows ? ["event-malformed", "/follows"] : null;
   }
 
@@ -1269,6 +1299,8 @@ globalThis.trialbook = (() => {
     ...SUBJECT_KINDS_OF_SITES,
     ...["protocol_deviation", "subject_transferred", "unblinding", "signature"],
   ];
+  /** What investigators state they may sign, but for signatures. */
+  const SIGNABLE = INVESTIGATORS.filter((kind) => kind !== "signature");
   const NO_KINDS = { trial: [], sites: [], imports: [] };
   const ROLES = {
     sponsor: {
@@ -1329,6 +1361,7 @@ globalThis.trialbook = (() => {
     "opening-malformed": "admission-contradicted",
     "reference-unknown": "admission-contradicted",
     "reference-differs": "admission-contradicted",
+    "reference-not-in-force": "admission-contradicted",
     "transfer-impossible": "admission-contradicted",
     "link-impossible": "admission-contradicted",
     "cut-name-repeated": "admission-contradicted",
@@ -1339,7 +1372,8 @@ globalThis.trialbook = (() => {
   const MAY_REST_ON_ABSENT = [
     ...["key-unknown", "site-unknown", "subject-unknown", "subject-of-another-site", "grant-not-entitled"],
     ...["revoked-unknown", "revokes-last-log-key", "amended-unknown", "followed-unknown", "stale-amendment"],
-    ...["already-void", "reference-unknown", "link-impossible", "cut-unknown", "cut-differs"],
+    ...["already-void", "reference-unknown", "reference-not-in-force", "link-impossible"],
+    ...["cut-unknown", "cut-differs"],
   ];
 
   const keyId = async (publicKey) => hex(await sha256(publicKey));
@@ -1443,8 +1477,8 @@ globalThis.trialbook = (() => {
       const subject = this.subjects.get(event.subject);
       if (subject === undefined && !makesKnown(event)) return "subject-unknown";
       const hasMoved = (subject?.moves.length ?? 0) > 0;
-      // What a site stated is amended there, also when the subject has moved on.
-      const isAmendedThere = hasMoved && event.amends !== undefined;
+      // What a site stated is amended and signed there, also when the subject has moved on.
+      const isAmendedThere = hasMoved && (event.amends !== undefined || event.kind === "signature");
       if (subject && subject.site !== event.site && !isAmendedThere) return "subject-of-another-site";
       return this.judgeCorrection(event, onlyImports, hasMoved) ?? this.judgeAbout(event);
     }
@@ -1456,12 +1490,25 @@ globalThis.trialbook = (() => {
         if (!this.sites.has(data.to)) return "site-unknown";
         return data.to === site ? "transfer-impossible" : null;
       }
+      if (kind === "signature") {
+        const faults = data.statements.map((named) => this.judgeSigned(named, site, subject));
+        return faults.find((fault) => fault !== null) ?? null;
+      }
       if (kind !== "ae_assessment" && kind !== "safety_report_sent") return null;
       const { seq, hash } = data.adverse_event;
       const named = this.records[seq];
       if (!named) return "reference-unknown";
       const same = named.hash === hash && named.kind === "adverse_event" && named.subject === subject;
       return same ? null : "reference-differs";
+    }
+
+    /** One of the records that a signature names. */
+    judgeSigned({ seq, hash }, site, subject) {
+      const named = this.records[seq];
+      if (!named) return "reference-unknown";
+      const isOwn = named.site === site && named.subject === subject;
+      if (named.hash !== hash || !isOwn || !SIGNABLE.includes(named.kind)) return "reference-differs";
+      return named.amended || named.voids ? "reference-not-in-force" : null;
     }
 
     judgeLink({ duplicate, kept }) {

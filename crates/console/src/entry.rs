@@ -6,6 +6,7 @@
 mod form;
 mod keys;
 mod prepared;
+mod signature;
 mod submit;
 mod values;
 
@@ -17,7 +18,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use clinical::authority::{Entitlement, entitlement};
 use clinical::{EventKind, PartialDate, SiteId, SubjectId, fields};
-use maud::html;
+use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
 use crate::Console;
@@ -57,6 +58,9 @@ async fn kinds(asked: Asked) -> Result<Response, Failure> {
         h1 { "Record something" @if !subject.is_empty() { " about " (subject) } }
         p { "What you state is signed with your own key and never deleted; what was wrong is corrected by a further statement, on the page of its record." }
         ul.kinds { @for kind in fields::KINDS { li { a href=(format!("{base}/{kind}")) { (heading(kind.as_str())) } } } }
+        @if !subject.is_empty() {
+            p { a href=(format!("{base}/signature")) { "Sign what is on record about " (subject) } ": endorse what another entered, or state that you read or approve it." }
+        }
         h2 { "Keys" }
         ul.kinds {
             li { a href=(format!("/trials/{}/keys/new", asked.links.trial)) { "Make a key of your own" } }
@@ -70,27 +74,32 @@ async fn kinds(asked: Asked) -> Result<Response, Failure> {
 
 /// The kind that the address names.
 fn kind_of(asked: &Asked) -> Result<EventKind, Problem> {
-    let named = EventKind::from_name(asked.parameter("kind")).filter(|kind| fields::KINDS.contains(kind));
-    named.ok_or_else(|| Problem::not_found("people at a site state nothing of this kind"))
+    let named = EventKind::from_name(asked.parameter("kind"));
+    let can_be_stated = |kind: &EventKind| *kind == EventKind::Signature || fields::KINDS.contains(kind);
+    named
+        .filter(can_be_stated)
+        .ok_or_else(|| Problem::not_found("people at a site state nothing of this kind"))
 }
 
 /// The form, filled with the record that is corrected if one is named.
 async fn blank(asked: Asked) -> Result<Response, Failure> {
     let made = async {
         let kind = kind_of(&asked)?;
+        let site = match asked.given("site") {
+            Some(site) => Some(site.to_owned()),
+            None => site_of_subject(&asked).await,
+        };
         let mut given = match asked.given("amends") {
             Some(seq) => amended(&asked, kind, seq).await?,
+            None if kind == EventKind::Signature => signature::filled(&asked, site.as_deref()).await?,
             None => Given::default(),
         };
-        if let (None, Some(site)) = (given.value("site"), site_of_subject(&asked).await) {
+        if let (None, Some(site)) = (given.value("site"), site) {
             given.add("site", site);
         }
-        Ok((kind, given))
+        sheet(&asked, kind, &given, None).await
     };
-    match made.await {
-        Ok((kind, given)) => Ok(sheet(&asked, kind, &given, None)),
-        Err(problem) => Err(asked.fail(problem)),
-    }
+    made.await.map_err(|problem| asked.fail(problem))
 }
 
 /// What the record at `seq` states, for the form.
@@ -110,10 +119,20 @@ async fn amended(asked: &Asked, kind: EventKind, seq: &str) -> Result<Given, Pro
             "record {seq} was amended by record {by}: correct the latest version"
         )));
     }
-    let mut given = values::filled(fields::of(kind), &record.event()["data"]);
+    let data = &record.event()["data"];
+    let mut given = match kind {
+        EventKind::Signature => signature::again(data),
+        _ => values::filled(fields::of(kind), data),
+    };
     given.add("amends", seq);
-    for name in ["site", "occurred_on"] {
-        given.add(name, record.text(&format!("/{name}")).unwrap_or_default());
+    for (name, pointer) in [
+        ("site", "/site"),
+        ("occurred_on", "/occurred_on"),
+        ("means", "/taken_from/means"),
+        ("reported_by", "/taken_from/reported_by/role"),
+        ("reporter", "/taken_from/reported_by/id"),
+    ] {
+        given.add(name, record.text(pointer).unwrap_or_default());
     }
     Ok(given)
 }
@@ -131,7 +150,16 @@ async fn site_of_subject(asked: &Asked) -> Option<String> {
     sites.next_back()
 }
 
-fn sheet(asked: &Asked, kind: EventKind, given: &Given, problem: Option<&Problem>) -> Response {
+async fn sheet(
+    asked: &Asked,
+    kind: EventKind,
+    given: &Given,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let choice = match kind {
+        EventKind::Signature => Some(signature::choice(asked, given, problem).await?),
+        _ => None,
+    };
     let may_sign = |key: &&api::KeyView| {
         key.revoked_at.is_none() && entitlement(key.role, kind) == Entitlement::OwnSites
     };
@@ -145,6 +173,7 @@ fn sheet(asked: &Asked, kind: EventKind, given: &Given, problem: Option<&Problem
         signers: asked.detail.keys.iter().filter(may_sign).collect(),
         subject,
         amends,
+        choice,
         problem,
     };
     let title = heading(kind.as_str());
@@ -152,7 +181,7 @@ fn sheet(asked: &Asked, kind: EventKind, given: &Given, problem: Option<&Problem
         h1 { @if amends.is_some() { "Correct: " (words(kind.as_str())) } @else { (title) } @if let Some(subject) = subject { " of " (subject) } }
         (sheet.markup())
     };
-    page::trial(asked, Here::Record, &title, &asked.detail.trial.covers, &main)
+    Ok(page::trial(asked, Here::Record, &title, &asked.detail.trial.covers, &main))
 }
 
 /// What was filled in: shown as it would be signed, or the form again with what is wrong in it.
@@ -162,18 +191,24 @@ async fn send(Posted { asked, given }: Posted) -> Result<Response, Failure> {
         Err(problem) => return Err(asked.fail(problem)),
     };
     if given.value("step") != Some("prepare") {
-        return Ok(sheet(&asked, kind, &given, None));
+        return sheet(&asked, kind, &given, None).await.map_err(|problem| asked.fail(problem));
     }
     let tried = async {
         let rehearsal = rehearsal(&asked, kind, &given).await?;
         let rehearsed = asked.registry.rehearse(&asked.links.trial, rehearsal.clone()).await?;
-        Ok::<(Rehearsal, Rehearsed), Problem>((rehearsal, rehearsed))
+        let signed = signature::shown(&asked, &rehearsal.statement).await?;
+        Ok::<(Rehearsal, Rehearsed, Markup), Problem>((rehearsal, rehearsed, signed))
     };
     match tried.await {
-        Ok((rehearsal, rehearsed)) => Ok(prepared::shown(&asked, &given, &rehearsal, &rehearsed)),
+        Ok((rehearsal, rehearsed, signed)) => {
+            Ok(prepared::shown(&asked, &given, &rehearsal, &rehearsed, &signed))
+        }
         // What is wrong with the statement is shown beside it; what is wrong with the asker is not about it.
         Err(problem) if problem.status == 401 => Err(asked.fail(problem)),
-        Err(problem) => Ok(sheet(&asked, kind, &given, Some(&problem))),
+        Err(problem) => {
+            let sheet = sheet(&asked, kind, &given, Some(&problem)).await;
+            sheet.map_err(|problem| asked.fail(problem))
+        }
     }
 }
 
@@ -186,6 +221,23 @@ fn at(pointer: &str, detail: &impl ToString) -> Problem {
     );
     pointer.clone_into(&mut problem.pointer);
     problem
+}
+
+/// Where the signer has it from, if the form says so.
+fn taken_from(given: &Given) -> Option<Value> {
+    let text = |name: &str| given.value(name).map(str::trim);
+    let (means, id, role) = (text("means"), text("reporter"), text("reported_by"));
+    if means.or(id).or(role).is_none() {
+        return None;
+    }
+    let mut taken_from = json!({"means": means.unwrap_or_default()});
+    if id.or(role).is_some() {
+        taken_from["reported_by"] = json!({"role": role.unwrap_or_default()});
+        if let Some(id) = id {
+            taken_from["reported_by"]["id"] = id.into();
+        }
+    }
+    Some(taken_from)
 }
 
 /// The statement that the form makes, and who is to sign it.
@@ -205,7 +257,10 @@ async fn rehearsal(asked: &Asked, kind: EventKind, given: &Given) -> Result<Rehe
     };
     let subject: SubjectId = subject.parse().map_err(|error| at("/subject", &error))?;
     statement.insert("subject".to_owned(), json!(subject));
-    let mut data = values::data(fields::of(kind), given);
+    let mut data = match kind {
+        EventKind::Signature => signature::data(asked, given).await?,
+        _ => values::data(fields::of(kind), given),
+    };
     if let Some(seq) = text("amends") {
         let position = serde_json::from_str(seq).map_err(|error| at("/amends/seq", &error))?;
         let view = asked.registry.record(&asked.links.trial, position).await?;
@@ -224,6 +279,9 @@ async fn rehearsal(asked: &Asked, kind: EventKind, given: &Given) -> Result<Rehe
         }
     }
     statement.insert("data".to_owned(), Value::Object(data));
+    if let Some(taken_from) = taken_from(given) {
+        statement.insert("taken_from".to_owned(), taken_from);
+    }
     let signer = text("signer").ok_or_else(|| at("/key", &"say who is to sign"))?;
     let rehearsal = json!({"key": signer, "statement": statement});
     serde_json::from_value(rehearsal).map_err(|error| at("", &error))

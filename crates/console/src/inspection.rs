@@ -95,7 +95,7 @@ impl Which {
             Self::Serious => "Serious events: from awareness to report",
             Self::Deaths => "Deaths",
             Self::Delegation => "Delegation: keys and people over time",
-            Self::Endorsement => "Statements not endorsed",
+            Self::Endorsement => "Endorsements missing, stale or in doubt",
             Self::Corrections => "Corrections",
             Self::Unblindings => "Unblindings",
             Self::LostKeys => "Keys lost or in doubt",
@@ -125,9 +125,9 @@ impl Which {
                 "Every key ever granted: who holds it, in which role and where, who granted it, from when and until when."
             }
             Self::Endorsement => {
-                "Judgements that a coordinator entered and that wait for an investigator's signature. This version's log has no \
-                 electronic signature on single records yet, so none of them can be endorsed but by an amendment that an \
-                 investigator signs."
+                "Judgements that a coordinator entered and that no investigator has endorsed; statements signed with a key that \
+                 others may have had then, and not endorsed since; and signatures on a record that was amended since, or made \
+                 with such a key. What is endorsed is not listed: every signature stands in the trail, by its kind."
             }
             Self::Corrections => {
                 "Every amendment, with what it changes. An endpoint item is a member on which a figure of the outcome report \
@@ -147,9 +147,8 @@ impl Which {
     /// What it is taken from, and who may read it.
     fn resource(self) -> Resource {
         match self {
-            Self::Consent | Self::Criteria => Resource::Subjects,
+            Self::Consent | Self::Criteria | Self::Endorsement => Resource::Subjects,
             Self::Serious | Self::Deaths => Resource::Reports,
-            Self::Endorsement => Resource::Findings,
             Self::Deviations | Self::Delegation | Self::Corrections | Self::Unblindings | Self::LostKeys => {
                 Resource::Records
             }

@@ -34,6 +34,7 @@ mod record;
 mod report;
 mod safety;
 mod sealed;
+mod signatures;
 mod sources;
 mod status;
 mod strata;

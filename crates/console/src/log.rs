@@ -105,6 +105,14 @@ async fn whole(asked: &Asked, filter: TrailAsked) -> Result<(Covers, Vec<Row>), 
     }
 }
 
+/// The kind, and of a signature what it says about which records.
+fn kind(entry: &TrailEntry) -> String {
+    let kind = words(entry.kind.as_str());
+    let Some(signs) = &entry.signs else { return kind };
+    let records: Vec<String> = signs.statements.iter().map(|seq| format!("#{seq}")).collect();
+    format!("{kind}: {} of {}", signs.meaning.as_str(), records.join(", "))
+}
+
 fn row(entry: &TrailEntry, links: &Links) -> Row {
     let amends = entry.amends.as_ref();
     vec![
@@ -112,7 +120,7 @@ fn row(entry: &TrailEntry, links: &Links) -> Row {
         Cell::of(entry.recorded_at),
         Cell::of(&entry.actor.id),
         Cell::of(words(entry.actor.role.as_str())),
-        Cell::of(words(entry.kind.as_str())),
+        Cell::of(kind(entry)),
         Cell::subject(entry.subject.as_ref(), links),
         Cell::maybe(entry.site.as_ref()),
         Cell::maybe(entry.occurred_on),

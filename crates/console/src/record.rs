@@ -9,6 +9,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use clinical::{EventKind, endorsement};
 use maud::{Markup, html};
 
 use self::check::{Checking, granted_key};
@@ -16,7 +17,9 @@ use crate::Console;
 use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
 use crate::findings;
+use crate::links::Links;
 use crate::page::{self, Here};
+use crate::signatures;
 use crate::trail::{Read, amended, amendment};
 use crate::values::{leaves, name, shown};
 use crate::words::{count, instant, words};
@@ -95,7 +98,8 @@ async fn record(asked: Asked) -> Result<Response, Failure> {
         }
         (correction(&asked, &record))
         (facts(&asked, &record))
-        (stated(&record))
+        (stated(&record, links))
+        (signed(&record, links))
         section {
             h2 { "Findings" }
             @if view.findings.is_empty() { p { "None for this record." } }
@@ -118,12 +122,17 @@ async fn grant(asked: &Asked, record: &Read<'_>) -> Option<RecordView> {
 
 /// The way to correct it, for the latest version of what people at a site state.
 fn correction(asked: &Asked, record: &Read<'_>) -> Markup {
-    let kind = clinical::EventKind::from_name(record.text("/kind").unwrap_or_default());
-    let kind = kind.filter(|kind| clinical::fields::KINDS.contains(kind));
+    let kind = EventKind::from_name(record.text("/kind").unwrap_or_default());
+    let kind = kind.filter(|kind| *kind == EventKind::Signature || clinical::fields::KINDS.contains(kind));
     let is_latest = record.view.amended_by.is_none() && !record.is_void();
     html! {
         @if let (true, Some(kind), Some(subject)) = (is_latest, kind, record.text("/subject")) {
-            p { a.button href=(format!("/trials/{}/subjects/{subject}/record/{kind}?amends={}", asked.links.trial, record.view.seq)) { "Correct this" } }
+            p {
+                a.button href=(format!("/trials/{}/subjects/{subject}/record/{kind}?amends={}", asked.links.trial, record.view.seq)) { "Correct this" }
+                @if endorsement::is_signable(kind) {
+                    " " a.button href=(format!("/trials/{}/subjects/{subject}/record/signature?statement={}", asked.links.trial, record.view.seq)) { "Sign this" }
+                }
+            }
         }
     }
 }
@@ -136,6 +145,7 @@ fn facts(asked: &Asked, record: &Read<'_>) -> Markup {
             h2 { "Who, when, about whom" }
             dl.facts {
                 dt { "Who" } dd { (record.actor()) }
+                @if let Some(from) = record.taken_from() { dt { "For another" } dd { (from) } }
                 dt { "Recorded" } dd { (instant(record.member("recorded_at"))) }
                 @if let Some(signed) = record.text("/signed_at") {
                     dt { "Signed" }
@@ -153,11 +163,22 @@ fn facts(asked: &Asked, record: &Read<'_>) -> Markup {
     }
 }
 
-fn stated(record: &Read<'_>) -> Markup {
+/// Who stands by it.
+fn signed(record: &Read<'_>, links: &Links) -> Markup {
+    let view = record.view;
+    html! {
+        @if !view.signatures.is_empty() || signatures::waits(view).is_some() {
+            section { h2 { "Signatures on it" } (signatures::on(view, &|seq| links.to_record(seq))) }
+        }
+    }
+}
+
+fn stated(record: &Read<'_>, links: &Links) -> Markup {
     let members = record.event().get("data").map(leaves).unwrap_or_default();
     html! {
         section {
             h2 { "What it states" }
+            @if let Some(named) = signatures::named(record.event(), links) { (named) }
             @if members.is_empty() { p { "Nothing: its statement is empty." } }
             @else {
                 (table(

@@ -12,6 +12,7 @@ use crate::changes;
 use crate::findings;
 use crate::links::Links;
 use crate::page::{self, Here, nothing, pager};
+use crate::signatures;
 use crate::timeline;
 use crate::values::{leaves, name, shown};
 use crate::words::{counted, instant, words};
@@ -51,6 +52,18 @@ impl<'a> Read<'a> {
             strong { (text("/actor/id")) } ", " (words(text("/actor/role")))
             br; span.quiet { (text("/actor/organisation")) }
         }
+    }
+
+    /// Where the signer has it from, in words; `None` if it says nothing of that.
+    pub(crate) fn taken_from(&self) -> Option<String> {
+        let means = words(self.text("/taken_from/means")?);
+        let role = self.text("/taken_from/reported_by/role").map(words);
+        let id = self.text("/taken_from/reported_by/id");
+        Some(match (id, role) {
+            (Some(id), Some(role)) => format!("entered for {id}, {role} ({means})"),
+            (None, Some(role)) => format!("reported by: {role} ({means})"),
+            _ => format!("taken from: {means}"),
+        })
     }
 
     pub(crate) fn kind(&self) -> String {
@@ -143,17 +156,24 @@ fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links
             }
             div.act {
                 p { (record.actor()) }
+                @if let Some(from) = record.taken_from() { p { (from) } }
                 p { "recorded " (instant(record.member("recorded_at"))) }
                 @if let Some(signed) = record.text("/signed_at") { p.quiet { "signed " (instant(signed)) } }
             }
             div.what {
                 @match record.amends() {
                     Some(seq) => (amendment(record, before(seq).as_ref(), seq, links)),
-                    None => (statement(record.event())),
+                    None => {
+                        @match signatures::named(record.event(), links) {
+                            Some(named) => (named),
+                            None => (statement(record.event())),
+                        }
+                    },
                 }
                 @if let Some(by) = view.amended_by {
                     p { strong { "Amended" } " by " a href=(links.record(by)) { "#" (by) } ": no longer the latest version." }
                 }
+                (signatures::on(view, &|seq| links.to_record(seq)))
                 @if !view.findings.is_empty() { (findings::listed(&view.findings)) }
             }
         }

@@ -1,10 +1,10 @@
-//! My work: what waits at a site on a day: visits due and overdue, findings, statements not endorsed.
+//! My work: what waits at a site on a day: visits due and overdue, findings, statements to endorse.
 //!
 //! It is looked for subject by subject, a page of them at a time; the page says how far it looked.
 
 use std::sync::Arc;
 
-use api::{PlanPage, RecordFindings};
+use api::{PlanPage, Problem, RecordFindings, RecordView};
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
@@ -17,8 +17,10 @@ use crate::asked::{Asked, Failure};
 use crate::figures::{columns, table};
 use crate::findings;
 use crate::page::{self, Here, pager};
-use crate::status::{for_day, of_site, plan_asked, shown, site_form};
-use crate::words::{count, counted, words};
+use crate::signatures;
+use crate::status::{for_day, of_site, plan_asked, site_form};
+use crate::trail::Read;
+use crate::words::{count, counted, instant, words};
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new().route("/trials/{trial}/work", get(work))
@@ -29,6 +31,9 @@ const SUBJECTS: usize = 100;
 
 /// Findings shown; the rest stand on their own page.
 const FINDINGS: usize = 25;
+
+/// Statements shown that wait for a signature.
+const TO_ENDORSE: usize = 50;
 
 /// How many findings are looked at for those of the site that is asked for.
 const FINDINGS_LOOKED_AT: usize = 1_000;
@@ -49,6 +54,10 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         Ok(found) => found,
         Err(problem) => return Err(asked.fail(problem)),
     };
+    let (shown, waiting) = match to_endorse(&asked, &plan).await {
+        Ok(found) => found,
+        Err(problem) => return Err(asked.fail(problem)),
+    };
     let is_own = |at: &&RecordFindings| {
         asked.given("site").is_none_or(|site| at.site.as_ref().is_some_and(|of| of.as_str() == site))
     };
@@ -64,7 +73,7 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         (for_day(&asked, plan.on))
         (site_form(&asked, "/work"))
         section { h2 { "Visits" } (visits(&asked, &plan)) }
-        section { h2 { "Statements not endorsed" } (not_endorsed(&asked, &plan)) }
+        section { h2 { "To endorse" } (endorsements(&asked, &shown, waiting)) }
         section {
             h2 { "Findings" }
             @if own.is_empty() && found.next.is_some() {
@@ -124,7 +133,7 @@ fn visits(asked: &Asked, plan: &PlanPage) -> Markup {
                             th scope="row" { a href=(asked.links.subject(&subject.subject, None)) { (subject.subject) } }
                             td { (subject.site) }
                             td { (visit.name) }
-                            td { (shown(visit.state)) }
+                            td { (crate::status::shown(visit.state)) }
                             td { @if let Some(on) = visit.opens_on { (on) } }
                             td { @if let Some(on) = visit.closes_on { (on) } }
                         }
@@ -135,29 +144,64 @@ fn visits(asked: &Asked, plan: &PlanPage) -> Markup {
     }
 }
 
-fn not_endorsed(asked: &Asked, plan: &PlanPage) -> Markup {
-    let waiting: Vec<&SubjectPlan> =
-        plan.subjects.iter().filter(|subject| !subject.not_endorsed.is_empty()).collect();
+/// What waits for an investigator's signature.
+struct ToEndorse {
+    subject: SubjectId,
+    view: RecordView,
+}
+
+/// The statements of the page's subjects that wait, the first ones of them with what they say; and how many wait in all.
+async fn to_endorse(asked: &Asked, plan: &PlanPage) -> Result<(Vec<ToEndorse>, u64), Problem> {
+    let of = |subject: &SubjectPlan| {
+        let seqs = [&subject.not_endorsed[..], &subject.in_doubt[..]].concat();
+        seqs.into_iter().map(|seq| (subject.subject.clone(), seq)).collect::<Vec<_>>()
+    };
+    let waiting: Vec<_> = plan.subjects.iter().flat_map(of).collect();
+    let mut shown = Vec::new();
+    for (subject, seq) in waiting.iter().take(TO_ENDORSE) {
+        let view = asked.registry.record(&asked.links.trial, *seq).await?;
+        shown.push(ToEndorse { subject: subject.clone(), view });
+    }
+    Ok((shown, waiting.len() as u64))
+}
+
+fn endorsements(asked: &Asked, shown: &[ToEndorse], waiting: u64) -> Markup {
+    let choose = |subject: &SubjectId, site: &str| {
+        format!("/trials/{}/subjects/{subject}/record/signature?site={site}", asked.links.trial)
+    };
     html! {
-        @if waiting.is_empty() { p.nothing { "None among the subjects looked at." } }
+        @if shown.is_empty() { p.nothing { "None among the subjects looked at." } }
         @else {
+            p {
+                "Judgements that a coordinator entered, and what was signed with a key that others may have had. An \
+                 investigator of the site endorses them, or corrects them."
+            }
             (table(
-                "Judgements that a coordinator entered and that wait for an investigator's signature",
-                &columns(&["Subject", "Site", "Records"]),
+                "Statements that wait for an investigator's signature",
+                &columns(&["Subject", "Record", "Kind", "Date of the fact", "What it says", "Entered by", "Recorded", "Why it waits", "Sign"]),
                 &html! {
-                    @for subject in &waiting {
+                    @for ToEndorse { subject, view } in shown {
+                        @let read = Read::new(view);
                         tr {
-                            th scope="row" { a href=(asked.links.subject(&subject.subject, None)) { (subject.subject) } }
-                            td { (subject.site) }
+                            th scope="row" { a href=(asked.links.subject(subject, None)) { (subject) } }
+                            td { a href=(asked.links.record(view.seq)) { "#" (view.seq) } }
+                            td { (read.kind()) }
+                            td { (read.text("/occurred_on").unwrap_or("–")) }
+                            td { (signatures::gist(&read)) }
+                            td { (read.actor()) @if let Some(from) = read.taken_from() { br; (from) } }
+                            td { (instant(read.member("recorded_at"))) }
+                            td { @if view.waits_for_endorsement() { "a coordinator's judgement" } @else { "key in doubt" } }
                             td {
-                                @for (index, seq) in subject.not_endorsed.iter().enumerate() {
-                                    @if index > 0 { ", " } a href=(asked.links.record(seq)) { "#" (seq) }
-                                }
+                                a href=(choose(subject, read.text("/site").unwrap_or_default()))
+                                    aria-label=(format!("Endorse statements about {subject}")) { "Endorse" }
                             }
                         }
                     }
                 },
             ))
+            @if waiting > shown.len() as u64 {
+                p { (counted(waiting - shown.len() as u64, "more waits", "more wait")) ": they follow here once these are signed." }
+            }
         }
     }
 }

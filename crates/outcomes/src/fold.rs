@@ -114,6 +114,7 @@ fn what(event: &Event) -> Option<What<'_>> {
         | Data::ProtocolAmended(_)
         | Data::DataCut(_)
         | Data::ReportPublished(_)
+        | Data::StatementsSigned(_)
         | Data::SubjectsLinked(_)
         | Data::TrialOpened(_)
         | Data::SiteActivated(_)

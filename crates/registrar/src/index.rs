@@ -8,6 +8,7 @@
 //! | `i` event id (16 bytes) | position (8 bytes, big-endian) |
 //! | `f` position | the record's findings, JSON; only where there are any |
 //! | `a` position | position of the record that amends it |
+//! | `g` position, position | nothing: the record at the second position signs the one at the first |
 //! | `s` subject, 0x00, position | how many findings the record has, one byte; nothing for none |
 //! | `u` subject | site, standing and first infusion, JSON; written when it changes |
 //!
@@ -16,7 +17,7 @@
 
 use chain::{Instant, LinkedRecord, Position, Record, TreeSize};
 use clinical::{
-    Event, EventId, Finding, PartialDate, SiteId, Subject, SubjectId, SubjectStatus, SubjectSummary,
+    Data, Event, EventId, Finding, PartialDate, SiteId, Subject, SubjectId, SubjectStatus, SubjectSummary,
 };
 use journal::Journal;
 use readmodel::{Mark, StoreError, View};
@@ -123,6 +124,11 @@ impl IndexFold {
         if let Some(amends) = &event.amends {
             rows.put([b"a", &amends.seq.0.to_be_bytes()[..]].concat(), position.to_vec());
         }
+        if let Data::StatementsSigned(data) = &event.data {
+            for named in &data.statements {
+                rows.put([b"g", &named.seq.0.to_be_bytes()[..], &position[..]].concat(), Vec::new());
+            }
+        }
         let before = event.subject.as_ref().and_then(|subject| self.standing(subject));
         self.state.chain.advance(record, linked.hash);
         self.state.apply(event, linked)?;
@@ -180,6 +186,16 @@ pub fn findings_at(view: &dyn View, seq: Position) -> Result<Vec<Finding>, Store
 /// The store failed.
 pub fn amended_by(view: &dyn View, seq: Position) -> Result<Option<Position>, StoreError> {
     Ok(view.get(&[b"a", &seq.0.to_be_bytes()[..]].concat())?.and_then(|row| position(&row)))
+}
+
+/// The signatures that name the record at `seq`, those among them that were amended since too.
+///
+/// # Errors
+/// The store failed.
+pub fn signed_by(view: &dyn View, seq: Position) -> Result<Vec<Position>, StoreError> {
+    let prefix = [b"g", &seq.0.to_be_bytes()[..]].concat();
+    let rows = view.scan(&prefix, None, usize::MAX)?;
+    Ok(rows.into_iter().filter_map(|(key, _)| position(&key[prefix.len()..])).collect())
 }
 
 /// Records with findings after position `after`, in order, at most `limit`. A record that was amended since is left

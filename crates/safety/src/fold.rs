@@ -146,6 +146,7 @@ impl Folder {
             | Data::ProtocolAmended(_)
             | Data::DataCut(_)
             | Data::ReportPublished(_)
+            | Data::StatementsSigned(_)
             | Data::SubjectTransferred(_)
             | Data::SubjectsLinked(_)
             | Data::TrialOpened(_)

@@ -193,6 +193,7 @@ impl Code {
             | R::RevokesLastLogKey
             | R::ReferenceUnknown
             | R::ReferenceDiffers
+            | R::ReferenceNotInForce
             | R::TransferImpossible
             | R::LinkImpossible
             | R::CutNameRepeated

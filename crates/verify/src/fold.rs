@@ -520,6 +520,7 @@ impl<'a> Fold<'a> {
         let pointer = match &event.data {
             Data::DataCut(_) => "/event/data/records",
             Data::AeAssessment(_) | Data::SafetyReportSent(_) => "/event/data/adverse_event",
+            Data::StatementsSigned(_) => "/event/data/statements",
             _ if event.amends.is_some() => "/event/amends",
             _ => "/event/follows",
         };
@@ -699,6 +700,7 @@ fn rests_on_others(code: RefusalCode) -> bool {
             | R::StaleAmendment
             | R::AlreadyVoid
             | R::ReferenceUnknown
+            | R::ReferenceNotInForce
             | R::LinkImpossible
             | R::CutUnknown
             | R::CutDiffers

@@ -293,7 +293,16 @@ fn stated(kind: EventKind, data: Value) -> Statement {
         Value::Object(data) => data,
         _ => Map::new(),
     };
-    Statement { amends: None, data, follows: None, kind, occurred_on: None, site: None, subject: None }
+    Statement {
+        amends: None,
+        data,
+        follows: None,
+        kind,
+        occurred_on: None,
+        site: None,
+        subject: None,
+        taken_from: None,
+    }
 }
 
 fn dated(kind: EventKind, on: Date, data: Value) -> Statement {

@@ -174,7 +174,7 @@ fn objects_have_no_other_members() {
     each_row(|case, row| {
         let path = match row.form.as_str() {
             "object" => row.path.clone(),
-            "list" => format!("{}[]", row.path),
+            "list" | "list, not empty" => format!("{}[]", row.path),
             _ => return,
         };
         let mut event = case.event.clone();
@@ -247,6 +247,7 @@ fn samples(form: &str) -> (Vec<Value>, Vec<Value>) {
         "list of site" => (vec![json!([]), json!(["A", "0-B"])], vec![json!(["a"]), json!("A")]),
         "list of text" => (vec![json!([]), json!(["", "x"])], vec![json!([1]), json!("x")]),
         "list" => (vec![json!([])], vec![json!("x"), json!({})]),
+        "list, not empty" => (vec![], vec![json!("x"), json!({}), json!([])]),
         "map" => (vec![], vec![json!("x"), json!([])]),
         "object" => (vec![], vec![json!("x")]),
         "sealed text" => (vec![], vec![json!("in clear"), json!({})]),

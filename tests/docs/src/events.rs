@@ -350,7 +350,9 @@ pub(crate) fn event_of(kind: EventKind) -> Value {
         "zone": "Asia/Shanghai"
     });
     if kind.scope() == Scope::Subject {
-        event["occurred_on"] = json!("2008-03-11");
+        if kind != EventKind::Signature {
+            event["occurred_on"] = json!("2008-03-11");
+        }
         event["site"] = json!("CN-NJ");
         event["subject"] = json!("S0007");
     } else if kind == EventKind::SiteActivated {

@@ -6,12 +6,12 @@ mod beside;
 use chain::{Instant, Position};
 use rust_decimal::Decimal as Exact;
 
-use crate::authority::Role;
 use crate::data::{
     AdverseEvent, Agent, Cells, Criterion, CriterionResult, Data, Enrollment, Infusion, KeyRevoked, Outcome,
     ReleaseStatus, ScreeningResult, Visit,
 };
 use crate::date::{PartialDate, day_number, latest_day_number};
+use crate::endorsement;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode as F};
 use crate::stated::value;
@@ -92,6 +92,7 @@ pub(super) fn assess(trial: &Trial, event: &Event, bytes: &[u8], recorded_at: In
         | Data::ProtocolAmended(_)
         | Data::DataCut(_)
         | Data::ReportPublished(_)
+        | Data::StatementsSigned(_)
         | Data::SubjectTransferred(_)
         | Data::SubjectsLinked(_)
         | Data::Void => {}
@@ -203,8 +204,7 @@ fn visit(found: &mut Findings, trial: &Trial, event: &Event, data: &Visit) {
             found.add(F::UnitNotUcum, format!("/data/observations/{index}"));
         }
     }
-    let judges = data.response.is_some() || data.relapse.is_some();
-    found.add_if(judges && event.actor.role == Role::Coordinator, F::NotEndorsed, "/data");
+    waiting(found, event);
 }
 
 fn adverse_event(found: &mut Findings, event: &Event, data: &AdverseEvent, recorded_at: Instant) {
@@ -222,8 +222,7 @@ fn adverse_event(found: &mut Findings, event: &Event, data: &AdverseEvent, recor
     }
     let product = data.causality.get(&Agent::Product).and_then(|causality| causality.value());
     found.add_if(product.is_none(), F::CausalityMissing, "/data/causality/product");
-    let endorsable = !data.causality.is_empty() && event.actor.role == Role::Coordinator;
-    found.add_if(endorsable, F::NotEndorsed, "/data/causality");
+    waiting(found, event);
     if let Some(aware) = value(data.aware_at.as_ref()) {
         let late = recorded_at.microseconds() - aware.microseconds() > AWARENESS_LIMIT_MICROSECONDS;
         found.add_if(late && data.is_serious(), F::AwarenessLate, "/data/aware_at");
@@ -233,6 +232,13 @@ fn adverse_event(found: &mut Findings, event: &Event, data: &AdverseEvent, recor
         let by_time = end.at.as_ref().zip(data.onset_at.as_ref());
         let by_time = by_time.is_some_and(|(end, onset)| end.utc_seconds() < onset.utc_seconds());
         found.add_if(by_day || by_time, F::EndBeforeStart, "/data/end");
+    }
+}
+
+/// A judgement that is an investigator's to make and that somebody else entered.
+fn waiting(found: &mut Findings, event: &Event) {
+    if let Some(pointer) = endorsement::waits_at(event) {
+        found.add(F::NotEndorsed, pointer);
     }
 }
 

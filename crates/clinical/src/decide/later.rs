@@ -1,19 +1,22 @@
-//! What the log must hold already for a transfer, a link, a cut, a published report, or what is about another record.
+//! What the log must hold already for a transfer, a link, a cut, a published report, a signature, or what is about another
+//! record.
 
 use chain::Position;
 
 use super::{References, Refusal, RefusalCode, refuse};
 use crate::data::{Data, DataCut, Reference, ReportPublished, SubjectsLinked};
+use crate::endorsement::is_signable;
 use crate::event::Event;
 use crate::kind::EventKind;
 use crate::trial::Trial;
 
-/// Of an event about a subject: that the adverse event it names is one of that subject, and that the site it moves to is
-/// another.
+/// Of an event about a subject: that the adverse event it names is one of that subject, that what it signs can be signed by
+/// it, and that the site it moves to is another.
 pub(super) fn check_about(trial: &Trial, event: &Event, references: &dyn References) -> Result<(), Refusal> {
     match &event.data {
         Data::AeAssessment(data) => check_reference(event, data.adverse_event, references),
         Data::SafetyReportSent(data) => check_reference(event, data.adverse_event, references),
+        Data::StatementsSigned(data) => check_signed(trial, event, &data.statements, references),
         Data::SubjectTransferred(data) if !trial.sites.contains_key(&data.to) => {
             refuse(RefusalCode::SiteUnknown, "/data/to")
         }
@@ -33,6 +36,36 @@ fn check_reference(event: &Event, named: Reference, references: &dyn References)
     }
     if found.kind != EventKind::AdverseEvent || found.subject != event.subject {
         return refuse(RefusalCode::ReferenceDiffers, "/data/adverse_event");
+    }
+    Ok(())
+}
+
+/// That each of the records is one of the own site about the subject, as an investigator may state it, in the version in
+/// force.
+fn check_signed(
+    trial: &Trial,
+    event: &Event,
+    statements: &[Reference],
+    references: &dyn References,
+) -> Result<(), Refusal> {
+    for (index, named) in statements.iter().enumerate() {
+        let pointer = format!("/data/statements/{index}");
+        let Some(found) = references.record(named.seq) else {
+            return refuse(RefusalCode::ReferenceUnknown, &format!("{pointer}/seq"));
+        };
+        if found.hash != named.hash {
+            return refuse(RefusalCode::ReferenceDiffers, &format!("{pointer}/hash"));
+        }
+        if !is_signable(found.kind) || found.site != event.site || found.subject != event.subject {
+            return refuse(RefusalCode::ReferenceDiffers, &pointer);
+        }
+        if let Some(latest) = trial.lineage.superseded_by(named.seq) {
+            let detail = format!("the record is amended by the one at position {latest}");
+            return Err(Refusal::new(RefusalCode::ReferenceNotInForce, format!("{pointer}/seq"), detail));
+        }
+        if found.is_void {
+            return refuse(RefusalCode::ReferenceNotInForce, &format!("{pointer}/seq"));
+        }
     }
     Ok(())
 }

@@ -111,6 +111,7 @@ pub(crate) fn presumes_life(data: &Data) -> bool {
         | Data::ProtocolAmended(_)
         | Data::DataCut(_)
         | Data::ReportPublished(_)
+        | Data::StatementsSigned(_)
         | Data::SubjectsLinked(_)
         | Data::Void => false,
     }
@@ -250,6 +251,7 @@ impl Subject {
             | Data::ProtocolAmended(_)
             | Data::DataCut(_)
             | Data::ReportPublished(_)
+            | Data::StatementsSigned(_)
             | Data::SubjectsLinked(_)
             | Data::Void => {}
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Copy;
 use super::frame::{both_times, page as framed};
 use crate::findings;
+use crate::signatures;
 use crate::things::{Thing, members, things};
 use crate::trail::Read;
 use crate::values::{name, shown};
@@ -73,6 +74,7 @@ fn of_thing(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
             }
             (values(manner, thing))
             (versions(manner, thing))
+            @for version in &thing.versions { (signatures::on(version.view, &|seq| html! { "#" (seq) })) }
             @for version in &thing.versions {
                 @if !version.view.findings.is_empty() {
                     h3 { "To be looked at in record #" (version.view.seq) }
@@ -162,7 +164,7 @@ fn versions(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
                     @for version in &thing.versions {
                         tr {
                             th scope="row" { "#" (version.view.seq) br; code.quiet { (version.view.hash) } }
-                            td { (version.actor()) }
+                            td { (version.actor()) @if let Some(from) = version.taken_from() { br; (from) } }
                             td { (both_times(manner.zone, version.text("/signed_at").unwrap_or_default())) }
                             td { (both_times(manner.zone, version.member("recorded_at"))) }
                             td.what { (why(manner, version)) }

@@ -3,6 +3,7 @@
 use api::{KeyView, Problem, SiteView};
 use clinical::EventKind;
 use clinical::fields::{AMEND_REASONS, Field, Form, MISSING_REASONS};
+use clinical::taken_from::{Means, Reporter};
 use maud::{Markup, html};
 
 use super::values::{asked_below, items, missing_name, place, place_of, value_name};
@@ -25,6 +26,8 @@ pub(super) struct Sheet<'a> {
     pub(super) subject: Option<&'a str>,
     /// The record that is corrected.
     pub(super) amends: Option<u64>,
+    /// What is asked for in the place of the fields: what a signature names.
+    pub(super) choice: Option<Markup>,
     /// Why what was sent cannot be recorded.
     pub(super) problem: Option<&'a Problem>,
 }
@@ -42,7 +45,10 @@ impl Sheet<'_> {
                 @if let Some(seq) = self.amends { (self.correction(seq)) }
                 fieldset {
                     legend { "What it states" }
-                    (self.members("", ""))
+                    @match &self.choice {
+                        Some(choice) => (choice),
+                        None => (self.members("", "")),
+                    }
                 }
                 p { button.main name="step" value="prepare" { "Look at what would be signed" } }
                 p.quiet { "Nothing is kept on the server, and nothing is recorded before you have signed it." }
@@ -101,14 +107,65 @@ impl Sheet<'_> {
                         (self.said_about("/site"))
                     }
                 }
+                @if self.choice.is_none() { (self.date()) }
+            }
+            @if self.choice.is_none() { (self.taken_from()) }
+        }
+    }
+
+    /// Where the signer has it from; for what they saw or judged themselves it stays as it is.
+    fn taken_from(&self) -> Markup {
+        let chosen = |name: &str, value: &str| self.given.value(name) == Some(value);
+        let is_filled =
+            ["means", "reported_by", "reporter"].iter().any(|name| self.given.value(name).is_some());
+        html! {
+            details.group open[is_filled || self.problem.is_some_and(|problem| problem.pointer.starts_with("/taken_from"))] {
+                summary { "Entered for another" span.quiet { " leave it blank for what you saw or judged yourself" } }
                 div.field {
-                    label for="occurred_on" { (self.date_is()) }
+                    label for="means" { "Taken from" }
                     div {
-                        input #occurred_on name="occurred_on" value=[self.given.value("occurred_on")]
-                            required[self.kind != EventKind::AdverseEvent] aria-describedby="occurred-hint";
-                        p.quiet #occurred-hint { "2008-03-11, or as much of it as is known: 2008-03, 2008" }
-                        (self.said_about("/occurred_on"))
+                        select #means name="means" {
+                            option value="" { "my own observation" }
+                            @for means in Means::ALL {
+                                option value=(means.as_str()) selected[chosen("means", means.as_str())] { (words(means.as_str())) }
+                            }
+                        }
+                        (self.said_about("/taken_from/means"))
                     }
+                }
+                div.field {
+                    label for="reported_by" { "Reported by" }
+                    div {
+                        select #reported_by name="reported_by" {
+                            option value="" { "not stated" }
+                            @for role in Reporter::ALL {
+                                option value=(role.as_str()) selected[chosen("reported_by", role.as_str())] { (words(role.as_str())) }
+                            }
+                        }
+                        (self.said_about("/taken_from/reported_by/role"))
+                    }
+                }
+                div.field {
+                    label for="reporter" { "Who of the site" }
+                    div {
+                        input #reporter name="reporter" value=[self.given.value("reporter")] aria-describedby="reporter-hint";
+                        p.quiet #reporter-hint { "The person's id, such as li.wei: of investigators, coordinators and other staff of the site alone. Nobody else is named in the log." }
+                        (self.said_about("/taken_from/reported_by/id"))
+                    }
+                }
+            }
+        }
+    }
+
+    fn date(&self) -> Markup {
+        html! {
+            div.field {
+                label for="occurred_on" { (self.date_is()) }
+                div {
+                    input #occurred_on name="occurred_on" value=[self.given.value("occurred_on")]
+                        required[self.kind != EventKind::AdverseEvent] aria-describedby="occurred-hint";
+                    p.quiet #occurred-hint { "2008-03-11, or as much of it as is known: 2008-03, 2008" }
+                    (self.said_about("/occurred_on"))
                 }
             }
         }

@@ -181,7 +181,7 @@ fn rehearsal(given: &Given, statement: &Value) -> Result<Rehearsal, Problem> {
 async fn tried(asked: &Asked, given: &Given, made: Result<Rehearsal, Problem>) -> Result<Response, Problem> {
     let rehearsal = made?;
     let rehearsed = asked.registry.rehearse(&asked.links.trial, rehearsal.clone()).await?;
-    Ok(prepared::shown(asked, given, &rehearsal, &rehearsed))
+    Ok(prepared::shown(asked, given, &rehearsal, &rehearsed, &html! {}))
 }
 
 /// The form by which a key is revoked.

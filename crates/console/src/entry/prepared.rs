@@ -29,8 +29,14 @@ fn confirmation(finding: &Finding) -> String {
     format!("{} {}", finding.code.as_str(), finding.pointer)
 }
 
-/// The page that shows what would be signed.
-pub(super) fn shown(asked: &Asked, given: &Given, rehearsal: &Rehearsal, rehearsed: &Rehearsed) -> Response {
+/// The page that shows what would be signed; `signed` is what a signature names.
+pub(super) fn shown(
+    asked: &Asked,
+    given: &Given,
+    rehearsal: &Rehearsal,
+    rehearsed: &Rehearsed,
+    signed: &Markup,
+) -> Response {
     let Rehearsal { key, statement } = rehearsal;
     let signer = asked.detail.keys.iter().find(|known| known.key == *key);
     let title = format!(
@@ -41,6 +47,7 @@ pub(super) fn shown(asked: &Asked, given: &Given, rehearsal: &Rehearsal, rehears
     let main = html! {
         h1 { (title) }
         p.note { strong { "Once recorded it is never deleted, only corrected by a further statement." } }
+        (signed)
         section { h2 { "Exactly this is stated" } (stated(statement)) }
         form #prepared method="post" action=(format!("/trials/{}/statement", asked.links.trial)) {
             (posting::token())

@@ -2,6 +2,7 @@
 
 use api::{PlanAsked, Problem, TrailAsked};
 use clinical::date::days_between;
+use clinical::endorsement::{SignatureSeen, SignatureStanding};
 use clinical::plan::{ConsentStanding, SubjectPlan};
 use clinical::{EventKind, FindingCode};
 use serde_json::Value;
@@ -159,19 +160,48 @@ pub(super) const ENDORSEMENT: &[Column] = &[
     ("entered_by", "Entered by"),
     ("recorded_at", "Recorded"),
     ("state", "State"),
+    ("signature", "Signature"),
+    ("meaning", "Meaning"),
+    ("signed_by", "Signed by"),
+    ("signed_at", "Signed"),
 ];
 
+/// What waits, and signatures that no longer say anything about what is in force.
 pub(super) async fn endorsement(asked: &Asked, after: Option<String>, limit: usize) -> Result<Part, Problem> {
-    findings(asked, after, limit, &[FindingCode::NotEndorsed], |read, _, links| {
-        let mut row = about(read, links);
-        row.extend([
-            Cell::maybe(read.text("/actor/id")),
-            Cell::of(read.member("recorded_at")),
-            Cell::loud("not endorsed"),
-        ]);
-        row
-    })
-    .await
+    let subject =
+        |text: String| text.parse().map_err(|_| Problem::bad_request("after is a subject's pseudonym"));
+    let plan =
+        PlanAsked { after: after.map(subject).transpose()?, limit: Some(limit), ..PlanAsked::default() };
+    let found = asked.registry.plan(&asked.links.trial, plan).await?;
+    let mut rows = Vec::new();
+    for it in &found.subjects {
+        let waiting = it.not_endorsed.iter().map(|seq| (*seq, "not endorsed", None));
+        let in_doubt = it.in_doubt.iter().map(|seq| (*seq, "key in doubt", None));
+        let signed = it.signatures.iter().filter_map(|seen| match seen.standing {
+            SignatureStanding::Holds => None,
+            SignatureStanding::Stale => Some((seen.statement, "signature stale: amended since", Some(seen))),
+            SignatureStanding::InDoubt => Some((seen.statement, "signature in doubt", Some(seen))),
+        });
+        for (seq, state, seen) in waiting.chain(in_doubt).chain(signed) {
+            let view = asked.registry.record(&asked.links.trial, seq).await?;
+            rows.push(endorsement_of(&Read::new(&view), state, seen, &asked.links));
+        }
+    }
+    Ok(Part { covers: found.covers, rows, next: found.next.map(|next| next.to_string()) })
+}
+
+fn endorsement_of(read: &Read<'_>, state: &str, seen: Option<&SignatureSeen>, links: &Links) -> Row {
+    let mut row = about(read, links);
+    row.extend([
+        Cell::maybe(read.text("/actor/id")),
+        Cell::of(read.member("recorded_at")),
+        Cell::loud(state),
+        seen.map_or_else(Cell::default, |seen| Cell::record(seen.seq, links)),
+        Cell::maybe(seen.map(|seen| seen.meaning.as_str())),
+        Cell::maybe(seen.map(|seen| &seen.by.id)),
+        Cell::maybe(seen.map(|seen| seen.signed_at)),
+    ]);
+    row
 }
 
 /// Records of one kind that are the latest version and not void, each made a row.

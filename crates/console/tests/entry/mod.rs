@@ -196,3 +196,73 @@ async fn a_correction_starts_from_the_latest_version_and_names_it() {
     let (_, _, page) = post(Answers::default(), VISIT, OURS, &void[..7]).await;
     assert!(page.contains("say why it is corrected"), "{page}");
 }
+
+const SIGNATURE: &str = "/trials/lupus-msct/subjects/S0001/record/signature";
+
+#[tokio::test]
+async fn what_is_in_force_is_chosen_shown_whole_and_named_by_its_hash_in_the_order_of_the_log() {
+    let (status, page) = get(Answers::default(), SIGNATURE).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let offered: Vec<&str> = page
+        .split(r#"name="statement" value=""#)
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    // What was amended, what never held and what voids is not signed.
+    assert_eq!(offered, ["1", "2", "4"], "{page}");
+    assert!(!page.contains(r#"name="occurred_on""#), "{page}");
+    let (_, page) = get(Answers::default(), &format!("{SIGNATURE}?statement=4")).await;
+    assert!(page.contains(r#"name="statement" value="4" checked"#), "{page}");
+
+    let chosen = [
+        ("step", "prepare"),
+        ("signer", KEY),
+        ("site", "CN-NJ"),
+        ("meaning", "endorsement"),
+        ("statement", "4"),
+        ("statement", "1"),
+    ];
+    let (_, _, page) = post(Answers::default(), SIGNATURE, OURS, &chosen).await;
+    for what in [
+        "look before you sign",
+        "What you sign",
+        "What record #4 states",
+        "2.1",
+        "the judgements in it are my own",
+    ] {
+        assert!(page.contains(what), "{what}: {page}");
+    }
+    let rehearsal: api::Rehearsal = serde_json::from_str(&hidden(&page, "rehearsal")).unwrap();
+    let due = serde_json::json!({"meaning": "endorsement", "statements": [
+        {"hash": support::hash(1), "seq": 1}, {"hash": support::hash(4), "seq": 4}]});
+    assert_eq!(serde_json::Value::Object(rehearsal.statement.data), due);
+    assert_eq!(rehearsal.statement.occurred_on, None);
+
+    let (_, _, page) = post(Answers::default(), SIGNATURE, OURS, &chosen[..4]).await;
+    assert!(page.contains("choose what you sign"), "{page}");
+    let (status, _) = get(Answers::default(), "/trials/lupus-msct/record/signature").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_entered_for_another_is_part_of_what_is_signed() {
+    let mut filled = vec![
+        ("step", "prepare"),
+        ("signer", KEY),
+        ("site", "CN-NJ"),
+        ("occurred_on", "2008-03-11"),
+        ("d:status", "done"),
+        ("means", "phone"),
+        ("reported_by", "investigator"),
+        ("reporter", "an.li"),
+    ];
+    let (_, _, page) = post(Answers::default(), VISIT, OURS, &filled).await;
+    let rehearsal: api::Rehearsal = serde_json::from_str(&hidden(&page, "rehearsal")).unwrap();
+    let taken_from = serde_json::to_value(rehearsal.statement.taken_from).unwrap();
+    let by = serde_json::json!({"id": "an.li", "role": "investigator"});
+    assert_eq!(taken_from, serde_json::json!({"means": "phone", "reported_by": by}));
+    filled.truncate(5);
+    let (_, _, page) = post(Answers::default(), VISIT, OURS, &filled).await;
+    let rehearsal: api::Rehearsal = serde_json::from_str(&hidden(&page, "rehearsal")).unwrap();
+    assert_eq!(rehearsal.statement.taken_from, None);
+}

@@ -221,3 +221,26 @@ async fn a_sample_is_drawn_again_by_its_seed_and_leads_to_casebooks() {
     let (status, _) = page(Answers::default(), "/trials/lupus-msct/subjects/NOBODY/casebook").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_record_tells_who_signed_it_and_whether_that_holds_and_the_list_what_does_not() {
+    let by = json!({"id": "li.wei", "organisation": "Hospital", "role": "investigator"});
+    let seen = |standing: &str| {
+        json!({"by": by, "meaning": "endorsement", "seq": 9, "signed_at": "2008-04-13T01:10:00.000000Z",
+            "standing": standing, "statement": 4})
+    };
+    for (standing, due) in [
+        ("holds", "✓ Endorsed by <strong>li.wei</strong>"),
+        ("stale", "<strong>stale</strong>"),
+        ("in_doubt", "<strong>in doubt</strong>"),
+    ] {
+        let answers = Answers { signatures: vec![seen(standing)], ..Answers::default() };
+        let (_, record) = page(answers, "/trials/lupus-msct/records/4").await;
+        assert!(record.contains(due), "{standing}: {record}");
+        let answers = Answers { signatures: vec![seen(standing)], ..Answers::default() };
+        let (.., csv) = file(answers, "/trials/lupus-msct/inspection/endorsement?format=csv").await;
+        let rows = csv.lines().filter(|row| row.contains(",9,endorsement,li.wei,")).count();
+        assert_eq!(rows, usize::from(standing != "holds"), "{standing}: {csv}");
+        assert!(csv.contains(",not endorsed,"), "{csv}");
+    }
+}

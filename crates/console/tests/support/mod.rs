@@ -33,6 +33,8 @@ pub(crate) struct Answers {
     pub(crate) outcomes: Option<Value>,
     /// As above.
     pub(crate) safety: Option<Value>,
+    /// Signatures on records.
+    pub(crate) signatures: Vec<Value>,
     /// What is said to every statement; `None`: it would be recorded.
     pub(crate) refuses: Option<Problem>,
 }
@@ -67,6 +69,7 @@ impl Default for Answers {
             records,
             outcomes: Some(outcomes()),
             safety: Some(safety()),
+            signatures: Vec::new(),
             refuses: None,
         }
     }
@@ -97,7 +100,8 @@ impl Answers {
             self.records.iter().position(|record| record["event"]["amends"]["seq"] == json!(seq));
         let mut view = json!({
             "covers": self.covers, "findings": findings(&self.records[seq]), "hash": hash(seq as u64),
-            "record": self.records[seq], "seq": seq
+            "record": self.records[seq], "seq": seq,
+            "signatures": self.signatures.iter().filter(|seen| seen["statement"] == json!(seq)).collect::<Vec<_>>()
         });
         if let Some(by) = amended_by {
             view["amended_by"] = json!(by);
@@ -658,7 +662,8 @@ impl Registry for Answers {
                 "first_infusion_on": "2008-03-11", "consent": standing,
                 "consents": [{"document_version": "v2.1", "on": "2008-03-12", "seq": 1}],
                 "first_procedure": {"kind": "infusion", "on": "2008-03-11", "seq": 2}, "visits": visits,
-                "unscheduled": 0, "findings": 2, "not_endorsed": [5]
+                "unscheduled": 0, "findings": 2, "not_endorsed": [5],
+                "signatures": self.signatures.iter().filter(|_| subject == "S0001").collect::<Vec<_>>()
             })
         };
         let subjects = [

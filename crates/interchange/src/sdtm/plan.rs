@@ -191,6 +191,7 @@ impl Draft {
             occurred_on: on,
             site: Some(subject.site.clone()),
             subject: Some(subject.id.clone()),
+            taken_from: None,
         };
         Self { on: on.map(PartialDate::earliest), statement }
     }

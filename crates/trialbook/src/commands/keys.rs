@@ -91,5 +91,14 @@ pub(crate) fn statement<T: serde::Serialize>(kind: clinical::EventKind, data: &T
     // These types have text keys and no floats: they always become an object.
     let data =
         serde_json::to_value(data).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-    Statement { amends: None, data, follows: None, kind, occurred_on: None, site: None, subject: None }
+    Statement {
+        amends: None,
+        data,
+        follows: None,
+        kind,
+        occurred_on: None,
+        site: None,
+        subject: None,
+        taken_from: None,
+    }
 }

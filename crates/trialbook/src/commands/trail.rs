@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use api::{Page, RecordView};
 use chain::{Position, Record};
+use clinical::endorsement::SignatureStanding;
 use clinical::{Effect, Event, SubjectId};
 use serde_json::Value;
 
@@ -73,6 +74,21 @@ fn entry(view: &RecordView, earlier: &mut BTreeMap<Position, Value>) -> Result<S
     }
     if let Some(by) = view.amended_by {
         text.push_str(&format!("\n        amended by record {by}"));
+    }
+    for seen in &view.signatures {
+        let standing = match seen.standing {
+            SignatureStanding::Holds => "",
+            SignatureStanding::Stale => ", stale",
+            SignatureStanding::InDoubt => ", in doubt",
+        };
+        text.push_str(&format!(
+            "\n        {} by {} ({}) at {}, record {}{standing}",
+            seen.meaning.as_str(),
+            seen.by.id,
+            seen.by.role.as_str(),
+            seen.signed_at,
+            seen.seq
+        ));
     }
     for finding in &view.findings {
         text.push_str(&format!("\n        look at {}: {}", finding.pointer, finding.code.as_str()));

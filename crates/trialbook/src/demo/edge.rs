@@ -203,6 +203,7 @@ impl Subject {
             occurred_on: fact.on,
             site: (!of_trial).then(|| site.clone()),
             subject: (!of_trial).then(|| self.id.clone()),
+            taken_from: None,
         };
         Ok(Stated { role, at: site.clone(), statement, label: fact.label, link, after_cut: fact.after_cut })
     }

@@ -157,6 +157,7 @@ impl<'a> Course<'a> {
                 occurred_on: Some(on.into()),
                 site: Some(self.site.clone()),
                 subject: Some(self.subject.clone()),
+                taken_from: None,
             },
         });
     }

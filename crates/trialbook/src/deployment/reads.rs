@@ -1,5 +1,6 @@
 //! The registry's answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use api::{
     TrialView, Trials, VerificationView,
 };
 use async_trait::async_trait;
-use chain::{LinkedRecord, Position, Record};
+use chain::{Instant, KeyId, LinkedRecord, Position, Record};
+use clinical::endorsement::{self, SignatureSeen};
 use clinical::report::AskedSources;
-use clinical::{Event, SiteId, SubjectId, TrialId};
+use clinical::{Event, Grant, SiteId, SubjectId, TrialId};
 use journal::ReadError;
 use projector::{ProjectorHandle, State};
 use readmodel::{Mark, StoreError, View};
@@ -71,10 +73,28 @@ pub(super) fn raw(text: String) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(text).map_err(|_| Problem::internal("stored bytes are not JSON"))
 }
 
+/// A record's event, and when it was recorded.
+pub(super) struct Said {
+    pub(super) event: Event,
+    pub(super) recorded_at: Instant,
+}
+
+impl Said {
+    pub(super) fn of(linked: &LinkedRecord) -> Result<Self, Problem> {
+        let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
+        let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
+        let event = Event::decode(record.event).map_err(|_| malformed())?;
+        Ok(Self { event, recorded_at: record.recorded_at })
+    }
+
+    /// Whether others may have had the key by then.
+    pub(super) fn is_in_doubt(&self, grants: &BTreeMap<KeyId, Grant>) -> bool {
+        grants.get(&self.event.key).is_some_and(|grant| endorsement::is_in_doubt(grant, self.recorded_at))
+    }
+}
+
 pub(super) fn event_of(linked: &LinkedRecord) -> Result<Event, Problem> {
-    let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
-    let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
-    Event::decode(record.event).map_err(|_| malformed())
+    Ok(Said::of(linked)?.event)
 }
 
 /// Waits a while for a durable record at `from`.
@@ -110,11 +130,26 @@ impl Inner {
 
     fn record_view(&self, running: &Running, seq: Position) -> Result<RecordView, Problem> {
         let linked = linked(running, seq)?;
-        let (amended_by, findings, mark) = query(running.index()?, |view, mark| {
-            Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?, mark))
+        let (amended_by, findings, signed_by, mark) = query(running.index()?, |view, mark| {
+            let mut signed_by = Vec::new();
+            for by in index::signed_by(view, seq)? {
+                if index::amended_by(view, by)?.is_none() {
+                    signed_by.push(by);
+                }
+            }
+            Ok((index::amended_by(view, seq)?, index::findings_at(view, seq)?, signed_by, mark))
         })?;
+        let (public, mut signatures) = (running.public(), Vec::new());
+        let key_in_doubt = Said::of(&linked)?.is_in_doubt(&public.grants);
+        for by in signed_by {
+            let said = Said::of(&self::linked(running, by)?)?;
+            let in_doubt = said.is_in_doubt(&public.grants);
+            let seen = SignatureSeen::of(by, &said.event, |_| amended_by.is_some(), in_doubt);
+            signatures.extend(seen.into_iter().filter(|seen| seen.statement == seq));
+        }
         let covers = self.covers(running, running.index()?, mark);
-        Ok(RecordView { amended_by, covers, findings, hash: linked.hash, record: raw(text(&linked)?)?, seq })
+        let (hash, record) = (linked.hash, raw(text(&linked)?)?);
+        Ok(RecordView { amended_by, covers, findings, hash, key_in_doubt, record, seq, signatures })
     }
 }
 

@@ -1,21 +1,25 @@
 //! What is asked across records: the trail by looking through the journal, subjects against the plan by the index and
 //! their records.
 
+use std::collections::BTreeSet;
+
 use api::{
     CheckView, LastVerification, PlanAsked, PlanPage, Problem, TrailAsked, TrailEntry, TrailPage,
     VerificationView, VerifiedFinding,
 };
 use chain::{Instant, KeyId, LinkedRecord, Position};
+use clinical::data::StatementsSigned;
 use clinical::event::AmendReason;
 use clinical::plan::SubjectPlan;
-use clinical::{Actor, Date, Effect, EventKind, FindingCode, PartialDate, SiteId, SubjectId, SubjectSummary};
+use clinical::{Actor, Date, Effect, EventKind, PartialDate, SiteId, SubjectId, SubjectSummary};
 use readmodel::{StoreError, View};
 use registrar::index;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use verify::Class;
 
 use super::Inner;
-use super::reads::{event_of, query, unreadable};
+use super::reads::{Said, query, unreadable};
 use super::running::Running;
 
 /// How many records of the journal are looked through for one page of the trail: at 2 µs each a tenth of a second.
@@ -29,15 +33,18 @@ const SUBJECTS_LOOKED_AT_MAX: usize = 20_000;
 
 /// What the trail tells of a record; the rest of it is passed over.
 #[derive(Deserialize)]
-struct Told {
-    event: ToldEvent,
+struct Told<'a> {
+    #[serde(borrow)]
+    event: ToldEvent<'a>,
     recorded_at: Instant,
 }
 
 #[derive(Deserialize)]
-struct ToldEvent {
+struct ToldEvent<'a> {
     actor: Actor,
     amends: Option<ToldAmends>,
+    #[serde(borrow)]
+    data: &'a RawValue,
     key: KeyId,
     kind: EventKind,
     occurred_on: Option<PartialDate>,
@@ -54,32 +61,44 @@ struct ToldAmends {
 }
 
 fn entry(linked: &LinkedRecord) -> Result<TrailEntry, Problem> {
-    let told: Told = serde_json::from_slice(&linked.bytes)
+    let told: Told<'_> = serde_json::from_slice(&linked.bytes)
         .map_err(|_| Problem::internal(format!("record {} is malformed", linked.seq)))?;
-    let ToldEvent { actor, amends, key, kind, occurred_on, signed_at, site, subject } = told.event;
+    let ToldEvent { actor, amends, data, key, kind, occurred_on, signed_at, site, subject } = told.event;
     let amends = amends.map(|it| api::TrailAmends { effect: it.effect, reason: it.reason, seq: it.seq });
     let (hash, recorded_at, seq) = (linked.hash, told.recorded_at, linked.seq);
-    Ok(TrailEntry { actor, amends, hash, key, kind, occurred_on, recorded_at, seq, signed_at, site, subject })
+    // One that voids says nothing.
+    let signed = Some(data).filter(|_| kind == EventKind::Signature);
+    let signed = signed.and_then(|data| serde_json::from_str::<StatementsSigned>(data.get()).ok());
+    let signs = signed.map(|signed| api::TrailSigns {
+        meaning: signed.meaning,
+        statements: signed.statements.iter().map(|named| named.seq).collect(),
+    });
+    Ok(TrailEntry {
+        actor,
+        amends,
+        hash,
+        key,
+        kind,
+        occurred_on,
+        recorded_at,
+        seq,
+        signed_at,
+        signs,
+        site,
+        subject,
+    })
 }
 
 /// A subject of a page, as the index knows it.
 struct Indexed {
     summary: SubjectSummary,
     records: Vec<Position>,
-    not_endorsed: Vec<Position>,
 }
 
 fn indexed(view: &dyn View, subject: &SubjectId) -> Result<Option<Indexed>, StoreError> {
     let Some(summary) = index::subject(view, subject)? else { return Ok(None) };
     let records = index::records_of(view, subject, None, usize::MAX)?;
-    let mut not_endorsed = Vec::new();
-    for seq in &records {
-        let waits = |finding: &clinical::Finding| finding.code == FindingCode::NotEndorsed;
-        if index::findings_at(view, *seq)?.iter().any(waits) && index::amended_by(view, *seq)?.is_none() {
-            not_endorsed.push(*seq);
-        }
-    }
-    Ok(Some(Indexed { summary, records, not_endorsed }))
+    Ok(Some(Indexed { summary, records }))
 }
 
 /// Subjects of a site, or of all, after one: those of the page, and after which one the next page begins.
@@ -143,15 +162,29 @@ impl Inner {
         let on = asked.on.unwrap_or_else(|| today(opening.zone.as_str()));
         let ((found, next), mark) = query(running.index()?, |view, mark| Ok((page_of(view, asked)?, mark)))?;
         let mut subjects = Vec::with_capacity(found.len());
-        for Indexed { summary, records, not_endorsed } in found {
-            let mut events = Vec::with_capacity(records.len());
+        for Indexed { summary, records } in found {
+            let (mut events, mut in_doubt) = (Vec::with_capacity(records.len()), BTreeSet::new());
             for seq in records {
                 let read = running.journal.read(seq, 1).map_err(|error| unreadable(&error))?;
                 let linked = read.into_iter().find(|record| record.seq == seq);
                 let missing = || Problem::internal(format!("the journal has no record {seq}"));
-                events.push((seq, event_of(&linked.ok_or_else(missing)?)?));
+                let said = Said::of(&linked.ok_or_else(missing)?)?;
+                if said.is_in_doubt(&public.grants) {
+                    in_doubt.insert(seq);
+                }
+                events.push((seq, said.event));
             }
-            subjects.push(SubjectPlan::of(summary, &public.schedule, &events, not_endorsed, on));
+            let mut plan = SubjectPlan::of(summary, &public.schedule, &events, &in_doubt, on);
+            if let Some(site) = &asked.site {
+                // What another site stated of a subject that has moved is that site's to sign.
+                let is_own = |seq: Position| {
+                    events.iter().any(|(at, event)| *at == seq && event.site.as_ref() == Some(site))
+                };
+                plan.not_endorsed.retain(|seq| is_own(*seq));
+                plan.in_doubt.retain(|seq| is_own(*seq));
+                plan.signatures.retain(|seen| is_own(seen.statement));
+            }
+            subjects.push(plan);
         }
         let covers = self.covers(running, running.index()?, mark);
         Ok(PlanPage { covers, next, on: on.into(), schedule: public.schedule.clone(), subjects })

@@ -74,6 +74,13 @@ fn amendment(log: &Log, seq: usize, day: &str) -> serde_json::Value {
     amendment
 }
 
+/// A signature that endorses the record at `seq`.
+fn signature(log: &Log, subject: &str, seq: usize) -> serde_json::Value {
+    let statements = json!([{"hash": log.hash(seq), "seq": seq}]);
+    json!({"kind": "signature", "site": "CN-NJ", "subject": subject,
+           "data": {"meaning": "endorsement", "statements": statements}})
+}
+
 /// A data cut of the first `records`, with the root of the first `hashed`.
 fn cut(log: &Log, name: &str, previous: Option<&str>, records: usize, hashed: usize) -> serde_json::Value {
     let hashes: Vec<RecordHash> = (0..hashed).map(|seq| log.hash(seq)).collect();
@@ -536,6 +543,20 @@ fn every_refusal_of_admission_that_can_stand_in_a_log_makes_a_finding() {
         let mut follows = visit("S1", day);
         follows["follows"] = json!({"hash": log.hash(5), "seq": 6});
         log.say(&log.investigator.clone(), follows);
+    });
+    check_last(AdmissionContradicted, "/event/data/statements/0/seq", &|log| {
+        // What was amended before it was signed; in its latest version it could have been.
+        let amended = amendment(log, 6, day);
+        log.say(&log.investigator.clone(), amended);
+        log.say(&log.investigator.clone(), signature(log, "S1", 7));
+        log.say(&log.investigator.clone(), signature(log, "S1", 6));
+    });
+    check_last(AdmissionContradicted, "/event/data/statements/0", &|log| {
+        log.say(&log.investigator.clone(), enrollment("S2"));
+        log.say(&log.investigator.clone(), signature(log, "S2", 6));
+    });
+    check_last(SignerNotEntitled, "/event/kind", &|log| {
+        log.say(&log.coordinator.clone(), signature(log, "S1", 6));
     });
     check_last(Evidence::AmendmentNotOfLatest, "/event/amends/seq", &|log| {
         // Only what stands before it can be amended, not what will come.

@@ -152,7 +152,8 @@ impl Log {
         log
     }
 
-    /// Adds to [`Log::of_every_kind`] 19 records: one of each kind that came later, another site, and who signs them.
+    /// Adds to [`Log::of_every_kind`] 21 records: one of each kind that came later, two of them signatures, another site, and who
+    /// signs them.
     pub(crate) fn say_later_kinds(&mut self) {
         let (sponsor, investigator) = (self.sponsor.clone(), self.investigator.clone());
         let manager = person("data.manager", "Sponsor", Role::DataManager, 6);
@@ -195,7 +196,13 @@ impl Log {
         self.say(&statistician, json!({"kind": "report_published", "data": published}));
         let linked = json!({"duplicate": "S2", "kept": "S1"});
         self.say(&manager, json!({"kind": "subjects_linked", "data": linked}));
+        let signed = json!({"meaning": "endorsement", "statements": [{"hash": self.hash(7), "seq": 7}, {"hash": self.hash(10), "seq": 10}]});
+        let mut signature = about("signature", "S1", signed);
+        signature.as_object_mut().unwrap().remove("occurred_on");
+        self.say(&investigator, signature.clone());
         self.say(&investigator, about("subject_transferred", "S1", json!({"to": "CN-BJ"})));
+        // What a site stated it signs there, also when the subject has moved on.
+        self.say(&investigator, signature);
     }
 
     /// The hash of the record at `seq`.

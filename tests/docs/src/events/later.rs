@@ -5,8 +5,8 @@ use clinical::data::{
     ConsentSignatory, ConsentSigned, Criterion, CriterionResult, DataCut, DeviationCategory,
     DeviationSeverity, Expectedness, ProductLot, ProtocolAmended, ProtocolDeviation, Reference,
     RelapseJudgement, ReleaseStatus, RemissionStatus, ReportAccess, ReportPublished, Response,
-    SafetyReportKind, SafetyReportSent, Screening, ScreeningResult, Seriousness, Sex, SubjectTransferred,
-    SubjectsLinked, Unblinding, UnblindingReason,
+    SafetyReportKind, SafetyReportSent, Screening, ScreeningResult, Seriousness, Sex, SignatureMeaning,
+    StatementsSigned, SubjectTransferred, SubjectsLinked, Unblinding, UnblindingReason,
 };
 use clinical::{EventKind, Role};
 use serde_json::Value;
@@ -138,6 +138,10 @@ pub(super) fn data_of(kind: EventKind) -> Value {
             engine: text(),
             report: text(),
             sha256: hash(),
+        }),
+        EventKind::Signature => serde_json::to_value(StatementsSigned {
+            meaning: SignatureMeaning::Endorsement,
+            statements: vec![adverse_event()],
         }),
         EventKind::SubjectTransferred => serde_json::to_value(SubjectTransferred { to: p("CN-BJ") }),
         EventKind::SubjectsLinked => {

@@ -16,7 +16,7 @@ use crate::evidence::{bundle, log_key, text};
 use crate::rotation::{next_key, revocation};
 use crate::statements::with_subject;
 
-type Unpacked = BTreeMap<String, Vec<u8>>;
+pub(crate) type Unpacked = BTreeMap<String, Vec<u8>>;
 
 /// Codes with their places: a record by its position, a file by its path.
 type Found = BTreeSet<String>;
@@ -33,9 +33,9 @@ fn place(text: &str) -> String {
 }
 
 /// The three, and where a file is put for them.
-struct Checkers<'a> {
-    browser: Browser,
-    trial: &'a SmallTrial,
+pub(crate) struct Checkers<'a> {
+    pub(crate) browser: Browser,
+    pub(crate) trial: &'a SmallTrial,
 }
 
 impl Checkers<'_> {
@@ -89,7 +89,7 @@ impl Checkers<'_> {
 
     /// Whether all three find exactly this in a zip of these files, and end with this status.
     #[track_caller]
-    fn find(&self, files: &Unpacked, key: &str, status: i32, due: &[&str]) {
+    pub(crate) fn find(&self, files: &Unpacked, key: &str, status: i32, due: &[&str]) {
         let path = self.trial.beside().join("checked.zip");
         write(&path, packed(files));
         let due: Found = due.iter().map(|finding| (*finding).to_owned()).collect();
@@ -103,17 +103,17 @@ impl Checkers<'_> {
     }
 
     #[track_caller]
-    fn intact(&self, files: &Unpacked, key: &str) {
+    pub(crate) fn intact(&self, files: &Unpacked, key: &str) {
         self.find(files, key, 0, &[]);
     }
 }
 
-fn read(zip: &Path) -> Unpacked {
+pub(crate) fn read(zip: &Path) -> Unpacked {
     unpacked(&std::fs::read(zip).unwrap())
 }
 
 /// The same files changed, and listed anew by whoever changed them.
-fn changed(files: &Unpacked, change: impl FnOnce(&mut Unpacked)) -> Unpacked {
+pub(crate) fn changed(files: &Unpacked, change: impl FnOnce(&mut Unpacked)) -> Unpacked {
     let mut files = files.clone();
     change(&mut files);
     files.insert("MANIFEST".to_owned(), manifest(&files));
@@ -149,7 +149,7 @@ fn signature_line(checkpoint: &str, key: &str) -> String {
 }
 
 /// The same claim, signed with the log's keys in these files instead.
-fn signed_with(checkpoint: &str, secrets: &[&Path]) -> String {
+pub(crate) fn signed_with(checkpoint: &str, secrets: &[&Path]) -> String {
     let claim = SignedCheckpoint::parse(checkpoint.as_bytes()).unwrap().claim().clone();
     let signers: Vec<Signer> = secrets
         .iter()
@@ -163,7 +163,7 @@ fn signed_with(checkpoint: &str, secrets: &[&Path]) -> String {
 }
 
 /// The records of a bundle of records; an empty one is left out.
-fn entries(bundle: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn entries(bundle: &[u8]) -> Vec<Vec<u8>> {
     let (mut entries, mut at) = (Vec::new(), 0);
     while at < bundle.len() {
         let length = usize::from(u16::from_be_bytes([bundle[at], bundle[at + 1]]));
@@ -186,7 +186,7 @@ fn with_entries(files: &mut Unpacked, path: &str, change: impl FnOnce(&mut Vec<V
 }
 
 /// Starts the browser, if there is one and a Python too.
-fn started(test: &str) -> Option<Browser> {
+pub(crate) fn started(test: &str) -> Option<Browser> {
     let python = Command::new("python3").arg("--version").output();
     assert!(
         python.is_ok_and(|output| output.status.success()),

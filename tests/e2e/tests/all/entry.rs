@@ -117,7 +117,7 @@ fn remission(trial: &SmallTrial) -> Option<(u64, u64)> {
 }
 
 /// Asks until there is an answer: what was recorded is read a moment later.
-fn asked_until<T>(ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn asked_until<T>(ask: impl Fn() -> Option<T>) -> T {
     let begun = std::time::Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -249,7 +249,7 @@ fn prepare_visit(browser: &Browser, server: &Server, key: &str, day: &str, text:
 }
 
 /// Opens a key file with a passphrase; what the page says, once it says something else than that it tries.
-fn open_key(browser: &Browser, file: &std::path::Path, passphrase: &str) -> String {
+pub(crate) fn open_key(browser: &Browser, file: &std::path::Path, passphrase: &str) -> String {
     browser.type_into("#keyfile", file.to_str().unwrap());
     browser.clear("#passphrase");
     browser.type_into("#passphrase", passphrase);
@@ -261,7 +261,7 @@ fn open_key(browser: &Browser, file: &std::path::Path, passphrase: &str) -> Stri
 }
 
 /// Signs and submits; position of the record, and the event as the page showed it.
-fn sign_here(browser: &Browser) -> (u64, String) {
+pub(crate) fn sign_here(browser: &Browser) -> (u64, String) {
     let event = browser.evaluate("return document.querySelector('#event').textContent", &[]);
     browser.evaluate(
         "document.querySelectorAll('input[name=confirmed]').forEach((box) => { box.checked = true; })",

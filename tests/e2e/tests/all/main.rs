@@ -12,6 +12,7 @@ mod copies;
 mod cuts;
 mod demo;
 mod distributed;
+mod endorsement;
 mod entry;
 mod evidence;
 mod help;

@@ -69,6 +69,7 @@ pub(super) fn assess(found: &mut Findings, trial: &Trial, event: &Event) {
         | Data::ProtocolAmended(_)
         | Data::DataCut(_)
         | Data::ReportPublished(_)
+        | Data::StatementsSigned(_)
         | Data::SubjectTransferred(_)
         | Data::SubjectsLinked(_)
         | Data::Void => {}
