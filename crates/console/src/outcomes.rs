@@ -59,9 +59,9 @@ impl Part {
         html! {
             @match self {
                 Self::Survival => {
-                    section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
                     section { h2 { "Follow-up" } (follow_up(report)) (not_analysable(report, links)) }
                     section { h2 { "Survival" } (survival(report, links)) }
+                    section { h2 { "Screening, consent and deviations" } (conduct::conduct(report)) }
                 }
                 Self::Response => {
                     section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
