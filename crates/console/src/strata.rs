@@ -113,9 +113,10 @@ pub(crate) fn courses(report: &Report, links: &Links, month_days: Option<f64>) -
     let shown = &lanes[..lanes.len().min(LANES_SHOWN_MAX)];
     html! {
         p {
-            "Longest followed first: " (count(shown.len() as u64)) " of " (counted(lanes.len() as u64, "subject", "subjects"))
+            @let subjects = report.part::<u64>("/swimmer/subjects").unwrap_or(lanes.len() as u64);
+            "Longest followed first: " (count(shown.len() as u64)) " of " (counted(subjects, "subject", "subjects"))
             " with a certain day of first infusion."
-            @if shown.len() < lanes.len() { " The report has all." }
+            @if shown.len() < lanes.len() { " The report has " (count(lanes.len() as u64)) "." }
         }
         @if let Some(month_days) = month_days {
             div.scroll role="group" aria-label="Courses, drawn" tabindex="0" {

@@ -15,7 +15,10 @@ use crate::survival::date;
 pub struct SwimmerSection {
     /// The population.
     pub population: String,
-    /// One a subject, the longest followed first; of as long followed by subject.
+    /// Subjects of it.
+    pub subjects: u64,
+    /// One a subject, the longest followed first; of as long followed by subject. The first thousand of them: nobody sees more
+    /// in a drawing, and a report is not a copy of the log.
     pub lanes: Vec<Lane>,
 }
 
@@ -54,10 +57,15 @@ pub struct LaneResponse {
     pub adjudicated: bool,
 }
 
+/// Courses listed.
+const LANES_MAX: usize = 1_000;
+
 pub(crate) fn swimmer(courses: &[Course], arms: bool) -> SwimmerSection {
     let mut lanes: Vec<Lane> = courses.iter().filter_map(|course| lane(course, arms)).collect();
     lanes.sort_by(|one, other| (other.end, &one.subject).cmp(&(one.end, &other.subject)));
-    SwimmerSection { population: INFUSED.to_owned(), lanes }
+    let subjects = lanes.len() as u64;
+    lanes.truncate(LANES_MAX);
+    SwimmerSection { population: INFUSED.to_owned(), subjects, lanes }
 }
 
 fn lane(course: &Course, arms: bool) -> Option<Lane> {
