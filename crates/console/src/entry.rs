@@ -227,9 +227,8 @@ fn at(pointer: &str, detail: &impl ToString) -> Problem {
 fn taken_from(given: &Given) -> Option<Value> {
     let text = |name: &str| given.value(name).map(str::trim);
     let (means, id, role) = (text("means"), text("reporter"), text("reported_by"));
-    if means.or(id).or(role).is_none() {
-        return None;
-    }
+    // Of one who says nothing of it, the signer states what the signer saw.
+    means.or(id).or(role)?;
     let mut taken_from = json!({"means": means.unwrap_or_default()});
     if id.or(role).is_some() {
         taken_from["reported_by"] = json!({"role": role.unwrap_or_default()});
