@@ -2,8 +2,10 @@
 //!
 //! A fact's key is `subject ‖ 0 ‖ position of the thing's first record` (8 bytes, big-endian), so that a correction
 //! overwrites its thing. The keys of [`STATE_PREFIX`] hold the header, the last record's date, the sites, the lineage
-//! of amended things, who signed what, and what a fold keeps beside; no subject begins with that byte. Values are JSON
-//! but where they are one number or one key. What a fact says is each report's own.
+//! of amended things, who signed what, and what a fold keeps beside; no subject begins with that byte. A fact's value is
+//! postcard, which is read several times as fast as JSON and does not say what it holds: whoever changes what a fact
+//! says gives the read model another schema number. The few other values are JSON but where they are one number or one
+//! key. What a fact says is each report's own.
 
 mod read;
 
@@ -165,16 +167,13 @@ pub struct Header<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact<'a, W> {
     /// Position of the latest version; the key has that of the first.
-    #[serde(rename = "n")]
     pub latest: u64,
     /// Where the key was granted that signed it.
-    #[serde(rename = "k")]
     pub signer: u64,
     /// The site.
-    #[serde(borrow, rename = "s")]
+    #[serde(borrow)]
     pub site: Cow<'a, str>,
     /// What it says.
-    #[serde(rename = "w")]
     pub what: W,
 }
 
@@ -378,7 +377,9 @@ impl Place {
         let fact =
             Fact { latest: self.latest.0, signer: self.signer.0, site: Cow::Borrowed(site.as_str()), what };
         let key = Key::Fact { subject: subject.as_str(), root: self.root.0 }.write();
-        Some(RowChange { key, value: Some(write(&fact)) })
+        let value =
+            postcard::to_stdvec(&fact).expect("a fact's lists know their length, and nothing else can fail");
+        Some(RowChange { key, value: Some(value) })
     }
 }
 

@@ -214,8 +214,8 @@ fn observations<'a>(
     terms: &'a Terms,
 ) -> impl Iterator<Item = (&'a str, &'a str, &'a clinical::Decimal)> {
     visit.what.measured.iter().filter_map(|(term, value, _)| {
-        let (code, _, unit) = terms.known.get(*term)?;
-        rules.remission_codes.contains(code).then_some((code.as_str(), unit.as_str(), value))
+        let term = terms.known.get(*term)?;
+        rules.remission_codes.contains(&term.measure).then_some((&*term.measure, &*term.unit, value))
     })
 }
 

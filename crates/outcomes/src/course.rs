@@ -126,7 +126,7 @@ pub(crate) struct Followed {
     pub(crate) verdicts: Vec<RelapseVerdict>,
     /// By landmark: what the visit nearest to it makes of remission.
     pub(crate) computed: Vec<Option<Computed>>,
-    /// Values of visits that took place, by full dates.
+    /// Values of visits that took place, by full dates, until the tables of measurements take them.
     pub(crate) measured: Vec<Measured>,
     /// Days of visits that took place.
     pub(crate) visits: Vec<Date>,

@@ -170,8 +170,8 @@ impl Facts {
                 let mut what = judge(&visit, judged, terms, excluded);
                 what.measured.extend(visit.measured.into_iter().map(
                     |MeasuredRow(code, unit, method, value, on)| {
-                        let method = (!method.is_empty()).then(|| method.into_owned());
-                        (terms.number((code.into_owned(), method, unit.into_owned())), value, on)
+                        let method = (!method.is_empty()).then_some(&*method);
+                        (terms.number(&code, method, &unit), value, on)
                     },
                 ));
                 self.visits.push(Dated { on: visit.on, root, latest, what });

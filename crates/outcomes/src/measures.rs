@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use clinical::Date;
 use clinical::data::PlannedVisit;
 use clinical::date::days_between;
 use clinical::definitions::activity::Changed;
@@ -22,7 +21,7 @@ use crate::course::{Course, Followed};
 use crate::followup::INFUSED;
 use crate::report::ReportError;
 use crate::rules::Rules;
-use crate::values::{Measured, SCALE, Terms, double};
+use crate::values::{SCALE, Terms, double};
 
 /// Measurements by visit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,24 +211,112 @@ pub struct Change {
 /// Subjects of whom each one's values are listed.
 const LINES_MAX: usize = 200;
 
+/// The values of analysable subjects, measurement by measurement. They are taken in subject by subject, while courses
+/// are made, so that no course need keep its own.
+#[derive(Default)]
+pub(crate) struct Values {
+    /// By the term's number.
+    terms: Vec<InUnit>,
+    /// Analysable subjects so far: the number of the next.
+    subjects: usize,
+}
+
 /// One measurement by one method in one unit.
 #[derive(Default)]
 struct InUnit {
     values: u64,
     digits: u8,
-    subjects: BTreeMap<usize, Days>,
-    /// By subject and the name of the planned visit, of its first visit of that name; where others do not count.
-    planned: BTreeMap<(usize, usize), Days>,
+    all: Series,
+    /// By the name of the planned visit, of each subject's first visit of that name; where others do not count.
+    planned: BTreeMap<usize, Series>,
 }
 
-/// By day: sum and number of that day's values; without any, scores were taken and none is complete.
-type Days = BTreeMap<Date, (i128, i128)>;
+/// Days with values, subject by subject.
+#[derive(Default)]
+struct Series {
+    /// Each subject's in ascending order.
+    days: Vec<Day>,
+    /// Number of the subject, ascending, and where its days begin.
+    subjects: Vec<(usize, usize)>,
+}
 
-fn add(days: &mut Days, measured: &Measured) {
-    let day = days.entry(measured.on).or_default();
-    if let Some(value) = measured.value {
-        day.0 += value.units;
-        day.1 += 1;
+/// A subject's values of a day.
+#[derive(Clone, Copy)]
+struct Day {
+    /// Days from first infusion.
+    on: i32,
+    /// How many; if none, scores were taken and none is complete.
+    number: u32,
+    sum: i128,
+}
+
+impl Values {
+    /// Takes the values of the next analysable subject.
+    pub(crate) fn take(&mut self, followed: &mut Followed, rules: &Rules) {
+        for measured in std::mem::take(&mut followed.measured) {
+            if self.terms.len() <= measured.term {
+                self.terms.resize_with(measured.term + 1, InUnit::default);
+            }
+            let Some(unit) = self.terms.get_mut(measured.term) else { continue };
+            if let Some(value) = measured.value {
+                unit.values += 1;
+                unit.digits = unit.digits.max(value.digits);
+            }
+            let on = days_between(followed.day_0, measured.on);
+            let units = measured.value.map(|value| value.units);
+            unit.all.add(self.subjects, on, units);
+            if let Some((visit, stated)) = measured.visit
+                && !rules.windows.unscheduled
+                && followed.planned.get(&visit) == Some(&stated)
+            {
+                unit.planned.entry(visit).or_default().add(self.subjects, on, units);
+            }
+        }
+        self.subjects += 1;
+    }
+}
+
+impl Series {
+    /// Subjects come in ascending order.
+    fn add(&mut self, subject: usize, on: i32, units: Option<i128>) {
+        if self.subjects.last().is_none_or(|(last, _)| *last != subject) {
+            self.subjects.push((subject, self.days.len()));
+        }
+        let start = self.subjects.last().map_or(0, |(_, start)| *start);
+        let own = self.days.get(start..).unwrap_or_default();
+        let at = start + own.partition_point(|day| day.on < on);
+        if self.days.get(at).is_none_or(|day| day.on != on) {
+            self.days.insert(at, Day { on, number: 0, sum: 0 });
+        }
+        if let (Some(day), Some(units)) = (self.days.get_mut(at), units) {
+            day.sum += units;
+            day.number += 1;
+        }
+    }
+}
+
+/// Reads a series subject by subject, in the order of their numbers.
+struct Reader<'a> {
+    series: Option<&'a Series>,
+    next: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(series: Option<&'a Series>) -> Self {
+        Self { series, next: 0 }
+    }
+
+    /// The subject's days.
+    fn of(&mut self, subject: usize) -> &'a [Day] {
+        let Some(series) = self.series else { return &[] };
+        match series.subjects.get(self.next) {
+            Some((of, start)) if *of == subject => {
+                self.next += 1;
+                let end = series.subjects.get(self.next).map_or(series.days.len(), |(_, next)| *next);
+                series.days.get(*start..end).unwrap_or_default()
+            }
+            _ => &[],
+        }
     }
 }
 
@@ -249,35 +336,46 @@ impl Found {
     }
 
     /// The day's value.
-    fn of_day((sum, number): (i128, i128)) -> Option<Self> {
-        (number > 0).then(|| Self::Value(sum / number))
+    fn of_day(day: &Day) -> Option<Self> {
+        (day.number > 0).then(|| Self::Value(day.sum / i128::from(day.number)))
+    }
+
+    /// The last value on or before the day of first infusion.
+    fn baseline(days: &[Day]) -> Option<Self> {
+        let before = days.get(..days.partition_point(|day| day.on <= 0)).unwrap_or_default();
+        before.iter().rev().find_map(Self::of_day).or_else(|| before.first().map(|_| Self::Incomplete))
+    }
+
+    /// The value nearest to the visit's target day, of the days after first infusion that lie in its window.
+    fn at(days: &[Day], visit: &PlannedVisit, tie: Tie) -> Option<Self> {
+        let offset = |day: &Day| i64::from(day.on) - i64::from(visit.day);
+        let first = days.partition_point(|day| day.on <= 0 || offset(day) < -i64::from(visit.window_before));
+        let after = days.get(first..).unwrap_or_default();
+        let within = after.get(..after.partition_point(|day| offset(day) <= i64::from(visit.window_after)));
+        let within = within.unwrap_or_default();
+        within
+            .iter()
+            .filter_map(|day| Some((offset(day), Self::of_day(day)?)))
+            .min_by_key(|(offset, _)| {
+                let earlier = *offset < 0;
+                (offset.abs(), if tie == Tie::Later { earlier } else { !earlier })
+            })
+            .map(|(_, value)| value)
+            .or_else(|| within.first().map(|_| Self::Incomplete))
     }
 }
 
 pub(crate) fn measures(
     courses: &[Course],
+    values: &Values,
     schedule: &[PlannedVisit],
     terms: &Terms,
     rules: &Rules,
 ) -> Result<MeasureSection, ReportError> {
-    let mut found: BTreeMap<(&str, Option<&str>), BTreeMap<&str, InUnit>> = BTreeMap::new();
-    for (subject, course) in courses.iter().enumerate() {
-        let Some(followed) = course.analysable() else { continue };
-        for measured in &followed.measured {
-            let Some((measure, method, unit)) = terms.known.get(measured.term) else { continue };
-            let units = found.entry((measure, method.as_deref())).or_default();
-            let unit = units.entry(unit).or_default();
-            if let Some(value) = measured.value {
-                unit.values += 1;
-                unit.digits = unit.digits.max(value.digits);
-            }
-            add(unit.subjects.entry(subject).or_default(), measured);
-            if let Some((visit, on)) = measured.visit
-                && !rules.windows.unscheduled
-                && followed.planned.get(&visit) == Some(&on)
-            {
-                add(unit.planned.entry((subject, visit)).or_default(), measured);
-            }
+    let mut found: BTreeMap<(&str, Option<&str>), BTreeMap<&str, &InUnit>> = BTreeMap::new();
+    for (term, in_unit) in terms.known.iter().zip(&values.terms) {
+        if !in_unit.all.subjects.is_empty() {
+            found.entry((&term.measure, term.method.as_deref())).or_default().insert(&term.unit, in_unit);
         }
     }
     let mut visits: Vec<&PlannedVisit> = schedule.iter().filter(|visit| visit.day > 0).collect();
@@ -301,7 +399,7 @@ pub(crate) fn measures(
 
 fn table(
     (measure, method): (&str, Option<&str>),
-    units: &BTreeMap<&str, InUnit>,
+    units: &BTreeMap<&str, &InUnit>,
     courses: &[Course],
     visits: &[&PlannedVisit],
     (rules, terms): (&Rules, &Terms),
@@ -310,68 +408,40 @@ fn table(
     let Some((unit, found)) = units.iter().rev().max_by_key(|(_, found)| found.values) else {
         return Ok(None);
     };
-    let followed: Vec<(usize, &Followed)> = courses
-        .iter()
-        .enumerate()
-        .filter_map(|(subject, course)| Some((subject, course.analysable()?)))
-        .collect();
     let score = measure.starts_with("sledai_").then_some(measure == "sledai_total");
     let kind = Kind { digits: found.digits, score, rules };
-    let baselines: Vec<Option<Found>> = followed
-        .iter()
-        .map(|(subject, followed)| {
-            let mut before = found.subjects.get(subject)?.range(..=followed.day_0).rev().peekable();
-            let taken = before.peek().map(|_| Found::Incomplete);
-            before.find_map(|(_, values)| Found::of_day(*values)).or(taken)
-        })
-        .collect();
+    // Numbered as their values are.
+    let followed = || courses.iter().filter_map(|course| Some((course, course.analysable()?)));
+    let (mut all, mut baselines) = (Reader::new(Some(&found.all)), Vec::new());
+    let mut at: Vec<AtVisit<'_>> = visits.iter().map(|visit| AtVisit::new(visit, found, terms)).collect();
+    for (subject, (_, followed)) in followed().enumerate() {
+        let days = all.of(subject);
+        baselines.push(Found::baseline(days));
+        for at in &mut at {
+            let days = if rules.windows.unscheduled { days } else { at.planned.of(subject) };
+            let value = Found::at(days, at.visit, rules.windows.tie);
+            at.due += usize::from(value.is_some() || i64::from(followed.days) >= i64::from(at.visit.day));
+            at.values.push(value);
+        }
+    }
     let mut rows = vec![row("baseline", None, &baselines, baselines.len(), &kind)?];
-    let mut lines = vec![Vec::new(); if followed.len() > LINES_MAX { 0 } else { followed.len() }];
+    let mut lines = vec![Vec::new(); if baselines.len() > LINES_MAX { 0 } else { baselines.len() }];
     extend(&mut lines, "baseline", &baselines, found.digits)?;
     let mut p_values = vec![None];
-    for visit in visits {
-        let (before, after) = (i64::from(visit.window_before), i64::from(visit.window_after));
-        let target = i64::from(visit.day);
-        let (mut values, mut due) = (Vec::new(), 0);
-        for (subject, followed) in &followed {
-            let offset = |on: &Date| i64::from(days_between(followed.day_0, *on)) - target;
-            let days = if rules.windows.unscheduled {
-                found.subjects.get(subject)
-            } else {
-                let name = terms.visits.get(&visit.name);
-                name.and_then(|name| found.planned.get(&(*subject, *name)))
-            };
-            let in_window = || {
-                days.into_iter()
-                    .flatten()
-                    .filter(|(on, _)| **on > followed.day_0 && (-before..=after).contains(&offset(on)))
-            };
-            let value = in_window()
-                .filter_map(|(on, values)| Some((on, Found::of_day(*values)?)))
-                .min_by_key(|(on, _)| {
-                    let earlier = offset(on) < 0;
-                    (offset(on).abs(), if rules.windows.tie == Tie::Later { earlier } else { !earlier })
-                })
-                .map(|(_, value)| value)
-                .or_else(|| in_window().next().map(|_| Found::Incomplete));
-            due += usize::from(value.is_some() || i64::from(followed.days) >= target);
-            values.push(value);
-        }
+    for AtVisit { visit, values, due, .. } in at.into_iter().filter(|at| at.due > 0) {
         let pairs: Vec<(i128, i128)> = values
             .iter()
             .zip(&baselines)
             .filter_map(|(value, baseline)| Some(((*baseline)?.value()?, (*value)?.value()?)))
             .collect();
         let differences: Vec<f64> = pairs.iter().map(|(before, now)| double(now - before)).collect();
-        let mut row = row(&visit.name, Some(target), &values, due, &kind)?;
+        let mut row = row(&visit.name, Some(i64::from(visit.day)), &values, due, &kind)?;
         let (change, p) = change(&differences, found.digits)?;
         row.change = change;
         row.changed = kind.is_total().then(|| changed(&pairs, rules));
-        if due > 0 {
-            extend(&mut lines, &visit.name, &values, found.digits)?;
-            rows.push(row);
-            p_values.push(p);
-        }
+        extend(&mut lines, &visit.name, &values, found.digits)?;
+        rows.push(row);
+        p_values.push(p);
     }
     adjust(&mut rows, &p_values)?;
     Ok(Some(MeasureTable {
@@ -391,13 +461,29 @@ fn table(
             .map(|(unit, found)| OtherUnit { unit: (*unit).to_owned(), values: found.values })
             .collect(),
         rows,
-        lines: followed
-            .iter()
+        lines: followed()
             .zip(lines)
             .filter(|(_, values)| !values.is_empty())
-            .map(|((subject, _), values)| MeasureLine { subject: courses[*subject].subject.clone(), values })
+            .map(|((course, _), values)| MeasureLine { subject: course.subject.clone(), values })
             .collect(),
     }))
+}
+
+/// What each subject has at a planned visit.
+struct AtVisit<'a> {
+    visit: &'a PlannedVisit,
+    /// Values of visits of that name.
+    planned: Reader<'a>,
+    values: Vec<Option<Found>>,
+    /// Subjects with a value, or followed to the target day.
+    due: usize,
+}
+
+impl<'a> AtVisit<'a> {
+    fn new(visit: &'a PlannedVisit, found: &'a InUnit, terms: &Terms) -> Self {
+        let planned = terms.visits.get(&visit.name).and_then(|name| found.planned.get(name));
+        Self { visit, planned: Reader::new(planned), values: Vec::new(), due: 0 }
+    }
 }
 
 /// Adds what was found at a visit to each subject's line.

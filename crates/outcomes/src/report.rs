@@ -20,7 +20,7 @@ use crate::facts::{Facts, Judged};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::followup::{self, Exclusions, FollowUp};
 use crate::judgement::{self, AdjudicationSection};
-use crate::measures::{self, MeasureSection};
+use crate::measures::{self, MeasureSection, Values};
 use crate::relapse::{self, RelapseSection};
 use crate::remission::{self, RemissionSection};
 use crate::rows::Fact;
@@ -210,7 +210,14 @@ fn of(
 
     let mut excluded = Exclusions::default();
     let mut terms = Terms::default();
-    let mut courses = Vec::new();
+    let (mut courses, mut values) = (Vec::new(), Values::default());
+    let mut finish = |of, facts, terms: &Terms, excluded: &mut Exclusions| {
+        let mut course = Course::new(of, facts, &rules, terms, excluded);
+        if let Some(Ok(followed)) = &mut course.followed {
+            values.take(followed, &rules);
+        }
+        courses.push(course);
+    };
     let mut current: Option<(String, Facts)> = None;
     for row in facts {
         let row = row?;
@@ -223,17 +230,17 @@ fn of(
         if current.as_ref().is_none_or(|(of, _)| *of != row.subject)
             && let Some((of, facts)) = current.replace((row.subject.clone(), Facts::default()))
         {
-            courses.push(Course::new(of, facts, &rules, &terms, &mut excluded));
+            finish(of, facts, &terms, &mut excluded);
         }
         if let Some((_, facts)) = &mut current {
             facts.add(row.root, fact, judged, &mut terms, &mut excluded);
         }
     }
     if let Some((of, facts)) = current {
-        courses.push(Course::new(of, facts, &rules, &terms, &mut excluded));
+        finish(of, facts, &terms, &mut excluded);
     }
     let arms = reading.arms(trial.header.arms);
-    make(trial, &Read { courses, rules, terms, arms }, cutoff, excluded, covered)
+    make(trial, &Read { courses, values, rules, terms, arms }, cutoff, excluded, covered)
 }
 
 /// The closed report: the report of all and, beside it, that of each arm's subjects.
@@ -255,6 +262,7 @@ pub fn report_by_arm<I: Iterator<Item = (Vec<u8>, Vec<u8>)>>(
 /// What the rows say of subjects, by which rules, and what is done about arms.
 struct Read {
     courses: Vec<Course>,
+    values: Values,
     rules: Rules,
     terms: Terms,
     arms: Arms,
@@ -267,7 +275,7 @@ fn make(
     excluded: Exclusions,
     covered: Covered,
 ) -> Result<Report, ReportError> {
-    let Read { courses, rules, terms, arms } = read;
+    let Read { courses, values, rules, terms, arms } = read;
     let (courses, withheld) = (courses.as_slice(), *arms == Arms::Withheld);
     let definitions = trial.header.definitions.clone().into_owned();
     Ok(Report {
@@ -299,7 +307,7 @@ fn make(
         relapse: relapse::relapse(courses, rules)?,
         adjudication: judgement::adjudication(courses, rules),
         rates: rates(courses, &rules.relapse_id)?,
-        measures: measures::measures(courses, &trial.header.schedule, terms, rules)?,
+        measures: measures::measures(courses, values, &trial.header.schedule, terms, rules)?,
         strata: strata::strata(courses, rules, withheld)?,
         swimmer: swimmer::swimmer(courses, withheld),
         sites: flow::sites(courses, &trial.sites),

@@ -9,14 +9,20 @@ use crate::facts::{Dated, VisitFact};
 use crate::followup::Exclusions;
 
 /// What is measured, by which method, in which unit.
-pub(crate) type Term = (String, Option<String>, String);
+#[derive(Debug)]
+pub(crate) struct Term {
+    pub(crate) measure: String,
+    pub(crate) method: Option<String>,
+    pub(crate) unit: String,
+}
 
 /// Each term once, so that a value need not carry its own.
 #[derive(Debug)]
 pub(crate) struct Terms {
     /// Those of the members of a visit.
     pub(crate) own: OwnTerms,
-    numbers: BTreeMap<Term, usize>,
+    /// By what is measured: the numbers of its terms.
+    numbers: BTreeMap<String, Vec<usize>>,
     pub(crate) known: Vec<Term>,
     /// Names of planned visits.
     pub(crate) visits: BTreeMap<String, usize>,
@@ -24,13 +30,21 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// The term's number, in the order in which terms came.
-    pub(crate) fn number(&mut self, term: Term) -> usize {
-        if let Some(number) = self.numbers.get(&term) {
+    pub(crate) fn number(&mut self, measure: &str, method: Option<&str>, unit: &str) -> usize {
+        let numbers = self.numbers.get(measure);
+        let is_it = |term: &Term| term.method.as_deref() == method && term.unit == unit;
+        if let Some(number) =
+            numbers.into_iter().flatten().find(|number| self.known.get(**number).is_some_and(is_it))
+        {
             return *number;
         }
-        self.known.push(term.clone());
-        let number = self.known.len() - 1;
-        self.numbers.insert(term, number);
+        let number = self.known.len();
+        self.known.push(Term {
+            measure: measure.to_owned(),
+            method: method.map(str::to_owned),
+            unit: unit.to_owned(),
+        });
+        self.numbers.entry(measure.to_owned()).or_default().push(number);
         number
     }
 
@@ -62,7 +76,7 @@ impl Default for Terms {
             known: Vec::new(),
             visits: BTreeMap::new(),
         };
-        let mut own = |measure: &str, unit: &str| terms.number((measure.to_owned(), None, unit.to_owned()));
+        let mut own = |measure: &str, unit: &str| terms.number(measure, None, unit);
         terms.own = OwnTerms {
             sledai_total: own("sledai_total", "1"),
             sledai_clinical: own("sledai_clinical", "1"),
@@ -137,11 +151,11 @@ pub(crate) struct Scaled {
 impl Scaled {
     pub(crate) fn of(value: &Decimal) -> Self {
         let (whole, fraction) = value.as_str().split_once('.').unwrap_or((value.as_str(), ""));
-        let padded = format!("{whole}{fraction:0<width$}", width = usize::from(SCALE_DIGITS));
-        Self {
-            units: padded.parse().unwrap_or_default(),
-            digits: u8::try_from(fraction.len()).unwrap_or(SCALE_DIGITS),
-        }
+        let digits = u8::try_from(fraction.len()).unwrap_or(SCALE_DIGITS).min(SCALE_DIGITS);
+        let number = whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit);
+        let units = number.fold(0_i128, |units, digit| 10 * units + i128::from(digit - b'0'))
+            * 10_i128.pow(u32::from(SCALE_DIGITS - digits));
+        Self { units: if whole.starts_with('-') { -units } else { units }, digits }
     }
 
     pub(crate) fn of_score(score: u16) -> Self {

@@ -16,47 +16,46 @@ pub(crate) type Fact<'a> = clinical::rows::Fact<'a, What<'a>>;
 /// What a fact says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum What<'a> {
-    #[serde(rename = "i")]
     Infused {
         on: PartialDate,
         /// Start, in seconds of UTC, where the time is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<i64>,
         /// Last day of a dosing period.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<PartialDate>,
         /// The lot given.
-        #[serde(borrow, rename = "l", default, skip_serializing_if = "Option::is_none")]
+        #[serde(borrow)]
         lot: Option<Cow<'a, str>>,
         /// Its donor, as the infusion names it.
-        #[serde(borrow, rename = "d", default, skip_serializing_if = "Option::is_none")]
+        #[serde(borrow)]
         donor: Option<Cow<'a, str>>,
     },
     /// Seen or heard of alive that day.
-    #[serde(rename = "a")]
-    Alive { on: PartialDate },
+    Alive {
+        on: PartialDate,
+    },
     /// A visit that examined for what safety asks about.
-    #[serde(rename = "v")]
     Visited(#[serde(borrow)] Box<Visited<'a>>),
     /// Says nothing for safety but that the subject is known: a missed visit, a loss.
-    #[serde(rename = "k")]
-    Known { on: PartialDate },
+    Known {
+        on: PartialDate,
+    },
     /// Withdrew from all contact.
-    #[serde(rename = "w")]
-    Withdrew { on: PartialDate },
-    #[serde(rename = "d")]
-    Died { on: PartialDate, by: Judgements },
-    #[serde(rename = "e")]
+    Withdrew {
+        on: PartialDate,
+    },
+    Died {
+        on: PartialDate,
+        by: Judgements,
+    },
     Event(#[serde(borrow)] Box<Adverse<'a>>),
     /// The sponsor's judgement of an adverse event.
-    #[serde(rename = "j")]
     Assessed(#[serde(borrow)] Box<Assessed<'a>>),
     /// An authority was told of an adverse event.
-    #[serde(rename = "s")]
     Sent(#[serde(borrow)] Box<Sent<'a>>),
     /// It never held.
-    #[serde(rename = "x")]
-    Void { kind: EventKind },
+    Void {
+        kind: EventKind,
+    },
 }
 
 /// Causality per agent; `None`: stated to be missing, for a reason other than that it does not apply.
@@ -66,66 +65,43 @@ pub(crate) type Judgements = Vec<(Agent, Option<Causality>)>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Adverse<'a> {
     /// Onset, as far as known.
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub(crate) on: Option<PartialDate>,
     /// Onset in seconds of UTC, where the time is known.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<i64>,
     /// System organ class and preferred term.
-    #[serde(borrow, rename = "c", default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     pub(crate) coding: Option<(Cow<'a, str>, Cow<'a, str>)>,
-    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub(crate) severity: Option<SeverityOfEvent>,
-    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub(crate) grade: Option<u8>,
     /// Version of CTCAE that the grade is by.
-    #[serde(borrow, rename = "w", default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     pub(crate) grade_version: Option<Cow<'a, str>>,
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub(crate) serious_reported: Option<bool>,
-    #[serde(rename = "s", default, skip_serializing_if = "no_criteria")]
     pub(crate) seriousness: Cow<'a, BTreeSet<Seriousness>>,
-    #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) causality: Judgements,
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub(crate) outcome: Option<Outcome>,
     /// Position of the first record of the thing it carries on from.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub(crate) follows: Option<u64>,
-}
-
-fn no_criteria(criteria: &BTreeSet<Seriousness>) -> bool {
-    criteria.is_empty()
 }
 
 /// What a visit says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Visited<'a> {
-    #[serde(rename = "o")]
     pub(crate) on: PartialDate,
-    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub(crate) gvhd: Option<Gvhd>,
     /// Values that came with a reference range.
-    #[serde(borrow, rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(borrow)]
     pub(crate) labs: Vec<Lab<'a>>,
     /// How many values came without one.
-    #[serde(rename = "u", default, skip_serializing_if = "none_unranged")]
     pub(crate) unranged: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn none_unranged(number: &u64) -> bool {
-    *number == 0
 }
 
 /// Graft-versus-host disease at a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Gvhd {
     /// Not examined for.
-    #[serde(rename = "x")]
     NotDone,
     /// Stages of skin, liver, upper and lower gastrointestinal tract.
-    #[serde(rename = "s")]
     Stages([u8; 4]),
 }
 
@@ -133,45 +109,34 @@ pub(crate) enum Gvhd {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lab<'a> {
     /// LOINC code, or system and code of the source.
-    #[serde(borrow, rename = "a")]
+    #[serde(borrow)]
     pub(crate) analyte: Cow<'a, str>,
-    #[serde(rename = "v")]
     pub(crate) level: Level,
     /// When, if not on the visit's day.
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub(crate) on: Option<PartialDate>,
 }
 
 /// Where a value lies to its reference range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Level {
-    #[serde(rename = "l")]
     Low,
-    #[serde(rename = "n")]
     Normal,
-    #[serde(rename = "h")]
     High,
     /// Not a number.
-    #[serde(rename = "u")]
     Unclassified,
 }
 
 /// What the sponsor judges of an adverse event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Assessed<'a> {
-    #[serde(rename = "o")]
     pub(crate) on: PartialDate,
     /// First record of the event.
-    #[serde(rename = "e")]
     pub(crate) event: u64,
-    #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) causality: Judgements,
-    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     pub(crate) expectedness: Option<Expectedness>,
     /// Version of the reference safety information.
-    #[serde(borrow, rename = "r", default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     pub(crate) reference: Option<Cow<'a, str>>,
-    #[serde(rename = "s", default, skip_serializing_if = "no_criteria")]
     pub(crate) seriousness: Cow<'a, BTreeSet<Seriousness>>,
 }
 
@@ -179,14 +144,11 @@ pub(crate) struct Assessed<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sent<'a> {
     /// First record of the event.
-    #[serde(rename = "e")]
     pub(crate) event: u64,
-    #[serde(borrow, rename = "j")]
+    #[serde(borrow)]
     pub(crate) jurisdiction: Cow<'a, str>,
-    #[serde(rename = "k")]
     pub(crate) kind: SafetyReportKind,
     /// In microseconds since 1970.
-    #[serde(rename = "t")]
     pub(crate) at: i64,
 }
 

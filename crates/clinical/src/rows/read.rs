@@ -70,7 +70,10 @@ impl FactRow {
     /// # Errors
     /// [`RowsError::Row`].
     pub fn fact<'a, W: Deserialize<'a>>(&'a self) -> Result<Fact<'a, W>, RowsError> {
-        serde_json::from_slice(&self.row).map_err(|_| RowsError::Row)
+        match postcard::take_from_bytes(&self.row) {
+            Ok((fact, [])) => Ok(fact),
+            _ => Err(RowsError::Row),
+        }
     }
 
     /// Where it is recorded.
@@ -78,8 +81,9 @@ impl FactRow {
     /// # Errors
     /// [`RowsError::Row`].
     pub fn records(&self) -> Result<FactRecords, RowsError> {
-        let fact: Fact<'_, serde::de::IgnoredAny> = self.fact()?;
-        Ok(FactRecords { first: self.root, latest: fact.latest })
+        // What stands first in a fact.
+        let (latest, _) = postcard::take_from_bytes(&self.row).map_err(|_| RowsError::Row)?;
+        Ok(FactRecords { first: self.root, latest })
     }
 }
 

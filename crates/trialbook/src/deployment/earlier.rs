@@ -1,16 +1,18 @@
 //! Reports of what was known earlier: the log folded anew up to there. It asks no read model, which knows only now.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use api::{Problem, ReportKind};
-use chain::{Chain, Position, Record, RecordHash};
-use clinical::report::{AskedSources, Sources, SourcesError};
+use chain::{Chain, LinkedRecord, Position, Record, RecordHash};
+use clinical::report::{AskedSources, Covered, Parameters, Sources, SourcesError};
 use clinical::rows::Sheet;
 use clinical::{Date, Event};
 use journal::Journal;
 
 use super::reads::unreadable;
+use super::threads;
 
 /// Reports kept, since what was known earlier does not change: those of a safety board's package and of its readers.
 const KEPT_MAX: usize = 16;
@@ -46,6 +48,8 @@ type Kept = Mutex<VecDeque<(Asked, Arc<Made>)>>;
 pub(super) struct Earlier {
     made: Kept,
     latest: Kept,
+    /// Held while one is made: whoever asks for the same one meanwhile is better served by waiting.
+    making: Mutex<()>,
     /// What the last cut that was counted against counts.
     counted: Mutex<Option<(Cut, Arc<safety::Earlier>)>>,
     /// The last rows that were folded, by report and number of records. Held while rows are folded: one fold at a time.
@@ -74,13 +78,12 @@ impl Earlier {
         if let Some((_, made)) = kept.iter().find(|(known, _)| *known == asked) {
             return Ok(Arc::clone(made));
         }
-        let made = Arc::new(match kind {
-            ReportKind::Outcomes => outcomes_of(&*self.rows(journal, kind, records)?, records, cutoff)?,
-            ReportKind::Safety => {
-                let since = since.map(|cut| self.counted(journal, cut)).transpose()?;
-                safety_of(&*self.rows(journal, kind, records)?, records, cutoff, since.as_deref())?
-            }
-        });
+        // Only a safety report is counted against another.
+        let since = since.map(|cut| self.counted(journal, cut)).transpose()?;
+        let folded = self.rows(journal, kind, records)?;
+        let (sheet, head) = &*folded;
+        let covered = Covered { records, head: *head };
+        let made = Arc::new(make(kind, sheet.rows(), covered, cutoff, since.as_deref())?);
         keep(&mut kept, KEPT_MAX, asked, &made);
         Ok(made)
     }
@@ -93,11 +96,12 @@ impl Earlier {
 
     /// Keeps a report of what is known now.
     pub(super) fn keep_latest(&self, asked: Asked, made: &Arc<Made>) {
-        let mut kept = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of several who asked at once each has made it.
-        if kept.iter().all(|(known, _)| *known != asked) {
-            keep(&mut kept, LATEST_KEPT_MAX, asked, made);
-        }
+        keep(&mut self.latest.lock().unwrap_or_else(PoisonError::into_inner), LATEST_KEPT_MAX, asked, made);
+    }
+
+    /// Waits until no other report of what is known now is being made; none is until the guard is dropped.
+    pub(super) fn making(&self) -> MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,27 +116,25 @@ fn unmade(error: impl std::fmt::Display) -> Problem {
     Problem::unavailable(format!("no report can be made: {error}"))
 }
 
-fn made(head: RecordHash, bytes: Vec<u8>) -> Result<Made, Problem> {
-    let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
-    Ok(Made { head, report })
-}
-
-fn outcomes_of((sheet, head): &Folded, records: u64, cutoff: Option<Date>) -> Result<Made, Problem> {
-    let covered = outcomes::Covered { records, head: *head };
-    let report = outcomes::report(sheet.rows(), &outcomes::Parameters { cutoff }, covered).map_err(unmade)?;
-    made(*head, report.to_canonical_json())
-}
-
-fn safety_of(
-    (sheet, head): &Folded,
-    records: u64,
+/// Makes a report of rows of the log's first so many records.
+pub(super) fn make(
+    kind: ReportKind,
+    rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    covered: Covered,
     cutoff: Option<Date>,
     since: Option<&safety::Earlier>,
 ) -> Result<Made, Problem> {
-    let covered = safety::Covered { records, head: *head };
-    let parameters = safety::Parameters { cutoff };
-    let report = safety::report_since(sheet.rows(), &parameters, covered, since).map_err(unmade)?;
-    made(*head, report.to_canonical_json())
+    let parameters = Parameters { cutoff };
+    let bytes = match kind {
+        ReportKind::Outcomes => {
+            outcomes::report(rows, &parameters, covered).map_err(unmade)?.to_canonical_json()
+        }
+        ReportKind::Safety => {
+            safety::report_since(rows, &parameters, covered, since).map_err(unmade)?.to_canonical_json()
+        }
+    };
+    let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
+    Ok(Made { head: covered.head, report })
 }
 
 impl Earlier {
@@ -147,8 +149,8 @@ impl Earlier {
         let (records, day) = cut;
         let folded = self.rows(journal, ReportKind::Safety, records)?;
         let (sheet, head) = &*folded;
-        let covered = safety::Covered { records, head: *head };
-        let parameters = safety::Parameters { cutoff: Some(day) };
+        let covered = Covered { records, head: *head };
+        let parameters = Parameters { cutoff: Some(day) };
         let counted = Arc::new(safety::earlier(sheet.rows(), &parameters, covered).map_err(unmade)?);
         *kept = Some((cut, Arc::clone(&counted)));
         Ok(counted)
@@ -185,8 +187,8 @@ impl Earlier {
         let (sheet, head) = &*folded;
         macro_rules! sources {
             ($report:ident) => {{
-                let covered = $report::Covered { records, head: *head };
-                $report::sources(sheet.rows(), &$report::Parameters { cutoff }, covered, asked)
+                let covered = Covered { records, head: *head };
+                $report::sources(sheet.rows(), &Parameters { cutoff }, covered, asked)
                     .map_err(|error| no_sources(&error))
             }};
         }
@@ -228,7 +230,8 @@ pub(super) fn no_sources(error: &SourcesError<impl std::error::Error>) -> Proble
     }
 }
 
-/// Hands over the first `records` records, each link checked; the hash of the last.
+/// Hands over the first `records` records, each link checked; the hash of the last. Of each read of the journal every
+/// thread decodes a share.
 fn fold(
     journal: &dyn Journal,
     records: u64,
@@ -236,20 +239,38 @@ fn fold(
 ) -> Result<RecordHash, Problem> {
     let mut chain = Chain::default();
     while chain.size.0 < records {
-        let part = journal.read(Position(chain.size.0), READ_BYTES).map_err(|error| unreadable(&error))?;
-        let missing = || Problem::internal("the journal ends before its durable end");
+        let mut part =
+            journal.read(Position(chain.size.0), READ_BYTES).map_err(|error| unreadable(&error))?;
+        part.retain(|linked| linked.seq.0 < records);
         if part.is_empty() {
-            return Err(missing());
+            return Err(Problem::internal("the journal ends before its durable end"));
         }
-        for linked in part.iter().take_while(|linked| linked.seq.0 < records) {
-            let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
-            let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
-            chain
-                .follow(&record, linked.hash)
-                .map_err(|_| Problem::internal(format!("record {} does not continue the log", linked.seq)))?;
-            let event = Event::decode(record.event).map_err(|_| malformed())?;
-            take(&event, linked.seq, &record);
-        }
+        thread::scope(|scope| {
+            let shares = part.chunks(part.len().div_ceil(threads()));
+            let shares: Vec<_> = shares.map(|share| scope.spawn(|| decode(share))).collect();
+            for share in shares {
+                let share = share.join().map_err(|_| Problem::internal("decoding records failed"))?;
+                for (linked, record, event) in share? {
+                    chain.follow(&record, linked.hash).map_err(|_| {
+                        Problem::internal(format!("record {} does not continue the log", linked.seq))
+                    })?;
+                    take(&event, linked.seq, &record);
+                }
+            }
+            Ok::<_, Problem>(())
+        })?;
     }
     Ok(chain.head)
+}
+
+fn decode(share: &[LinkedRecord]) -> Result<Vec<(&LinkedRecord, Record<'_>, Event)>, Problem> {
+    share
+        .iter()
+        .map(|linked| {
+            let malformed = || Problem::internal(format!("record {} is malformed", linked.seq));
+            let record = Record::parse(&linked.bytes).map_err(|_| malformed())?;
+            let event = Event::decode(record.event).map_err(|_| malformed())?;
+            Ok((linked, record, event))
+        })
+        .collect()
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use api::{AsOf, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
 use clinical::Date;
-use clinical::report::{AskedSources, changes};
+use clinical::report::{AskedSources, Covered, Parameters, changes};
+use projector::ProjectorHandle;
+use readmodel::{Mark, Row};
 use serde_json::value::RawValue;
 
 use super::Inner;
-use super::earlier::{Cut, Made, no_sources};
+use super::earlier::{Cut, make, no_sources};
 use super::reads::{query, raw};
 use super::running::Running;
 
@@ -87,22 +89,20 @@ impl Inner {
                 running.earlier.sources(&*running.journal, kind, (records, cutoff), cell)?;
             return Ok(SourcesView { covers: self.covers_first(running, records, head), sources });
         }
+        let (rows, mark) = all_rows(projector)?;
         macro_rules! sources {
-            ($report:ident) => {
-                query(projector, |view, mark| {
-                    let rows = view.scan(b"", None, usize::MAX)?;
-                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-                    let parameters = $report::Parameters { cutoff: asked.cutoff };
-                    let sources = $report::sources(rows.into_iter(), &parameters, covered, cell);
-                    Ok((sources.map_err(|error| no_sources(&error)), mark))
-                })?
-            };
+            ($report:ident) => {{
+                let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                let parameters = Parameters { cutoff: asked.cutoff };
+                $report::sources(rows.into_iter(), &parameters, covered, cell)
+                    .map_err(|error| no_sources(&error))?
+            }};
         }
-        let (sources, mark) = match kind {
+        let sources = match kind {
             ReportKind::Outcomes => sources!(outcomes),
             ReportKind::Safety => sources!(safety),
         };
-        Ok(SourcesView { covers: self.covers(running, projector, mark), sources: sources? })
+        Ok(SourcesView { covers: self.covers(running, projector, mark), sources })
     }
 
     fn make_report(
@@ -113,39 +113,37 @@ impl Inner {
         against: Option<Cut>,
     ) -> Result<ReportView, Problem> {
         let projector = running.reporter(kind)?;
-        let mark = query(projector, |_, mark| Ok(mark))?;
-        if let Some(made) = running.earlier.latest((kind, mark.size, cutoff, against)) {
-            let covers = self.covers(running, projector, mark);
-            return Ok(ReportView { covers, report: raw(made.report.clone())?, since: None });
-        }
-        let since = against.map(|cut| running.earlier.counted(&*running.journal, cut)).transpose()?;
-        macro_rules! make {
-            ($report:ident, $make:expr) => {
-                query(projector, |view, mark| {
-                    let rows = view.scan(b"", None, usize::MAX)?.into_iter();
-                    let covered = $report::Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-                    let report = $make(rows, &$report::Parameters { cutoff }, covered);
-                    let bytes = report.map(|report| report.to_canonical_json());
-                    Ok((bytes.map_err(|error| error.to_string()), mark))
-                })?
-            };
-        }
-        let (bytes, mark) = match kind {
-            ReportKind::Outcomes => make!(outcomes, outcomes::report),
-            ReportKind::Safety => make!(safety, |rows, parameters, covered| safety::report_since(
-                rows,
-                parameters,
-                covered,
-                since.as_deref()
-            )),
+        let known = || {
+            let mark = query(projector, |_, mark| Ok(mark))?;
+            let made = running.earlier.latest((kind, mark.size, cutoff, against));
+            Ok::<_, Problem>(made.map(|made| (made, mark)))
         };
-        let bytes = bytes.map_err(|error| Problem::unavailable(format!("no report can be made: {error}")))?;
+        let (made, mark) = match known()? {
+            Some(known) => known,
+            None => {
+                let since = against.map(|cut| running.earlier.counted(&*running.journal, cut)).transpose()?;
+                let _making = running.earlier.making();
+                match known()? {
+                    Some(known) => known,
+                    None => {
+                        let (rows, mark) = all_rows(projector)?;
+                        let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                        let made = make(kind, rows.into_iter(), covered, cutoff, since.as_deref())?;
+                        let made = Arc::new(made);
+                        running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
+                        (made, mark)
+                    }
+                }
+            }
+        };
         let covers = self.covers(running, projector, mark);
-        let report = String::from_utf8(bytes).map_err(|_| Problem::internal("the report is not text"))?;
-        let made = Arc::new(Made { head: chain::RecordHash(mark.hash), report: report.clone() });
-        running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
-        Ok(ReportView { covers, report: raw(report)?, since: None })
+        Ok(ReportView { covers, report: raw(made.report.clone())?, since: None })
     }
+}
+
+/// All rows of a projector. A report is made after they are let go of: no commit waits for it.
+fn all_rows(projector: &ProjectorHandle) -> Result<(Vec<Row>, Mark), Problem> {
+    query(projector, |view, mark| Ok((view.scan(b"", None, usize::MAX)?, mark)))
 }
 
 /// How many records were known, and the last day that counts: a cut's own, unless another is asked for.

@@ -31,8 +31,8 @@ use super::services::Services;
 const INDEX_WAIT: Duration = Duration::from_mins(1);
 
 /// Numbers of the row layouts; another number makes a store begin anew.
-const OUTCOMES_SCHEMA: u32 = 5;
-const SAFETY_SCHEMA: u32 = 7;
+const OUTCOMES_SCHEMA: u32 = 6;
+const SAFETY_SCHEMA: u32 = 8;
 
 /// A trial at work, as far as this process works on it.
 pub(crate) struct Running {
