@@ -19,7 +19,7 @@ use crate::guarded::Guarded;
 use crate::policy::{Permission, Resource, TokenRole, permission, permission_beside_arms};
 use crate::problem::Problem;
 use crate::registry::Registry;
-use crate::session::{Credentials, Peer, Posted, RefusalsPage, SessionSecret, session_of};
+use crate::session::{Credentials, Peer, Posted, Reader, RefusalsPage, SessionSecret, session_of};
 
 /// SHA-256 of a token or of a session's secret: all that is kept or compared of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,9 @@ pub trait Tokens: Send + Sync {
 
     /// What was refused before a number, the latest first, at most `limit`.
     async fn refusals(&self, before: Option<u64>, limit: usize) -> Result<RefusalsPage, Problem>;
+
+    /// Everybody who may read or once might: tokens in the order in which they were made, then accounts by name.
+    async fn readers(&self) -> Result<Vec<Reader>, Problem>;
 }
 
 /// A registry, and who may ask it for what.
@@ -288,6 +291,18 @@ impl Gate {
         match &self.tokens {
             Some(tokens) => tokens.refusals(before, limit).await,
             None => Ok(RefusalsPage { next: None, refusals: Vec::new() }),
+        }
+    }
+
+    /// Everybody who may read or once might; `None` where whoever reaches the registry reads it.
+    ///
+    /// # Errors
+    /// 401, 403; noted as a refusal.
+    pub async fn readers(&self, request: &Parts) -> Result<Option<Vec<Reader>>, Problem> {
+        self.permit(request, Resource::Workings, None).await?;
+        match &self.tokens {
+            Some(tokens) if tokens.required().await? => tokens.readers().await.map(Some),
+            _ => Ok(None),
         }
     }
 

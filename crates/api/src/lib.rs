@@ -35,7 +35,7 @@ pub use review::{
 };
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use session::{
-    Credentials, FormToken, Peer, Posted, RefusalView, RefusalsPage, SESSION_COOKIE, SessionSecret,
+    Credentials, FormToken, Peer, Posted, Reader, RefusalView, RefusalsPage, SESSION_COOKIE, SessionSecret,
     session_of,
 };
 pub use text_key::{TextKeyAnswer, TextKeyRequest};

@@ -133,3 +133,30 @@ pub struct RefusalsPage {
     /// The refusals.
     pub refusals: Vec<RefusalView>,
 }
+
+/// Somebody who is let in to read, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// Id of the token or name of the account.
+    pub id: String,
+    /// `token` or `account`.
+    pub by: &'static str,
+    /// Whom the token was given to, as whoever made it said.
+    pub given_to: Option<String>,
+    /// The role.
+    pub role: String,
+    /// The one trial it is for.
+    pub trial: Option<String>,
+    /// The one site it is for.
+    pub site: Option<String>,
+    /// When it was made.
+    pub made_at: Instant,
+    /// Until when a token is good.
+    pub until: Option<Instant>,
+    /// Since when it is not good any more.
+    pub ended_at: Option<Instant>,
+    /// Sessions that go on.
+    pub sessions: u64,
+    /// When one of these was last used, to a minute.
+    pub seen_at: Option<Instant>,
+}

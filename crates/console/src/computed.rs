@@ -60,7 +60,7 @@ struct Difference {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Stated {
+pub(crate) struct Stated {
     first_seq: u64,
     latest_seq: u64,
 }
@@ -166,7 +166,7 @@ fn differences(report: &Report, links: &Links) -> Markup {
     }
 }
 
-fn record(stated: &Stated, links: &Links) -> Markup {
+pub(crate) fn record(stated: &Stated, links: &Links) -> Markup {
     html! {
         (links.to_record(stated.first_seq))
         @if stated.latest_seq != stated.first_seq {

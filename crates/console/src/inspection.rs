@@ -291,6 +291,9 @@ async fn home(asked: Asked) -> Result<Response, Failure> {
                     @if reads(Resource::Subjects) == Permission::All {
                         li { a href=(links.to("/inspection/sample", &[])) { "Sample of subjects, with casebooks" } }
                     }
+                    @if reads(Resource::Workings) == Permission::All {
+                        li { a href="/operator/access" { "Access: who may read, and who was refused" } }
+                    }
                 }
             }
             (group("Subjects", &[Which::Consent, Which::Criteria, Which::Deviations, Which::Unblindings]))

@@ -16,6 +16,7 @@ pub mod document;
 mod entry;
 mod figures;
 mod findings;
+mod flares;
 mod headers;
 mod inspection;
 mod intact;

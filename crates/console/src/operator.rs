@@ -28,6 +28,7 @@ enum Here {
     Stream,
     Seals,
     Keys,
+    Access,
     Refusals,
     Configuration,
 }
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/operator/seals", get(tables::seals))
         .route("/operator/keys", get(keys::trials))
         .route("/operator/keys/{trial}", get(keys::page))
+        .route("/operator/access", get(tables::access))
         .route("/operator/refusals", get(tables::refusals))
         .route("/operator/configuration", get(tables::configuration))
 }
@@ -54,6 +56,7 @@ fn framed(here: Here, title: &str, main: &Markup) -> Response {
         (Here::Stream, "Stream", "/operator/stream"),
         (Here::Seals, "Checkpoints and witnesses", "/operator/seals"),
         (Here::Keys, "Sites and keys", "/operator/keys"),
+        (Here::Access, "Access", "/operator/access"),
         (Here::Refusals, "Refusals", "/operator/refusals"),
         (Here::Configuration, "Configuration", "/operator/configuration"),
     ]

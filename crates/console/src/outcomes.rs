@@ -12,6 +12,7 @@ use crate::figures::{
     absent, basis, columns, cutoff, excluded, figure_table, interval_cells, interval_columns, methods,
     rate_table, sites, subject, suspected, table,
 };
+use crate::flares;
 use crate::links::Links;
 use crate::list::{self, Format};
 use crate::measures;
@@ -66,6 +67,7 @@ impl Part {
                 Self::Response => {
                     section { h2 { "Remission" } (remission(report)) (computed::computed(report, links)) }
                     section { h2 { "Relapse" } (relapse(report, links)) }
+                    (flares::flares(report, links))
                     section { h2 { "Adjudication" } (conduct::adjudication(report, links)) }
                     section { h2 { "Rates" } (rates(report)) }
                 }

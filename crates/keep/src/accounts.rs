@@ -245,14 +245,20 @@ impl Accounts {
         let mut statement = connection
             .prepare_cached("SELECT account, token, made_at, seen_at FROM session WHERE hash = ?1")
             .map_err(AccountError)?;
-        let found = statement.query_row([hash], |row| {
-            let (account, token): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
-            let entrant = account.map(Entrant::Account).or(token.map(Entrant::Token));
-            Ok((entrant, row.get(2)?, row.get(3)?))
-        });
-        let found = found.optional().map_err(AccountError)?;
-        Ok(found
-            .and_then(|(entrant, made_at, seen_at)| Some(Session { entrant: entrant?, made_at, seen_at })))
+        Ok(statement.query_row([hash], read_session).optional().map_err(AccountError)?.flatten())
+    }
+
+    /// All sessions that are kept, the oldest first; those that were not used for too long too.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub fn sessions(&self) -> Result<Vec<Session>, AccountError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("SELECT account, token, made_at, seen_at FROM session ORDER BY made_at, hash")
+            .map_err(AccountError)?;
+        let rows = statement.query_map([], read_session).map_err(AccountError)?;
+        rows.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(AccountError)
     }
 
     /// Notes that a session is in use. Durable on return.
@@ -280,6 +286,13 @@ impl Accounts {
         // A statement that a panic interrupted has changed nothing.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `None`: a session of nobody, which no version writes.
+fn read_session(row: &Row<'_>) -> rusqlite::Result<Option<Session>> {
+    let (account, token): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+    let Some(entrant) = account.map(Entrant::Account).or(token.map(Entrant::Token)) else { return Ok(None) };
+    Ok(Some(Session { entrant, made_at: row.get(2)?, seen_at: row.get(3)? }))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Account> {

@@ -192,7 +192,7 @@ fn by_definition(
 }
 
 /// The day of a visit that took place.
-fn placed(visit: &Dated<VisitFact>) -> Option<Date> {
+pub(crate) fn placed(visit: &Dated<VisitFact>) -> Option<Date> {
     visit.on.day().filter(|_| visit.what.status != VisitStatus::Missed)
 }
 

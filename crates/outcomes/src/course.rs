@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::computed::{self, Computed, Stated};
 use crate::count;
 use crate::facts::{Dated, Disposed, Facts};
+use crate::flares::{self, Compared};
 use crate::followup::Exclusions;
 use crate::judgement::{self, Judged, RelapseVerdict, Responses};
 use crate::rules::{At, Rules};
@@ -126,6 +127,8 @@ pub(crate) struct Followed {
     pub(crate) verdicts: Vec<RelapseVerdict>,
     /// By landmark: what the visit nearest to it makes of remission.
     pub(crate) computed: Vec<Option<Computed>>,
+    /// Assessments against those before, where the trial says what a flare is.
+    pub(crate) compared: Vec<Compared>,
     /// Values of visits that took place, by full dates, until the tables of measurements take them.
     pub(crate) measured: Vec<Measured>,
     /// Days of visits that took place.
@@ -390,6 +393,10 @@ fn followed(
         relapses,
         responses,
         verdicts: judgement::relapses(facts, &[Judge::Investigator, Judge::Adjudication]),
+        compared: rules
+            .flare
+            .as_ref()
+            .map_or_else(Vec::new, |rule| flares::compared(facts, day_0, rule, terms)),
         computed: rules.marks.iter().map(|mark| computed::at(facts, mark.at, day_0, rules, terms)).collect(),
         measured,
         visits,

@@ -1,6 +1,7 @@
 //! A subject's facts, as far as they have happened by the cutoff and lie within the subject's consent.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use clinical::data::{
     CellSource, ConsentOccasion, ConsentSignatory, DeviationCategory, DeviationSeverity, DispositionReason,
@@ -85,6 +86,8 @@ pub(crate) struct VisitFact {
     pub(crate) sledai: Option<Items>,
     pub(crate) pga: Option<Decimal>,
     pub(crate) prednisone: Option<Decimal>,
+    /// Drugs given at the visit, in lower case.
+    pub(crate) medications: BTreeSet<String>,
     /// Number of the term, value, and its day if that is not the visit's.
     pub(crate) measured: Vec<(usize, Decimal, Option<PartialDate>)>,
 }
@@ -278,6 +281,7 @@ fn judge(visit: &Visited<'_>, judged: Judged<'_>, terms: &mut Terms, excluded: &
         sledai: visit.sledai,
         pga: visit.pga.clone(),
         prednisone: visit.prednisone.clone(),
+        medications: visit.medications.iter().map(|drug| drug.clone().into_owned()).collect(),
         measured: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use clinical::data::{
     CriterionResult, Disposition, DispositionReason, Observation, RelapseJudgement, RemissionStatus,
     Response, Screening, Visit,
 };
-use clinical::definitions::activity::Items;
+use clinical::definitions::activity::{Items, given};
 use clinical::kind::EventKind;
 use clinical::rows::{RestoreError, RowChange, TrialFold};
 use clinical::stated::value;
@@ -154,6 +154,7 @@ fn visited(on: PartialDate, data: &Visit) -> Visited<'_> {
         relapse: data.relapse.as_ref().map(relapse_by_definition),
         sledai: data.sledai.as_ref().map(Items::of),
         pga: value(data.pga.as_ref()).cloned(),
+        medications: given(data).map(Cow::Owned).collect(),
         prednisone: value(data.prednisone_mg_per_day.as_ref()).cloned(),
         measured: data.observations.iter().filter_map(measured).collect(),
         without_number: u32::try_from(data.observations.iter().filter(|one| is_without_number(one)).count())

@@ -10,6 +10,7 @@
 mod computed;
 mod course;
 mod facts;
+mod flares;
 mod flow;
 mod fold;
 mod followup;
@@ -33,6 +34,7 @@ pub use clinical::report::{
 pub use clinical::rows::{RestoreError, RowChange, STATE_PREFIX};
 pub use computed::{ComputedFigure, ComputedRemission, RemissionAgreement, RemissionDifference, Stated};
 pub use course::Standing;
+pub use flares::{FlareFigure, FlareListing, FlareSection, TriggerRow};
 pub use flow::{Flow, Loss, LossReason, NotAnalysable, SiteRow, Stage, Waterfall};
 pub use fold::Folder;
 pub use followup::{Exclusions, FollowUp};

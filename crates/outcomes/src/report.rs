@@ -17,6 +17,7 @@ use stats::figure::{LEVEL_TEXT, Meaning, Rate};
 use crate::count;
 use crate::course::Course;
 use crate::facts::{Facts, Judged};
+use crate::flares::{self, FlareSection};
 use crate::flow::{self, Flow, NotAnalysable, SiteRow, Waterfall};
 use crate::followup::{self, Exclusions, FollowUp};
 use crate::judgement::{self, AdjudicationSection};
@@ -103,6 +104,9 @@ pub struct Report {
     pub remission: RemissionSection,
     /// Relapse.
     pub relapse: RelapseSection,
+    /// Flares; absent where the trial states no definition of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flares: Option<FlareSection>,
     /// What committees judged otherwise than the investigators.
     pub adjudication: AdjudicationSection,
     /// Deaths and first relapses in person-time.
@@ -305,6 +309,7 @@ fn make(
         survival: survival::survival(courses, rules)?,
         remission: remission::remission(courses, rules)?,
         relapse: relapse::relapse(courses, rules)?,
+        flares: flares::flares(courses, rules)?,
         adjudication: judgement::adjudication(courses, rules),
         rates: rates(courses, &rules.relapse_id)?,
         measures: measures::measures(courses, values, &trial.header.schedule, terms, rules)?,

@@ -104,6 +104,8 @@ pub(crate) struct Visited<'a> {
     pub(crate) relapse: Option<(Cow<'a, str>, bool)>,
     pub(crate) sledai: Option<Items>,
     pub(crate) pga: Option<Decimal>,
+    /// Drugs given at the visit, in lower case.
+    pub(crate) medications: Vec<Cow<'a, str>>,
     /// Prednisone equivalent in mg/day.
     pub(crate) prednisone: Option<Decimal>,
     #[serde(borrow)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use clinical::Date;
 use clinical::date::anniversary;
 use clinical::definitions::rule::{
-    Change, Evaluable, EvaluableRule, Imputation, Landmarks, Measure, Relapse, Remission, Severity, Windows,
+    Change, Evaluable, EvaluableRule, Flare, Imputation, Landmarks, Measure, Relapse, Remission, Severity,
+    Windows,
 };
 use clinical::definitions::{Definitions, Kind, find, shipped};
 use clinical::expedited::days_after;
@@ -16,8 +17,9 @@ use stats::DAYS_PER_YEAR;
 use crate::computed;
 
 /// The kinds of definition that this report goes by.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Evaluable,
+    Kind::Flare,
     Kind::Imputation,
     Kind::Landmarks,
     Kind::Populations,
@@ -55,6 +57,8 @@ pub(crate) struct Rules {
     pub(crate) remission_codes: BTreeSet<String>,
     /// The trial's own measures of relapse.
     pub(crate) own_measures: Vec<OwnRule>,
+    /// What a flare is, where the trial says it.
+    pub(crate) flare: Option<FlareRule>,
     pub(crate) sledai_id: String,
     pub(crate) severity: Severity,
     pub(crate) severity_id: String,
@@ -76,6 +80,14 @@ pub(crate) struct RemissionRule {
     pub(crate) chosen: bool,
     /// The trial chooses or brings it.
     pub(crate) own: bool,
+}
+
+/// A definition of flare.
+#[derive(Debug)]
+pub(crate) struct FlareRule {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) rule: Flare,
 }
 
 /// A measure of relapse that the trial brings.
@@ -136,6 +148,14 @@ impl Rules {
             .find_map(|one| Some((one.rule.change()?.clone(), one.id.to_string())))
             .expect("one is shipped");
         let remissions = remissions(definitions);
+        let flare = definitions.flare.is_some().then(|| {
+            let chosen = definitions.chosen_or_shipped(Kind::Flare);
+            FlareRule {
+                id: chosen.id.to_string(),
+                title: chosen.title.clone(),
+                rule: rule!(Flare, flare).clone(),
+            }
+        });
         Self {
             cutoff,
             last_record: trial.last_record,
@@ -152,6 +172,7 @@ impl Rules {
             remission_codes: computed::codes(remissions.iter().map(|one| &one.rule)),
             remissions,
             own_measures: own_measures.collect(),
+            flare,
             sledai_id: used(Kind::Sledai).to_owned(),
             severity: rule!(Severity, severity).clone(),
             severity_id: used(Kind::Severity).to_owned(),

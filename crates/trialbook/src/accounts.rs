@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::Standing;
+use api::{Reader, Standing};
+use chain::{Instant, InstantError};
 use keep::{Account, Accounts, Entrant, Session};
 
 use crate::data::Data;
@@ -103,6 +104,58 @@ pub(crate) fn enter(accounts: &Accounts, entrant: Entrant, now: i64) -> Result<S
     let hash = api::TokenHash::of(&secret).0;
     accounts.enter(&hash, &session, now.saturating_sub(microseconds(ABSOLUTE)))?;
     Ok(secret)
+}
+
+/// Everybody who is let in, or was: tokens in the order in which they were made, then accounts by name.
+///
+/// # Errors
+/// A store failed, or keeps a time that is none.
+pub(crate) fn readers(tokens: &keep::Tokens, accounts: &Accounts, now: i64) -> Result<Vec<Reader>> {
+    let sessions = accounts.sessions()?;
+    let used = |entrant: &Entrant| {
+        let going = sessions.iter().filter(|one| one.entrant == *entrant);
+        let going = going.filter(|one| goes_on(one.made_at, one.seen_at, now));
+        let count = going.clone().count() as u64;
+        Ok::<_, InstantError>((count, instant(going.map(|one| one.seen_at).max())?))
+    };
+    let mut readers = Vec::new();
+    for token in tokens.list()? {
+        let (sessions, seen_at) = used(&Entrant::Token(token.id.clone()))?;
+        readers.push(Reader {
+            id: token.id,
+            by: "token",
+            given_to: token.name,
+            role: token.role,
+            trial: token.trial,
+            site: token.site,
+            made_at: Instant::from_microseconds(token.made_at)?,
+            until: instant(token.expires_at)?,
+            ended_at: instant(token.revoked_at)?,
+            sessions,
+            seen_at,
+        });
+    }
+    for account in accounts.list()? {
+        let (sessions, seen_at) = used(&Entrant::Account(account.name.clone()))?;
+        readers.push(Reader {
+            id: account.name,
+            by: "account",
+            given_to: None,
+            role: account.role,
+            trial: account.trial,
+            site: account.site,
+            made_at: Instant::from_microseconds(account.made_at)?,
+            until: None,
+            ended_at: instant(account.removed_at)?,
+            sessions,
+            seen_at,
+        });
+    }
+    Ok(readers)
+}
+
+fn instant(microseconds: Option<i64>) -> Result<Option<Instant>, InstantError> {
+    microseconds.map(Instant::from_microseconds).transpose()
 }
 
 fn microseconds(duration: Duration) -> i64 {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use api::{
-    Credentials, Holder, Problem, RefusalView, RefusalsPage, Refused, SessionSecret, Standing, TokenHash,
+    Credentials, Holder, Problem, Reader, RefusalView, RefusalsPage, Refused, SessionSecret, Standing,
+    TokenHash,
 };
 use async_trait::async_trait;
 use keep::{Accounts, Entrant, Refusal};
@@ -303,5 +304,10 @@ impl api::Tokens for Doorkeeper {
         };
         let refusals: Result<_, Problem> = found.into_iter().map(view).collect();
         Ok(RefusalsPage { next, refusals: refusals? })
+    }
+
+    async fn readers(&self) -> Result<Vec<Reader>, Problem> {
+        let now = now();
+        self.ask(move |stores| accounts::readers(&stores.tokens, &stores.accounts, now)).await
     }
 }

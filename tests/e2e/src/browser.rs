@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -89,6 +89,20 @@ impl Browser {
         self.devtools("Network.setExtraHTTPHeaders", &headers);
     }
 
+    /// Runs the scripts of pages opened from now on, or none: what a test evaluates runs all the same.
+    pub fn run_scripts(&self, run: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !run }));
+    }
+
+    /// Keeps what is downloaded in a directory.
+    ///
+    /// # Panics
+    /// Its path is no text.
+    pub fn download_to(&self, directory: &Path) {
+        let to = directory.to_str().unwrap();
+        self.devtools("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": to }));
+    }
+
     fn devtools(&self, command: &str, parameters: &Value) {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
@@ -107,6 +121,14 @@ impl Browser {
     /// There is no such field.
     pub fn clear(&self, selector: &str) {
         self.post(&format!("{}/clear", self.element(selector)), &json!({}));
+    }
+
+    /// Chooses what a list offers, by its value.
+    ///
+    /// # Panics
+    /// There is no such list, or it offers no such value.
+    pub fn choose(&self, selector: &str, value: &str) {
+        self.click(&format!("{selector} option[value=\"{value}\"]"));
     }
 
     /// Presses something.

@@ -255,6 +255,10 @@ impl Tokens for Alike {
     async fn refusals(&self, _: Option<u64>, _: usize) -> Result<RefusalsPage, Problem> {
         Ok(RefusalsPage { next: None, refusals: Vec::new() })
     }
+
+    async fn readers(&self) -> Result<Vec<Reader>, Problem> {
+        Ok(Vec::new())
+    }
 }
 
 fn held(role: TokenRole, site: Option<&str>, trial: Option<&str>) -> Standing {

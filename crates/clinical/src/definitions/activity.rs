@@ -30,11 +30,15 @@ pub struct Assessment {
     pub prednisone_mg_per_day: Option<Decimal>,
 }
 
+/// Drugs given at a visit, in lower case: those for which it states no last day.
+pub fn given(visit: &Visit) -> impl Iterator<Item = String> {
+    visit.medications.iter().filter(|drug| drug.until.is_none()).map(|drug| drug.name.to_lowercase())
+}
+
 impl Assessment {
     /// What a visit says by itself. A drug counts as given while no last day is stated. Of several values of one code the
     /// last in the visit's own list counts. Body weight and hospital are not the visit's to say.
     pub fn of(visit: &Visit) -> Self {
-        let given = visit.medications.iter().filter(|drug| drug.until.is_none());
         let observations = visit.observations.iter().filter_map(|observation| {
             let local = observation.local.as_ref().map(|local| format!("{}:{}", local.system, local.code));
             let code = observation.loinc.as_ref().map(|code| format!("loinc:{code}")).or(local)?;
@@ -44,7 +48,7 @@ impl Assessment {
             body_weight_kg: None,
             hospitalised: false,
             items: visit.sledai.as_ref().map(Items::of),
-            medications: given.map(|drug| drug.name.to_lowercase()).collect(),
+            medications: given(visit).collect(),
             observations: observations.collect(),
             pga: value(visit.pga.as_ref()).cloned(),
             prednisone_mg_per_day: value(visit.prednisone_mg_per_day.as_ref()).cloned(),

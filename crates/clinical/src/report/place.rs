@@ -33,6 +33,7 @@ const NAMES: &[&[&str]] = &[
     &["/reason"],
     &["/criterion"],
     &["/category", "/severity"],
+    &["/of", "/cause", "/grade"],
     &["/version"],
     &["/lot"],
     &["/donor"],

@@ -1,8 +1,8 @@
-//! Checkpoints and witnesses, refusals, configuration: each a table.
+//! Checkpoints and witnesses, access, refusals, configuration: each a table.
 
 use std::sync::Arc;
 
-use api::{Evidence, RefusalView, Resource, TrialView};
+use api::{Evidence, Reader, RefusalView, Resource, TrialView};
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -99,6 +99,58 @@ fn sealed(trial: &TrialView, evidence: &Evidence) -> Markup {
             }
         }
     }
+}
+
+/// Who may read, and who might.
+pub(super) async fn access(State(console): State<Arc<Console>>, parts: Parts) -> Result<Response, Failure> {
+    let readers = console.gate.readers(&parts).await.map_err(Failure::new)?;
+    let row = |reader: &Reader| {
+        html! {
+            tr {
+                th scope="row" { code { (reader.id) } }
+                td { (reader.by) @if let Some(name) = &reader.given_to { ", given to " (name) } }
+                td { (reader.role) }
+                td { (reader.trial.as_deref().unwrap_or("every trial")) }
+                td { (reader.site.as_deref().unwrap_or("every site")) }
+                td { (instant(reader.made_at)) }
+                td {
+                    @match (reader.ended_at, reader.until) {
+                        (Some(ended), _) => { "ended " (instant(ended)) },
+                        (None, Some(until)) => { "until " (instant(until)) },
+                        (None, None) => "until it is ended",
+                    }
+                }
+                td.number { (count(reader.sessions)) }
+                td { @match reader.seen_at { Some(at) => (instant(at)), None => "–" } }
+            }
+        }
+    };
+    let head = columns(&[
+        "Who",
+        "By",
+        "Role",
+        "Trial",
+        "Site",
+        "Since",
+        "Good",
+        "#Sessions now",
+        "Session used last",
+    ]);
+    let main = html! {
+        p {
+            "Everybody who may read here, and everybody who once might: whoever holds a token, and whoever signs in with an "
+            "account. This says who reads. Who signs is granted to a key, and stands in the log."
+        }
+        @match &readers {
+            None => { p { strong { "Open: whoever reaches this registry reads every record of it." } " From the first token or account on nobody reads without one." } },
+            Some(readers) => {
+                (table("Access", &head, &html! { @for reader in readers { (row(reader)) } }))
+                p.quiet { "Beside these, whoever can read the data directory on its own machine reads everything." }
+            },
+        }
+        p { "What was asked for and not permitted stands under " a href="/operator/refusals" { "refusals" } ". What was read is not kept." }
+    };
+    Ok(framed(Here::Access, "Access", &main))
 }
 
 #[derive(Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use outcomes::Report;
+use outcomes::{FlareFigure, Report};
 
 use super::Table;
-use super::report_text::{heading, words};
+use super::report_text::{heading, limits, share, words};
 
 pub(super) fn conduct(text: &mut String, report: &Report) {
     let (screening, consent) = (&report.screening, &report.consent);
@@ -58,6 +58,7 @@ pub(super) fn conduct(text: &mut String, report: &Report) {
         text.push_str(&table.to_string());
     }
     adjudication(text, report);
+    flares(text, report);
 }
 
 fn adjudication(text: &mut String, report: &Report) {
@@ -86,6 +87,40 @@ fn adjudication(text: &mut String, report: &Report) {
             words(&difference.investigator),
             words(&difference.adjudicated),
             difference.latest_seq.to_string(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+}
+
+fn flares(text: &mut String, report: &Report) {
+    let Some(section) = &report.flares else { return };
+    heading(text, &format!("Flares by {}: {}", section.definition, section.title));
+    let _ = writeln!(
+        text,
+        "  assessments compared {} · of {} subjects · without a flare, but not determinable {}",
+        section.comparisons, section.subjects, section.not_determinable,
+    );
+    let mut table = Table::new(["flares", "number", "subjects", "Clopper-Pearson"]);
+    for FlareFigure { flares, figure } in &section.figures {
+        table.row([
+            figure.label.clone(),
+            flares.to_string(),
+            share(figure.numerator, figure.denominator, figure.percent.as_deref()),
+            limits(&figure.intervals, "clopper-pearson"),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    if section.triggers.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["of", "trigger", "grade", "flares", "subjects"]);
+    for row in &section.triggers {
+        table.row([
+            row.of.clone(),
+            words(&row.cause),
+            words(&row.grade),
+            row.flares.to_string(),
+            row.subjects.to_string(),
         ]);
     }
     text.push_str(&table.to_string());

@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 75] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 76] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -90,6 +90,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 75] = [
     ("GET", "/operator/seals", "/operator/seals", "", [401, 403, 403, 200, 200, 403]),
     ("GET", "/operator/keys", "/operator/keys", "", [401, 403, 403, 307, 307, 403]),
     ("GET", "/operator/keys/{trial}", "/operator/keys/small", "", [401, 403, 403, 200, 200, 403]),
+    ("GET", "/operator/access", "/operator/access", "", [401, 403, 403, 200, 200, 403]),
     ("GET", "/operator/refusals", "/operator/refusals", "", [401, 403, 403, 200, 200, 403]),
     ("GET", "/operator/configuration", "/operator/configuration", "", [401, 403, 403, 403, 200, 403]),
     ("GET", "/", "/", "", [401, 307, 307, 307, 307, 403]),

@@ -331,3 +331,44 @@ fn a_browser_signs_the_bytes_that_the_command_line_makes_and_says_when_the_passp
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:?}");
 }
+
+#[test]
+fn a_browser_that_runs_no_script_records_by_download_signature_and_upload() {
+    let name = "a_browser_that_runs_no_script_records_by_download_signature_and_upload";
+    let Some(browser) = Browser::start(name) else { return };
+    let trial = crate::statements::with_subject();
+    let server = Server::start(&trial.data());
+    let key = trial.person("bo.wang").secret.public().id().to_string();
+    let downloads = trial.beside().join("downloads");
+    std::fs::create_dir(&downloads).unwrap();
+    browser.run_scripts(false);
+    browser.download_to(&downloads);
+
+    browser.open(&format!("{}/trials/small/subjects/P1/record/visit", server.address));
+    browser.choose("[name=signer]", &key);
+    browser.choose("[name=site]", "S01");
+    browser.choose("[name='d:status']", "done");
+    browser.type_into("[name=occurred_on]", "2021-06-01");
+    browser.type_into("[name='d:pga']", "7.5");
+    browser.click("form.stated p:not(.hidden-button) > button.main");
+    let page = browser.evaluate("return document.querySelector('main').innerText", &[]);
+    let page = page.as_str().unwrap();
+    assert!(page.contains("look before you sign") && page.contains("pga-out-of-range"), "{page}");
+    assert!(!page.contains("Sign it here"), "nothing is offered that needs a script: {page}");
+    browser.click("[name=confirmed]");
+    browser.click("#prepared button.main");
+    let statement = asked_until(|| {
+        let files = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "json"))
+    });
+
+    let desk = Desk::new(&trial, &server);
+    desk.sign(&statement, "bo.wang");
+    let signed = statement.with_extension("signed");
+    browser.type_into("[name=signed]", signed.to_str().unwrap());
+    let before = trial.records();
+    browser.click("#signed button.main");
+    let page = browser.evaluate("return document.querySelector('main').innerText", &[]);
+    assert!(page.as_str().unwrap().contains("✓ Recorded"), "{page}");
+    assert_eq!(trial.records(), before + 1);
+}

@@ -1,4 +1,5 @@
-//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, and by axe-core.
+//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, without scripts, and by
+//! axe-core.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -69,6 +70,33 @@ fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
+/// What the page at `url`, which is shown, no longer offers to whoever runs no scripts, and what it offers them that does
+/// nothing.
+fn lost_without_scripts(browser: &Browser, url: &str) -> Vec<String> {
+    let offered = || {
+        let found = browser.evaluate(
+            "const shown = (element) => element.checkVisibility();\
+             return [[...document.querySelectorAll('main h2, main a[href], main form button')].filter(shown)\
+             .map((element) => `${element.localName} ${element.getAttribute('href') ?? element.textContent.trim()}`),\
+             [...document.querySelectorAll('button')].filter((button) => shown(button) &&\
+             (button.type !== 'submit' || button.form === null)).map((button) => button.textContent.trim())]",
+            &[],
+        );
+        let texts = |list: &Value| -> BTreeSet<String> {
+            list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        (texts(&found[0]), texts(&found[1]))
+    };
+    let (scripted, _) = offered();
+    browser.run_scripts(false);
+    browser.open(url);
+    let (plain, idle) = offered();
+    browser.run_scripts(true);
+    browser.open(url);
+    let lost = scripted.difference(&plain).map(|lost| format!("without scripts there is no {lost}"));
+    lost.chain(idle.iter().map(|idle| format!("without scripts {idle} does nothing"))).collect()
+}
+
 /// What is wrong with the page at `url`, in each form. What axe-core has looked at in `seen` already, word for word and
 /// in the same form, it would find the same in again.
 fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(String, String)>) -> Vec<String> {
@@ -101,6 +129,9 @@ fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(Strin
         }
         wrong.extend(browser.complaints().into_iter().map(|said| format!("{form}: {said}")));
         let main = browser.evaluate("return document.querySelector('main').innerHTML", &[]).to_string();
+        if width == 1280 && !dark && !on_paper {
+            wrong.extend(lost_without_scripts(browser, url));
+        }
         if !on_paper && (width == 390) == dark && seen.insert((form.clone(), main)) {
             wrong.extend(violations(browser, axe).into_iter().map(|found| format!("{form}: {found}")));
         }

@@ -85,6 +85,11 @@ fn a_person_signs_in_with_a_name_and_a_password_and_out_and_the_session_ends_at_
     let entered = session(&server.post("/login", FORM, format!("token={inspector}")));
     assert!(!entered.contains(&inspector[4..]), "the cookie holds the token");
     assert_eq!(get(&server, &entered, "/operator/refusals").status, 200);
+    let access = get(&server, &entered, "/operator/access");
+    for said in ["<code>li.wei</code>", "<code>desk</code>", ">token<", "until it is ended"] {
+        assert!(access.text().contains(said), "{said}: {}", access.text());
+    }
+    assert!(!access.text().contains(&inspector[4..]), "a token is shown");
     let again = entered.split('=').next_back().unwrap().to_owned();
     assert_eq!(server.post("/login", FORM, format!("token={again}")).status, 401);
 
@@ -106,6 +111,9 @@ fn a_person_signs_in_with_a_name_and_a_password_and_out_and_the_session_ends_at_
     let listed = trial.run(["account", "list"]).ends_with(0).out;
     let desk_row = listed.lines().find(|line| line.contains("desk")).unwrap();
     assert!(desk_row.ends_with("removed") && listed.contains("li.wei"), "{listed}");
+    let access = get(&server, &entered, "/operator/access").text().to_owned();
+    let (_, desk_row) = access.split_once("<code>desk</code>").unwrap();
+    assert!(desk_row.split("</tr>").next().unwrap().contains("ended "), "{access}");
 
     // A restart ends no session.
     let own = session(&sign_in(&server, "li.wei", changed.out.trim_end()));
