@@ -15,6 +15,7 @@ use axum::http::{Method, header};
 use clinical::{SiteId, TrialId};
 use sha2::{Digest as _, Sha256};
 
+use crate::elsewhere::{Elsewhere, LetIn, Returned, SetOut};
 use crate::guarded::Guarded;
 use crate::policy::{Permission, Resource, TokenRole, permission, permission_beside_arms};
 use crate::problem::Problem;
@@ -41,7 +42,7 @@ impl fmt::Debug for TokenHash {
 /// Who holds a token, or is in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The token's id or the account's name, which is no secret.
+    /// The token's id, the account's name or that of an organisation's person, which is no secret.
     pub id: String,
     /// The role.
     pub role: TokenRole,
@@ -120,7 +121,8 @@ impl Asker {
 /// An answer MUST be of the moment it is given: what was revoked before the question is not good, and neither is a session
 /// that was left, or whose account or token does not count any more. `refused` is told of each refusal and MUST NOT block.
 /// `enter` MUST take as long for a name that there is not as for one that there is, and MUST refuse with 429 whoever tries
-/// too often.
+/// too often. `come_back` MUST let in nobody by a way that another browser set out on, that was finished before, or that is
+/// too long ago.
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// Whether tokens are needed at all. Once they are, it MUST NOT change back while the process lives.
@@ -139,6 +141,16 @@ pub trait Tokens: Send + Sync {
         peer: Option<IpAddr>,
     ) -> Result<SessionSecret, (Problem, Option<String>)>;
 
+    /// Where people of an organisation sign in, if they do.
+    async fn elsewhere(&self) -> Option<Elsewhere>;
+
+    /// Begins a way to sign in there, that ends at `to`, a path of this registry's.
+    async fn set_out(&self, to: &str, peer: Option<IpAddr>) -> Result<SetOut, Problem>;
+
+    /// Lets somebody in whom the organisation vouches for: a new session. A refusal names who was refused, as far as that is
+    /// known.
+    async fn come_back(&self, returned: Returned) -> Result<LetIn, (Problem, Option<String>)>;
+
     /// Ends a session.
     async fn leave(&self, session: &TokenHash) -> Result<(), Problem>;
 
@@ -151,7 +163,8 @@ pub trait Tokens: Send + Sync {
     /// What was refused before a number, the latest first, at most `limit`.
     async fn refusals(&self, before: Option<u64>, limit: usize) -> Result<RefusalsPage, Problem>;
 
-    /// Everybody who may read or once might: tokens in the order in which they were made, then accounts by name.
+    /// Everybody who may read or once might: tokens in the order in which they were made, then accounts by
+    /// name, then an organisation's persons who are signed in.
     async fn readers(&self) -> Result<Vec<Reader>, Problem>;
 }
 
@@ -253,6 +266,38 @@ impl Gate {
         entered.map_err(|(problem, who)| self.guarded(request).refuse(problem, who.as_deref()))
     }
 
+    /// Where people of an organisation sign in, if they do.
+    pub async fn elsewhere(&self) -> Option<Elsewhere> {
+        match &self.tokens {
+            Some(tokens) => tokens.elsewhere().await,
+            None => None,
+        }
+    }
+
+    /// Begins a way to sign in there, that ends at `to`, a path of this registry's.
+    ///
+    /// # Errors
+    /// 404: nobody signs in elsewhere. 429; noted as a refusal. 502, 503: the organisation's issuer cannot be asked.
+    pub async fn set_out(&self, request: &Parts, to: &str) -> Result<SetOut, Problem> {
+        let Some(tokens) = &self.tokens else {
+            return Err(nowhere_else());
+        };
+        let begun = tokens.set_out(to, peer(request)).await;
+        begun.map_err(|problem| self.guarded(request).refuse(problem, None))
+    }
+
+    /// Lets somebody in whom the organisation vouches for: a new session.
+    ///
+    /// # Errors
+    /// 400, 403; noted as a refusal. 404, 502, 503 as [`Gate::set_out`].
+    pub async fn come_back(&self, request: &Parts, returned: Returned) -> Result<LetIn, Problem> {
+        let Some(tokens) = &self.tokens else {
+            return Err(nowhere_else());
+        };
+        let entered = tokens.come_back(returned).await;
+        entered.map_err(|(problem, who)| self.guarded(request).refuse_entry(problem, who.as_deref()))
+    }
+
     /// Ends the session that a request is in, if it is in one.
     ///
     /// # Errors
@@ -313,6 +358,11 @@ impl Gate {
     pub(crate) fn tokens(&self) -> Option<&dyn Tokens> {
         self.tokens.as_deref()
     }
+}
+
+/// 404: nobody signs in but here.
+pub fn nowhere_else() -> Problem {
+    Problem::not_found("nobody signs in to this registry with an organisation")
 }
 
 /// 401: nobody is named.

@@ -175,6 +175,16 @@ impl Guarded {
         problem
     }
 
+    /// As [`Guarded::refuse`], of whoever comes with an organisation's word: what is malformed there was made up.
+    pub(crate) fn refuse_entry(&self, problem: Problem, who: Option<&str>) -> Problem {
+        if let (Some(tokens), 400) = (self.gate.tokens(), problem.status) {
+            let Asking { route, peer, .. } = &self.asking;
+            tokens.refused(&Refused { code: &problem.code, route, token: who, peer: *peer });
+            return problem;
+        }
+        self.refuse(problem, who)
+    }
+
     /// Refuses what is another site's.
     fn not_own(&self, granted: &Granted, detail: String) -> Problem {
         self.refuse(not_permitted(detail), granted.token.as_deref())

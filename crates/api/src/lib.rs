@@ -5,6 +5,7 @@
 //! against one table of who may read what. This crate opens no store and keeps no token.
 
 mod client;
+mod elsewhere;
 mod evidence;
 mod extract;
 mod gate;
@@ -21,8 +22,9 @@ mod wire;
 mod workings;
 
 pub use client::Client;
+pub use elsewhere::{Elsewhere, LetIn, Returned, SetOut, local_path, way_cookie, way_of};
 pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
-pub use gate::{Asker, Gate, Holder, Refused, Standing, TokenHash, Tokens, not_good};
+pub use gate::{Asker, Gate, Holder, Refused, Standing, TokenHash, Tokens, not_good, nowhere_else};
 pub use origin::is_from_ourselves;
 pub use policy::{
     NoSuchRole, Permission, Resource, TokenRole, is_blinded, permission, permission_beside_arms,

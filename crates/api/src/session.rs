@@ -137,9 +137,9 @@ pub struct RefusalsPage {
 /// Somebody who is let in to read, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
-    /// Id of the token or name of the account.
+    /// Id of the token or name of the account or person.
     pub id: String,
-    /// `token` or `account`.
+    /// `token`, `account` or `organisation`.
     pub by: &'static str,
     /// Whom the token was given to, as whoever made it said.
     pub given_to: Option<String>,
@@ -149,7 +149,7 @@ pub struct Reader {
     pub trial: Option<String>,
     /// The one site it is for.
     pub site: Option<String>,
-    /// When it was made.
+    /// When it was made; of an organisation's person, when the session began that goes on longest.
     pub made_at: Instant,
     /// Until when a token is good.
     pub until: Option<Instant>,

@@ -88,7 +88,7 @@ fn beside<T: Default + for<'a> Deserialize<'a>>(parts: &[Part], member: &str) ->
         .iter()
         .map(|part| {
             let mut found = Vec::new();
-            with_member(part.report.value(), member, &mut found);
+            part.report.values().for_each(|value| with_member(value, member, &mut found));
             found
         })
         .collect();

@@ -38,6 +38,16 @@ pub(crate) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../assets/console.css"))
 }
 
+/// A page whose forms lead on to these origins, too.
+pub(crate) fn leading_on_to(mut response: Response, origins: &[String]) -> Response {
+    let policy = POLICY.replace("form-action 'self'", &format!("form-action 'self' {}", origins.join(" ")));
+    // What is no header's value stands in no address either; the page's own policy then stays.
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// A page on which the script that signs may run.
 pub(crate) fn signing(mut response: Response) -> Response {
     let policy = HeaderValue::from_static(SIGNING_POLICY);

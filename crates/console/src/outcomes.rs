@@ -377,16 +377,19 @@ fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
     }
 }
 
+/// Rows of such a list that are shown; the report has more.
+const LISTED_MAX: usize = 500;
+
 /// Each death or first relapse, with the records that state it.
 fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
     if listed.is_empty() {
         return html! { p { (caption) ": none up to the cutoff." } };
     }
-    table(
+    let rows = table(
         caption,
         &columns(&["Subject", "Site", "Date", "#Day", "Record"]),
         &html! {
-            @for it in listed {
+            @for it in listed.iter().take(LISTED_MAX) {
                 tr {
                     th scope="row" { (subject(&it.subject, links)) }
                     td { (it.site) }
@@ -399,7 +402,13 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
                 }
             }
         },
-    )
+    );
+    html! {
+        (rows)
+        @if listed.len() > LISTED_MAX {
+            p.quiet { "The first " (count(LISTED_MAX as u64)) " of " (count(listed.len() as u64)) ". The report has all." }
+        }
+    }
 }
 
 fn rates(report: &Report) -> Markup {

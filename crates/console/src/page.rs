@@ -65,7 +65,7 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
         p.quiet { "Status " (problem.status) " · code " code { (problem.code) } }
         p {
             @match asked {
-                _ if problem.status == 401 => a href="/login" { "Sign in" },
+                _ if problem.status == 401 || problem.code.starts_with("sign-in-") => a href=(to_sign_in()) { "Sign in" },
                 Some(asked) => a href=(asked.links.overview()) { "Overview of " (asked.links.trial) },
                 None => a href="/" { "All trials" },
             }
@@ -74,6 +74,11 @@ pub(crate) fn problem(problem: &Problem, asked: Option<&Asked>) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let trial = asked.map(|asked| of(asked, Here::Elsewhere, &asked.detail.trial.covers));
     respond(status, &problem.title, trial.as_ref(), asked.is_some_and(|asked| asked.stands_open), &main)
+}
+
+/// The way to sign in, and back to what was asked for.
+fn to_sign_in() -> String {
+    login::address(&visit::current().map_or_else(String::new, |visit| visit.asked_for))
 }
 
 /// What the banner of a trial's pages is made from.
@@ -161,7 +166,7 @@ fn who(visit: &Visit) -> Markup {
                     @if visit.in_session { (login::sign_out()) }
                 }
                 Asker::Owner => { p { "Signed in: " strong { "owner of the data" } } @if visit.in_session { (login::sign_out()) } }
-                Asker::Nobody => a href="/login" { "Sign in" },
+                Asker::Nobody => a href=(to_sign_in()) { "Sign in" },
                 Asker::Anybody => {}
             }
             @if visit.asker.may(Resource::Workings) { a href="/operator" { "Operation" } }

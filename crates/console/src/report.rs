@@ -2,39 +2,60 @@
 //! other. Numbers stay the texts the report wrote; only curves are read as numbers, to be drawn.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use api::ReportKind;
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::links::Links;
 
 /// The member of each row, added when a report is read, that says where in the report it stands.
 const WHERE: &str = "@";
 
-/// A report's JSON.
+/// A report's JSON. Of one that the registry made a part is read when it is asked for: a page shows few of them, and those
+/// of a large trial are long.
 pub(crate) struct Report {
-    value: Value,
+    /// By the names of the report's members.
+    parts: BTreeMap<String, Part>,
     /// What ids in the page begin with, where it shows several reports.
     prefix: String,
+    /// What is told behind a row of which report; `None` where nothing leads anywhere.
+    behind: Option<(ReportKind, Links)>,
+}
+
+/// A member of a report.
+struct Part {
+    unread: Option<Box<RawValue>>,
+    value: OnceLock<Value>,
 }
 
 impl Report {
     /// A report whose rows say where what is behind them is told.
     pub(crate) fn read(view: &api::ReportView, kind: ReportKind, links: &Links) -> Self {
         // The registry hands out JSON; what is not would show as a report without parts.
-        let mut report: Value = serde_json::from_str(view.report.get()).unwrap_or_default();
-        if links.to_subjects {
-            clinical::report::say_where(&mut report, WHERE, &|path| links.sources(kind, path, None));
+        let members: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(view.report.get()).unwrap_or_default();
+        let unread = |member| Part { unread: Some(member), value: OnceLock::new() };
+        Self {
+            parts: members.into_iter().map(|(name, member)| (name, unread(member))).collect(),
+            prefix: String::new(),
+            behind: links.to_subjects.then(|| (kind, links.clone())),
         }
-        Self::of(report, String::new())
     }
 
     /// A report whose ids in the page begin with `prefix`.
     pub(crate) fn of(value: Value, prefix: String) -> Self {
-        Self { value, prefix }
+        let members = match value {
+            Value::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        let read = |value| Part { unread: None, value: OnceLock::from(value) };
+        let parts = members.into_iter().map(|(name, value)| (name, read(value))).collect();
+        Self { parts, prefix, behind: None }
     }
 
     /// An id in the page.
@@ -42,8 +63,21 @@ impl Report {
         format!("{}{id}", self.prefix)
     }
 
-    pub(crate) fn value(&self) -> &Value {
-        &self.value
+    /// All that it says, member by member.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.parts.keys().filter_map(|name| self.value(name))
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let Part { unread, value } = self.parts.get(name)?;
+        Some(value.get_or_init(|| {
+            let value = unread.as_ref().and_then(|unread| serde_json::from_str(unread.get()).ok());
+            let value = value.unwrap_or_default();
+            let Some((kind, links)) = &self.behind else { return value };
+            let mut alone = Value::Object([(name.to_owned(), value)].into_iter().collect());
+            clinical::report::say_where(&mut alone, WHERE, &|path| links.sources(*kind, path, None));
+            alone[name].take()
+        }))
     }
 
     /// Where the row at a JSON pointer stands.
@@ -53,7 +87,9 @@ impl Report {
 
     /// The part at a JSON pointer, if it is there and of the form asked for.
     pub(crate) fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        T::deserialize(self.value.pointer(pointer)?).ok()
+        let path = pointer.strip_prefix('/')?;
+        let (name, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        T::deserialize(self.value(name)?.pointer(rest)?).ok()
     }
 
     /// The day after which nothing is counted.

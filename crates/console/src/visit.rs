@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::{Asker, FormToken, Permission, Resource};
 use axum::extract::{Request, State};
+use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -21,6 +22,8 @@ pub(crate) struct Visit {
     pub(crate) demonstration: bool,
     /// Whether a session is presented, good or not.
     pub(crate) in_session: bool,
+    /// The page that was asked for, to come back to it; the first page, where it was none to come back to.
+    pub(crate) asked_for: String,
     /// What the forms of the session carry.
     pub(crate) form_token: Option<FormToken>,
 }
@@ -46,9 +49,16 @@ pub(crate) async fn known(State(console): State<Arc<Console>>, request: Request,
         stands_open,
         demonstration: console.settings.demonstration,
         in_session: session.is_some(),
+        asked_for: asked_for(&parts.method, &parts.uri),
         form_token: session.map(FormToken::of),
     };
     VISIT.scope(visit, next.run(Request::from_parts(parts, body))).await
+}
+
+/// The page to come back to for whoever has to sign in first.
+fn asked_for(method: &Method, uri: &Uri) -> String {
+    let page = *method == Method::GET && !uri.path().starts_with("/login");
+    uri.path_and_query().filter(|_| page).map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
 /// How much of `resource` who looks may have, so that no page leads where they are refused.

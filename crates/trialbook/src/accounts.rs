@@ -1,13 +1,14 @@
-//! The accounts of a deployment and the sessions of browsers: opened, and how one stands.
+//! The accounts of a deployment, and the sessions of browsers, of an organisation's persons too: opened, and how one stands.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use api::{Reader, Standing};
-use chain::{Instant, InstantError};
-use keep::{Account, Accounts, Entrant, Session};
+use chain::Instant;
+use keep::{Account, Accounts, Entrant, Person, PersonSession, Persons, Session};
 
 use crate::data::Data;
+use crate::organisation::Organisation;
 use crate::tokens;
 use crate::world;
 
@@ -48,6 +49,23 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 pub(crate) fn open(data: &Data) -> Result<Accounts> {
     let path = data.accounts();
     Accounts::open(&path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// Opens the store of an organisation's persons, or makes it, if there is an organisation or ever was; that there is one is
+/// kept.
+///
+/// # Errors
+/// It cannot be opened.
+pub(crate) fn persons(data: &Data, organisation: Option<&Organisation>) -> Result<Option<Persons>> {
+    let path = data.persons();
+    if organisation.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    let persons = Persons::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    if let Some(organisation) = organisation {
+        persons.ask(organisation.issuer(), world::now().microseconds())?;
+    }
+    Ok(Some(persons))
 }
 
 /// How an account stands.
@@ -116,7 +134,7 @@ pub(crate) fn readers(tokens: &keep::Tokens, accounts: &Accounts, now: i64) -> R
         let going = sessions.iter().filter(|one| one.entrant == *entrant);
         let going = going.filter(|one| goes_on(one.made_at, one.seen_at, now));
         let count = going.clone().count() as u64;
-        Ok::<_, InstantError>((count, instant(going.map(|one| one.seen_at).max())?))
+        Ok::<_, anyhow::Error>((count, instant(going.map(|one| one.seen_at).max())?))
     };
     let mut readers = Vec::new();
     for token in tokens.list()? {
@@ -154,8 +172,89 @@ pub(crate) fn readers(tokens: &keep::Tokens, accounts: &Accounts, now: i64) -> R
     Ok(readers)
 }
 
-fn instant(microseconds: Option<i64>) -> Result<Option<Instant>, InstantError> {
-    microseconds.map(Instant::from_microseconds).transpose()
+/// An organisation's persons who are signed in, in the order in which they came. Who else would be let in is the
+/// organisation's to say.
+///
+/// # Errors
+/// The store failed, or keeps a time that is none.
+pub(crate) fn persons_reading(
+    persons: &Persons,
+    organisation: &Organisation,
+    now: i64,
+) -> Result<Vec<Reader>> {
+    let mut readers: Vec<Reader> = Vec::new();
+    for PersonSession { person, made_at, seen_at } in persons.sessions()? {
+        let over = now.saturating_sub(made_at) >= microseconds(organisation.session());
+        let Standing::Held(holder) = organisation.standing(&person) else { continue };
+        if over || !goes_on(made_at, seen_at, now) {
+            continue;
+        }
+        let (made_at, seen_at) = (Instant::from_microseconds(made_at)?, Instant::from_microseconds(seen_at)?);
+        match readers.iter_mut().find(|known| known.id == holder.id && known.role == holder.role.as_str()) {
+            Some(known) => {
+                known.sessions += 1;
+                known.seen_at = known.seen_at.max(Some(seen_at));
+            }
+            None => readers.push(Reader {
+                id: holder.id,
+                by: "organisation",
+                given_to: None,
+                role: holder.role.as_str().to_owned(),
+                trial: holder.trial.map(|trial| trial.to_string()),
+                site: holder.site.map(|site| site.to_string()),
+                made_at,
+                until: None,
+                ended_at: None,
+                sessions: 1,
+                seen_at: Some(seen_at),
+            }),
+        }
+    }
+    Ok(readers)
+}
+
+fn instant(microseconds: Option<i64>) -> Result<Option<Instant>> {
+    Ok(microseconds.map(Instant::from_microseconds).transpose()?)
+}
+
+/// How the session of an organisation's person stands whose secret has this hash: by the organisation's rules as they are now.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn session_of_person(
+    persons: &Persons,
+    organisation: &Organisation,
+    hash: &[u8; 32],
+    now: i64,
+) -> Result<Standing> {
+    let Some(PersonSession { person, made_at, seen_at }) = persons.session(hash)? else {
+        return Ok(Standing::Unknown);
+    };
+    let standing = organisation.standing(&person);
+    let over = now.saturating_sub(made_at) >= microseconds(organisation.session());
+    if over || !goes_on(made_at, seen_at, now) {
+        persons.leave(hash)?;
+        return Ok(match standing {
+            Standing::Held(holder) => Standing::Expired { id: holder.id },
+            standing => standing,
+        });
+    }
+    if now.saturating_sub(seen_at) >= microseconds(SEEN_EVERY) {
+        persons.seen(hash, now)?;
+    }
+    Ok(standing)
+}
+
+/// Keeps a new session of a person; its secret.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn enter_person(persons: &Persons, person: Person, now: i64) -> Result<String> {
+    let secret = new_session();
+    let session = PersonSession { person, made_at: now, seen_at: now };
+    let hash = api::TokenHash::of(&secret).0;
+    persons.enter(&hash, &session, now.saturating_sub(microseconds(ABSOLUTE)))?;
+    Ok(secret)
 }
 
 fn microseconds(duration: Duration) -> i64 {
@@ -219,6 +318,65 @@ mod tests {
         }
         for name in ["", "Li", "li wei", "李", "a/b", &"x".repeat(65)] {
             check_name(name).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_persons_session_ends_as_configured_and_stands_by_the_rules_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let organisation = |rules: &str| {
+            let (file, secret) = (dir.path().join("oidc.toml"), dir.path().join("secret"));
+            crate::data::replace(&secret, b"secret").unwrap();
+            let text = format!(
+                "issuer = \"http://127.0.0.1:9\"\nclient_id = \"trialbook\"\nclient_secret_file = {secret:?}\n\
+                 origin = \"http://localhost\"\nsession_minutes = 60\n{rules}"
+            );
+            crate::data::replace(&file, text.as_bytes()).unwrap();
+            Organisation::open(&file).unwrap()
+        };
+        let rule = |value: &str, role: &str| {
+            format!("[[rules]]\nclaim = \"groups\"\nvalue = \"{value}\"\nrole = \"{role}\"\n")
+        };
+        let text = str::to_owned;
+        let person = Person {
+            issuer: text("http://127.0.0.1:9"),
+            client: text("trialbook"),
+            subject: text("7d1f"),
+            name: text("li.wei"),
+            claim: text("groups"),
+            value: text("desk"),
+        };
+        let persons = Persons::open(&dir.path().join("organisation.sqlite")).unwrap();
+        let hash = |secret: &str| api::TokenHash::of(secret).0;
+        let own = hash(&enter_person(&persons, person.clone(), 0).unwrap());
+        let desk = organisation(&rule("desk", "operator"));
+        let held = |role| {
+            let id = text("li.wei (127.0.0.1)");
+            Standing::Held(api::Holder { id, role, site: None, trial: None })
+        };
+        let stands = |organisation: &Organisation, hash: &[u8; 32], now| {
+            session_of_person(&persons, organisation, hash, now).unwrap()
+        };
+        assert_eq!(stands(&desk, &own, 29 * MINUTE), held(api::TokenRole::Operator));
+        assert_eq!(stands(&desk, &own, 58 * MINUTE), held(api::TokenRole::Operator));
+        // A rule that was changed says what they may now; one that is gone says nothing.
+        let promoted = organisation(&rule("desk", "inspector"));
+        assert_eq!(stands(&promoted, &own, 58 * MINUTE), held(api::TokenRole::Inspector));
+        let gone = organisation(&rule("other", "operator"));
+        assert_eq!(stands(&gone, &own, 58 * MINUTE), Standing::Unknown);
+        // Used to the last, it ends when it was said; unused, after half an hour.
+        let over = Standing::Expired { id: text("li.wei (127.0.0.1)") };
+        assert_eq!(stands(&desk, &own, 60 * MINUTE), over);
+        assert_eq!(stands(&desk, &own, 1), Standing::Unknown, "a session that has ended does not come back");
+        let idle = hash(&enter_person(&persons, person.clone(), 0).unwrap());
+        assert_eq!(stands(&desk, &idle, 30 * MINUTE), over);
+        // What another issuer or another client had vouched for counts for nothing.
+        for other in [
+            Person { issuer: text("http://127.0.0.1:10"), ..person.clone() },
+            Person { client: text("another"), ..person },
+        ] {
+            let other = hash(&enter_person(&persons, other, 0).unwrap());
+            assert_eq!(stands(&desk, &other, 1), Standing::Unknown);
         }
     }
 }

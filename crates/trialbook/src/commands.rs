@@ -59,8 +59,8 @@ pub(crate) use table::Table;
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { data, exit, listen } => demo::run(&data, exit, listen).await,
-        Command::Serve { data, listen, tls, hosts, policy, ca, log_json: _, otlp: _ } => {
-            let listening = serve::Listening { listen, tls: tls.files(), hosts };
+        Command::Serve { data, listen, tls, hosts, oidc, policy, ca, log_json: _, otlp: _ } => {
+            let listening = serve::Listening { listen, tls: tls.files(), hosts, oidc };
             serve::run(&data, listening, policy.as_deref(), ca).await
         }
         Command::Registrar(options) => {

@@ -205,6 +205,11 @@ impl Data {
         self.root.join("state").join("accounts.sqlite")
     }
 
+    /// Sessions of persons whom an organisation vouched for.
+    pub(crate) fn persons(&self) -> PathBuf {
+        self.root.join("state").join("organisation.sqlite")
+    }
+
     /// What was refused lately.
     pub(crate) fn refusals(&self) -> PathBuf {
         self.root.join("state").join("refusals.sqlite")

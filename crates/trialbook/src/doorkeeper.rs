@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use api::{
-    Credentials, Holder, Problem, Reader, RefusalView, RefusalsPage, Refused, SessionSecret, Standing,
-    TokenHash,
+    Credentials, Elsewhere, Holder, LetIn, Problem, Reader, RefusalView, RefusalsPage, Refused, Returned,
+    SessionSecret, SetOut, Standing, TokenHash,
 };
 use async_trait::async_trait;
-use keep::{Accounts, Entrant, Refusal};
+use keep::{Accounts, Entrant, Persons, Refusal};
 use tokio::sync::Semaphore;
 
 use crate::data::Data;
 use crate::limits::Limit;
 use crate::noted::Noted;
+use crate::organisation::{Organisation, Vouched};
 use crate::{accounts, password, tokens, world};
 
 /// Tries to sign in to one account: so many at once, then four a minute.
@@ -53,6 +54,8 @@ pub(crate) struct Doorkeeper {
     /// Sessions that end with this process: of whoever owns the data, and those that look at a demonstration.
     passing: Mutex<BTreeMap<[u8; 32], Passing>>,
     looks: Vec<Look>,
+    /// Whose people sign in at their own issuer.
+    organisation: Option<Arc<Organisation>>,
     tries_of_account: Limit<String>,
     tries_from_address: Limit<Option<IpAddr>>,
     forms: Limit<Sender>,
@@ -63,6 +66,8 @@ pub(crate) struct Doorkeeper {
 struct Stores {
     tokens: keep::Tokens,
     accounts: Accounts,
+    /// Where an organisation is asked, or ever was.
+    persons: Option<Persons>,
 }
 
 struct Passing {
@@ -79,13 +84,20 @@ enum Sender {
 }
 
 impl Doorkeeper {
-    /// The keeper of a server that needs tokens whoever asks, or, if not `always`, once there is one or an account. With
-    /// `looks`, whoever needs none may look as one of them.
+    /// The keeper of a server that needs tokens whoever asks, or, if not `always`, once there is one or an account or an
+    /// organisation. With `looks`, whoever needs none may look as one of them.
     ///
     /// # Errors
     /// A store cannot be opened.
-    pub(crate) fn open(data: &Data, owner: TokenHash, always: bool, looks: Vec<Look>) -> Result<Self> {
-        let stores = Stores { tokens: tokens::open(data)?, accounts: accounts::open(data)? };
+    pub(crate) fn open(
+        data: &Data,
+        owner: TokenHash,
+        always: bool,
+        looks: Vec<Look>,
+        organisation: Option<Organisation>,
+    ) -> Result<Self> {
+        let persons = accounts::persons(data, organisation.as_ref())?;
+        let stores = Stores { tokens: tokens::open(data)?, accounts: accounts::open(data)?, persons };
         let path = data.refusals();
         let refusals =
             keep::Refusals::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -95,6 +107,7 @@ impl Doorkeeper {
             required: AtomicBool::new(always),
             passing: Mutex::default(),
             looks,
+            organisation: organisation.map(Arc::new),
             tries_of_account: Limit::new(TRIES_OF_ACCOUNT),
             tries_from_address: Limit::new(TRIES_FROM_ADDRESS),
             forms: Limit::new(FORMS),
@@ -224,7 +237,10 @@ fn now() -> i64 {
 #[async_trait]
 impl api::Tokens for Doorkeeper {
     async fn required(&self) -> Result<bool, Problem> {
-        let any = |stores: &Stores| Ok(stores.tokens.any()? || stores.accounts.any()?);
+        let any = |stores: &Stores| {
+            let persons = stores.persons.as_ref().map(Persons::any).transpose()?;
+            Ok(stores.tokens.any()? || stores.accounts.any()? || persons == Some(true))
+        };
         if !self.required.load(Ordering::Relaxed) && self.ask(any).await? {
             self.required.store(true, Ordering::Relaxed);
         }
@@ -238,10 +254,18 @@ impl api::Tokens for Doorkeeper {
         if let Some(standing) = self.passing(token, now()) {
             return Ok(standing);
         }
-        let hash = token.0;
-        self.ask(move |stores| match stores.tokens.find(&hash)? {
-            Some(token) => Ok(tokens::standing(token, now())),
-            None => accounts::session(&stores.accounts, &stores.tokens, &hash, now()),
+        let (hash, organisation) = (token.0, self.organisation.clone());
+        self.ask(move |stores| {
+            if let Some(token) = stores.tokens.find(&hash)? {
+                return Ok(tokens::standing(token, now()));
+            }
+            let standing = accounts::session(&stores.accounts, &stores.tokens, &hash, now())?;
+            match (standing, &stores.persons, organisation) {
+                (Standing::Unknown, Some(persons), Some(organisation)) => {
+                    accounts::session_of_person(persons, &organisation, &hash, now())
+                }
+                (standing, ..) => Ok(standing),
+            }
         })
         .await
     }
@@ -278,10 +302,42 @@ impl api::Tokens for Doorkeeper {
         entered.map(SessionSecret)
     }
 
+    async fn elsewhere(&self) -> Option<Elsewhere> {
+        match &self.organisation {
+            Some(organisation) => Some(organisation.offered().await),
+            None => None,
+        }
+    }
+
+    async fn set_out(&self, to: &str, peer: Option<IpAddr>) -> Result<SetOut, Problem> {
+        let organisation = self.organisation.as_ref().ok_or_else(api::nowhere_else)?;
+        self.tries_from_address
+            .take(&peer, Instant::now())
+            .map_err(|seconds| Problem::too_often(seconds, "too many tries to sign in from this address"))?;
+        organisation.set_out(to).await
+    }
+
+    async fn come_back(&self, returned: Returned) -> Result<LetIn, (Problem, Option<String>)> {
+        let organisation = self.organisation.as_ref().ok_or_else(|| (api::nowhere_else(), None))?;
+        let Vouched { person, to } = organisation.come_back(returned).await?;
+        let entering = move |stores: &Stores| match &stores.persons {
+            Some(persons) => accounts::enter_person(persons, person, now()),
+            None => anyhow::bail!("there is no store of persons"),
+        };
+        let session = self.ask(entering).await.map_err(|problem| (problem, None))?;
+        Ok(LetIn { session: SessionSecret(session), to })
+    }
+
     async fn leave(&self, session: &TokenHash) -> Result<(), Problem> {
         let hash = session.0;
         self.passing.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
-        self.ask(move |stores| Ok(stores.accounts.leave(&hash)?)).await
+        self.ask(move |stores| {
+            if let Some(persons) = &stores.persons {
+                persons.leave(&hash)?;
+            }
+            Ok(stores.accounts.leave(&hash)?)
+        })
+        .await
     }
 
     fn posting(&self, session: Option<&TokenHash>, peer: Option<IpAddr>) -> Result<(), Problem> {
@@ -308,6 +364,14 @@ impl api::Tokens for Doorkeeper {
 
     async fn readers(&self) -> Result<Vec<Reader>, Problem> {
         let now = now();
-        self.ask(move |stores| accounts::readers(&stores.tokens, &stores.accounts, now)).await
+        let organisation = self.organisation.clone();
+        self.ask(move |stores| {
+            let mut readers = accounts::readers(&stores.tokens, &stores.accounts, now)?;
+            if let Some((persons, organisation)) = stores.persons.as_ref().zip(organisation) {
+                readers.extend(accounts::persons_reading(persons, &organisation, now)?);
+            }
+            Ok(readers)
+        })
+        .await
     }
 }

@@ -19,6 +19,7 @@ mod logging;
 mod moving;
 mod nats_submissions;
 mod noted;
+mod organisation;
 mod passphrase;
 mod password;
 mod peer;

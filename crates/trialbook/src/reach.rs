@@ -53,6 +53,13 @@ pub(crate) fn client_of_others(ca: Option<&Path>) -> Result<ClientBuilder> {
     Ok(reqwest::Client::builder().tls_backend_preconfigured(tls(true, ca)?))
 }
 
+/// An HTTP client for an issuer of identities at `url`, which is sent no token. One on this machine is asked directly, others
+/// over the proxy that the system knows, if it knows one.
+pub(crate) fn issuer(url: &Url, ca: Option<&Path>) -> Result<ClientBuilder> {
+    let client = with_token(url, None, ca)?;
+    Ok(if on_this_machine(url) { client.no_proxy() } else { client })
+}
+
 /// An HTTP client for a collector of spans at `url`, which is sent no token.
 pub(crate) fn collector(url: &Url) -> Result<ClientBuilder> {
     Ok(with_token(url, None, None)?.no_proxy())
@@ -78,7 +85,7 @@ fn with_token(url: &Url, token: Option<&str>, ca: Option<&Path>) -> Result<Clien
         .default_headers(headers))
 }
 
-fn on_this_machine(url: &Url) -> bool {
+pub(crate) fn on_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -6,7 +6,8 @@ use crate::cargo::Metadata;
 use crate::toml::{self, Entry};
 
 /// Advisories that come with a dependency we chose knowingly: the advisory and the crate it is about.
-const ACCEPTED: &[(&str, &str)] = &[("RUSTSEC-2025-0057", "fxhash"), ("RUSTSEC-2024-0384", "instant")];
+const ACCEPTED: &[(&str, &str)] =
+    &[("RUSTSEC-2025-0057", "fxhash"), ("RUSTSEC-2024-0384", "instant"), ("RUSTSEC-2023-0071", "rsa")];
 
 /// Packages whose licence the policy does not allow, and advisories it ignores without need or reason.
 pub(super) fn check(policy: &str, locked: &Metadata) -> Vec<String> {

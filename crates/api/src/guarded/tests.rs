@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::elsewhere::{Elsewhere, LetIn, Returned, SetOut};
 use crate::gate::{TokenHash, Tokens};
 use crate::policy::TokenRole;
 use crate::session::{Credentials, RefusalsPage, SessionSecret};
@@ -244,6 +245,19 @@ impl Tokens for Alike {
         Err((Problem::too_often(7, "made up"), Some("li.wei".to_owned())))
     }
 
+    async fn elsewhere(&self) -> Option<Elsewhere> {
+        None
+    }
+
+    async fn set_out(&self, _: &str, _: Option<IpAddr>) -> Result<SetOut, Problem> {
+        Err(Problem::too_often(7, "made up"))
+    }
+
+    async fn come_back(&self, returned: Returned) -> Result<LetIn, (Problem, Option<String>)> {
+        let status = returned.state.map_or(400, |status| status.parse().unwrap());
+        Err((Problem::new(status, "sign-in-made-up", "Made up.", "made up"), Some("li.wei".to_owned())))
+    }
+
     async fn leave(&self, _: &TokenHash) -> Result<(), Problem> {
         Ok(())
     }
@@ -471,6 +485,23 @@ async fn what_is_refused_at_the_door_is_noted_with_who_and_when_to_come_again() 
     assert_eq!(gate.posting(&request).await.unwrap_err().status, 429);
     drop(guarded);
     assert_eq!(*tokens.1.lock().unwrap(), ["too-often GET  li.wei", "too-often GET  1f"]);
+}
+
+#[tokio::test]
+async fn who_comes_with_an_organisations_word_in_vain_is_noted_and_an_organisation_that_fails_is_not() {
+    let (_guarded, tokens) = asked(held(TokenRole::Operator, None, None));
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let request = axum::http::Request::new(()).into_parts().0;
+    assert_eq!(gate.set_out(&request, "/").await.unwrap_err().status, 429);
+    for status in [400, 403, 404, 502, 503] {
+        let returned = Returned { state: Some(status.to_string()), ..Returned::default() };
+        assert_eq!(gate.come_back(&request, returned).await.unwrap_err().status, status);
+    }
+    let noted = ["too-often GET  -", "sign-in-made-up GET  li.wei", "sign-in-made-up GET  li.wei"];
+    assert_eq!(*tokens.1.lock().unwrap(), noted);
+    let open = Gate::open(Arc::new(Log));
+    assert_eq!(open.set_out(&request, "/").await.unwrap_err().status, 404);
+    assert_eq!(open.come_back(&request, Returned::default()).await.unwrap_err().status, 404);
 }
 
 #[tokio::test]

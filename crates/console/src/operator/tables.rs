@@ -117,6 +117,7 @@ pub(super) async fn access(State(console): State<Arc<Console>>, parts: Parts) ->
                     @match (reader.ended_at, reader.until) {
                         (Some(ended), _) => { "ended " (instant(ended)) },
                         (None, Some(until)) => { "until " (instant(until)) },
+                        (None, None) if reader.by == "organisation" => "while signed in",
                         (None, None) => "until it is ended",
                     }
                 }
@@ -139,7 +140,8 @@ pub(super) async fn access(State(console): State<Arc<Console>>, parts: Parts) ->
     let main = html! {
         p {
             "Everybody who may read here, and everybody who once might: whoever holds a token, and whoever signs in with an "
-            "account. This says who reads. Who signs is granted to a key, and stands in the log."
+            "account. Of those who sign in with their organisation, whoever is signed in: who else may is for the organisation to "
+            "say. This says who reads. Who signs is granted to a key, and stands in the log."
         }
         @match &readers {
             None => { p { strong { "Open: whoever reaches this registry reads every record of it." } " From the first token or account on nobody reads without one." } },

@@ -115,6 +115,16 @@ pub(crate) enum AccountCommand {
         #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
         data: PathBuf,
     },
+    /// End all sessions of a person who signed in with their organisation.
+    ///
+    /// They can sign in again as long as their organisation and the rules let them.
+    SignOut {
+        /// The person's name, as the organisation says it: without the organisation's host in brackets behind it.
+        name: String,
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./trialbook-data", env = "TRIALBOOK_DATA")]
+        data: PathBuf,
+    },
     /// Give an account another password and end its sessions.
     Passwd {
         /// Its name.

@@ -26,6 +26,7 @@ pub(super) fn run(command: AccountCommand) -> Result<u8> {
         }
         AccountCommand::List { data } => list(&existing(&data)?),
         AccountCommand::Remove { name, data } => remove(&existing(&data)?, &name),
+        AccountCommand::SignOut { name, data } => sign_out(&existing(&data)?, &name),
         AccountCommand::Passwd { name, password_file, data } => {
             passwd(&existing(&data)?, &name, password_file.as_deref())
         }
@@ -72,6 +73,18 @@ fn remove(data: &Data, name: &str) -> Result<u8> {
         return Ok(nobody(name));
     }
     print(&format!("account {name} is not good any more, from now on, and its sessions have ended"))?;
+    Ok(0)
+}
+
+fn sign_out(data: &Data, name: &str) -> Result<u8> {
+    let persons = accounts::persons(data, None)?;
+    let ended = persons.map(|persons| persons.sign_out(name)).transpose()?.unwrap_or(0);
+    if ended == 0 {
+        eprintln!("nobody of the name {name} is signed in with an organisation");
+        return Ok(status::REJECTED);
+    }
+    let sessions = if ended == 1 { "session has" } else { "sessions have" };
+    print(&format!("{ended} {sessions} ended of {name}, who signed in with an organisation"))?;
     Ok(0)
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
     if exit {
         return Ok(if verdict.holds() { 0 } else { status::BROKEN });
     }
-    let listening = serve::Listening { listen, tls: None, hosts: Vec::new() };
+    let listening = serve::Listening { listen, tls: None, hosts: Vec::new(), oidc: None };
     let looks = demo::looks(&trial)?;
     let settings = console::Settings {
         configuration: serve::effective(&data, &listening, None, None),

@@ -137,7 +137,8 @@ pub(super) fn listening(configuration: &Configuration) -> Result<Listening> {
     let listen: SocketAddr = configuration.required("listen")?.parse().context("listen is no address")?;
     let tls = configuration.paths_together("tls.cert", "tls.key")?;
     let tls = tls.map(|(certificate, key)| tls::Files { certificate, key });
-    Ok(Listening { listen, tls, hosts: configuration.texts("hosts").to_vec() })
+    let (hosts, oidc) = (configuration.texts("hosts").to_vec(), configuration.path("oidc"));
+    Ok(Listening { listen, tls, hosts, oidc })
 }
 
 /// A client of another process of the registry.

@@ -20,6 +20,7 @@ use super::{print, read_bytes, takeaway};
 use crate::data::{Data, Lock};
 use crate::deployment::{Deployment, Sealing};
 use crate::doorkeeper::{Doorkeeper, Look};
+use crate::organisation::Organisation;
 use crate::peer::{self, Peer};
 use crate::tls::{self, TlsListener};
 use crate::{accounts, configuration, spans, tokens};
@@ -41,6 +42,8 @@ pub(crate) struct Listening {
     pub(crate) tls: Option<tls::Files>,
     /// Names that it is reached by, beside those of this machine.
     pub(crate) hosts: Vec<String>,
+    /// The file that says how people of an organisation sign in to the pages, if they do.
+    pub(crate) oidc: Option<PathBuf>,
 }
 
 pub(super) async fn run(
@@ -78,6 +81,7 @@ pub(super) fn effective(
         ("hosts", (!listening.hosts.is_empty()).then(|| listening.hosts.join(","))),
         ("tls.cert", tls.map(|files| path(&files.certificate))),
         ("tls.key", tls.map(|files| path(&files.key))),
+        ("oidc", listening.oidc.as_deref().map(path)),
         ("witnesses.policy", policy.map(path)),
         ("witnesses.ca", ca.map(path)),
     ];
@@ -133,10 +137,22 @@ pub(crate) async fn serve(
     settings: Option<console::Settings>,
 ) -> Result<()> {
     let Served { registry, data, lock, deployment, failure, looks } = served;
-    let Listening { listen, tls, hosts } = listening;
-    let known = tokens::open(data)?.any()? || accounts::open(data)?.any()?;
+    let Listening { listen, tls, hosts, oidc } = listening;
+    // Without pages there is nothing to sign in to.
+    let organisation =
+        oidc.filter(|_| settings.is_some()).map(|file| Organisation::open(&file)).transpose()?;
+    let persons = accounts::persons(data, organisation.as_ref())?.map(|persons| persons.any()).transpose()?;
+    let known = tokens::open(data)?.any()? || accounts::open(data)?.any()? || persons == Some(true);
     let tls = tls.map(|files| files.read()).transpose()?;
     let hosts = Hosts::new(listen, hosts);
+    if let Some(organisation) = &organisation {
+        let host = organisation.host();
+        ensure!(
+            hosts.has(host),
+            "an organisation's people would be sent back to {host}, a name that this server does not answer under: give it \
+             with --host, or as hosts, or another origin in the organisation's file"
+        );
+    }
     let beyond = !listen.ip().is_loopback();
     if beyond {
         ready_for_others(listen, tls.is_some(), known, &hosts)?;
@@ -152,11 +168,12 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
 
     let owner = tokens::new_token();
-    let keeper = Arc::new(Doorkeeper::open(data, TokenHash::of(&owner), beyond, looks)?);
+    let secure = tls.is_some() || organisation.as_ref().is_some_and(Organisation::secure);
+    let keeper = Arc::new(Doorkeeper::open(data, TokenHash::of(&owner), beyond, looks, organisation)?);
     let gate = Gate::new(registry, keeper);
     let mut routes = api::router(gate.clone());
     if let Some(settings) = settings {
-        let settings = console::Settings { secure: tls.is_some(), ..settings };
+        let settings = console::Settings { secure, ..settings };
         routes = routes.merge(console::router(gate.clone(), settings));
         routes = routes.merge(takeaway::routes(gate, data.root()));
     }
@@ -219,7 +236,8 @@ fn ready_for_others(listen: SocketAddr, tls: bool, tokens: bool, hosts: &Hosts) 
     }
     if !tokens {
         lacking.push(
-            "a token or an account for whoever may read (`trialbook token new`, `trialbook account add`)",
+            "a token or an account for whoever may read (`trialbook token new`, `trialbook account add`), or an organisation \
+             whose people sign in (--oidc)",
         );
     }
     if !hosts.names_others() {

@@ -104,6 +104,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     of("hosts", Form::Texts, "Names that it is reached by, beside those of its machine."),
     of("tls.cert", Form::Text, "Its certificate and those between it and its authority, a PEM file."),
     of("tls.key", Form::Text, "The certificate's private key, a PEM file."),
+    of(
+        "oidc",
+        Form::Text,
+        "`console`: a file that says how people [sign in with their organisation](#sign-in-with-an-organisation); they do not, if not set.",
+    ),
     with(
         "log.filter",
         Form::Text,

@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 76] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 77] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -95,6 +95,8 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 76] = [
     ("GET", "/operator/configuration", "/operator/configuration", "", [401, 403, 403, 403, 200, 403]),
     ("GET", "/", "/", "", [401, 307, 307, 307, 307, 403]),
     ("GET", "/login", "/login", "", [200; 6]),
+    // Without an organisation there is nothing to come back from; with one it is open to everybody: organisation.rs.
+    ("GET", "/login/organisation/return", "/login/organisation/return?code=a&state=b", "", [404; 6]),
     ("GET", "/assets/console.css", "/assets/console.css", "", [200; 6]),
     ("GET", "/assets/sign.js", "/assets/sign.js", "", [200; 6]),
     ("GET", "/assets/icon.svg", "/assets/icon.svg", "", [200; 6]),

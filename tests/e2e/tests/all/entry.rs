@@ -356,7 +356,7 @@ fn a_browser_that_runs_no_script_records_by_download_signature_and_upload() {
     assert!(page.contains("look before you sign") && page.contains("pga-out-of-range"), "{page}");
     assert!(!page.contains("Sign it here"), "nothing is offered that needs a script: {page}");
     browser.click("[name=confirmed]");
-    browser.click("#prepared button.main");
+    browser.click("#prepared section:not(#here) button.main");
     let statement = asked_until(|| {
         let files = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().path());
         files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "json"))

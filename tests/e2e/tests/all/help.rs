@@ -6,7 +6,7 @@ use e2e::{SmallTrial, run, run_with_input, write};
 fn every_command_explains_itself() {
     let top = run(["--help"]).ends_with(0).out;
     assert!(top.contains("Exit status"), "{top}");
-    let commands: [&[&str]; 58] = [
+    let commands: [&[&str]; 59] = [
         &["demo"],
         &["serve"],
         &["registrar"],
@@ -36,6 +36,7 @@ fn every_command_explains_itself() {
         &["account", "add"],
         &["account", "list"],
         &["account", "remove"],
+        &["account", "sign-out"],
         &["account", "passwd"],
         &["open"],
         &["submit"],

@@ -20,6 +20,7 @@ mod http;
 mod import;
 mod looks;
 mod operation;
+mod organisation;
 mod recall;
 mod refusals;
 mod review;
