@@ -382,10 +382,13 @@ fn who_maps_to_nothing_is_refused_by_name_and_who_has_no_name_too() {
         refused(&registry, &reply, 403, "sign-in-for-nobody");
         assert!(reply.text().contains("nothing here is open to you"), "{}", reply.text());
     }
-    for name in [json!(null), json!(""), json!(7), json!("a\u{7}b")] {
+    for name in [json!(null), json!(""), json!("a\u{7}b")] {
         registry.issuer.claim(json!({ "preferred_username": name, "groups": ["desk-nj"] }));
         refused(&registry, &registry.sign_in(), 403, "sign-in-for-nobody");
     }
+    // What the standard says is a text and is none.
+    registry.issuer.claim(json!({ "preferred_username": 7, "groups": ["desk-nj"] }));
+    refused(&registry, &registry.sign_in(), 502, "sign-in-unclear");
     let kept = registry.refusals(2);
     assert!(kept.contains("sign-in-for-nobody") && kept.contains("bo.wang (localhost)"), "{kept}");
 }
