@@ -157,12 +157,11 @@ fn assessed(facts: &Facts, terms: &Terms) -> Vec<Assessed> {
             continue;
         }
         let assessment = Assessment { body_weight_kg: weight.clone(), ..assessment };
-        match days.last_mut().filter(|last| last.on == on) {
-            Some(last) => merge(&mut last.assessment, assessment),
-            None => {
-                let visit = Stated { first_seq: visit.root, latest_seq: visit.latest };
-                days.push(Assessed { on, assessment, visit });
-            }
+        if let Some(last) = days.last_mut().filter(|last| last.on == on) {
+            merge(&mut last.assessment, assessment);
+        } else {
+            let visit = Stated { first_seq: visit.root, latest_seq: visit.latest };
+            days.push(Assessed { on, assessment, visit });
         }
     }
     days

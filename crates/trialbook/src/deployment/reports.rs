@@ -118,22 +118,20 @@ impl Inner {
             let made = running.earlier.latest((kind, mark.size, cutoff, against));
             Ok::<_, Problem>(made.map(|made| (made, mark)))
         };
-        let (made, mark) = match known()? {
-            Some(known) => known,
-            None => {
-                let since = against.map(|cut| running.earlier.counted(&*running.journal, cut)).transpose()?;
-                let _making = running.earlier.making();
-                match known()? {
-                    Some(known) => known,
-                    None => {
-                        let (rows, mark) = all_rows(projector)?;
-                        let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-                        let made = make(kind, rows.into_iter(), covered, cutoff, since.as_deref())?;
-                        let made = Arc::new(made);
-                        running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
-                        (made, mark)
-                    }
-                }
+        let (made, mark) = if let Some(known) = known()? {
+            known
+        } else {
+            let since = against.map(|cut| running.earlier.counted(&*running.journal, cut)).transpose()?;
+            let _making = running.earlier.making();
+            // Whoever made one meanwhile may have made this one.
+            if let Some(known) = known()? {
+                known
+            } else {
+                let (rows, mark) = all_rows(projector)?;
+                let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                let made = Arc::new(make(kind, rows.into_iter(), covered, cutoff, since.as_deref())?);
+                running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
+                (made, mark)
             }
         };
         let covers = self.covers(running, projector, mark);

@@ -86,7 +86,8 @@ fn a_person_signs_in_with_a_name_and_a_password_and_out_and_the_session_ends_at_
     assert!(!entered.contains(&inspector[4..]), "the cookie holds the token");
     assert_eq!(get(&server, &entered, "/operator/refusals").status, 200);
     let access = get(&server, &entered, "/operator/access");
-    for said in ["<code>li.wei</code>", "<code>desk</code>", "token, given to inspector", "until it is ended"] {
+    for said in ["<code>li.wei</code>", "<code>desk</code>", "token, given to inspector", "until it is ended"]
+    {
         assert!(access.text().contains(said), "{said}: {}", access.text());
     }
     assert!(!access.text().contains(&inspector[4..]), "a token is shown");
