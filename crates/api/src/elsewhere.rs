@@ -1,5 +1,5 @@
-//! Signing in with one's organisation: what a browser is sent away with, and what it brings back. Not how the organisation is
-//! asked, nor what is believed of it.
+//! Signing in with one's organisation: what a browser is sent away with, and what it brings back. Not how the
+//! organisation is asked, nor what is believed of it.
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ const TO_BYTES_MAX: usize = 2_048;
 pub struct Elsewhere {
     /// What it is called.
     pub name: String,
-    /// Where the form that begins leads on to, as origins; `None` while that is not known, as when the organisation's issuer
-    /// cannot be reached.
+    /// Where the form that begins leads on to, as origins; `None` while that is not known, as when the organisation's
+    /// issuer cannot be reached.
     pub origins: Option<Vec<String>>,
     /// After how many minutes a session that begins there ends at the latest.
     pub session_minutes: u64,

@@ -118,11 +118,11 @@ impl Asker {
 
 /// Where tokens and sessions are known.
 ///
-/// An answer MUST be of the moment it is given: what was revoked before the question is not good, and neither is a session
-/// that was left, or whose account or token does not count any more. `refused` is told of each refusal and MUST NOT block.
-/// `enter` MUST take as long for a name that there is not as for one that there is, and MUST refuse with 429 whoever tries
-/// too often. `come_back` MUST let in nobody by a way that another browser set out on, that was finished before, or that is
-/// too long ago.
+/// An answer MUST be of the moment it is given: what was revoked before the question is not good, and neither is a
+/// session that was left, or whose account or token does not count any more. `refused` is told of each refusal and MUST
+/// NOT block. `enter` MUST take as long for a name that there is not as for one that there is, and MUST refuse with 429
+/// whoever tries too often. `come_back` MUST let in nobody by a way that another browser set out on, that was finished
+/// before, or that is too long ago.
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// Whether tokens are needed at all. Once they are, it MUST NOT change back while the process lives.
@@ -147,8 +147,8 @@ pub trait Tokens: Send + Sync {
     /// Begins a way to sign in there, that ends at `to`, a path of this registry's.
     async fn set_out(&self, to: &str, peer: Option<IpAddr>) -> Result<SetOut, Problem>;
 
-    /// Lets somebody in whom the organisation vouches for: a new session. A refusal names who was refused, as far as that is
-    /// known.
+    /// Lets somebody in whom the organisation vouches for: a new session. A refusal names who was refused, as far as
+    /// that is known.
     async fn come_back(&self, returned: Returned) -> Result<LetIn, (Problem, Option<String>)>;
 
     /// Ends a session.

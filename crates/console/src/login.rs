@@ -1,5 +1,5 @@
-//! Signing in and out: with one's organisation, with an account's name and password, or with a token, for a session that the
-//! registry keeps and ends.
+//! Signing in and out: with one's organisation, with an account's name and password, or with a token, for a session
+//! that the registry keeps and ends.
 
 use std::sync::Arc;
 
@@ -142,8 +142,8 @@ async fn come_back(
     let LetIn { session, to } = console.gate.come_back(&parts, returned).await.map_err(Failure::new)?;
     console.gate.leave(&parts).await.map_err(Failure::new)?;
     let to = local_path(&to);
-    // A browser sends the session's cookie along with what a page of ours asks for, not with what another site led to: so
-    // there is a page between.
+    // A browser sends the session's cookie along with what a page of ours asks for, not with what another site led to:
+    // so there is a page between.
     let main = html! {
         h1 { "You are signed in" }
         p { a href=(to) { "Go on" } }

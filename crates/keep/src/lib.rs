@@ -3,10 +3,10 @@
 //!
 //! Not the log, and no part of what proves it. The stores are files of their own, because they want different things of
 //! a backup. A [`Keep`] of text keys has to be backed up: without it the log still verifies, but its free text stays
-//! closed. [`Checkpoints`] have to be kept out of backups, best on a volume of their own: restored from one, they
-//! would vouch for a state that is past. [`Tokens`], [`Accounts`] and [`Persons`] are easily made anew; restored from a backup, they forget
-//! what was revoked since. [`Refusals`] are worth a look, no backup. This crate knows neither formats nor signatures: a checkpoint is a size, a
-//! root and bytes to it.
+//! closed. [`Checkpoints`] have to be kept out of backups, best on a volume of their own: restored from one, they would
+//! vouch for a state that is past. [`Tokens`], [`Accounts`] and [`Persons`] are easily made anew; restored from a
+//! backup, they forget what was revoked since. [`Refusals`] are worth a look, no backup. This crate knows neither
+//! formats nor signatures: a checkpoint is a size, a root and bytes to it.
 
 mod accounts;
 mod checkpoints;

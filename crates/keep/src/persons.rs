@@ -1,5 +1,5 @@
-//! Persons whom an organisation vouched for, as far as something of them is kept here: the sessions of their browsers. Their
-//! accounts, passwords and groups are the organisation's.
+//! Persons whom an organisation vouched for, as far as something of them is kept here: the sessions of their browsers.
+//! Their accounts, passwords and groups are the organisation's.
 //!
 //! That an organisation was ever asked stays in the file, so that a registry that once had one never stands open again.
 
@@ -99,8 +99,8 @@ impl Persons {
         statement.query_row([], |row| row.get(0)).map_err(PersonError)
     }
 
-    /// Keeps a new session under the SHA-256 of its secret, and forgets those that began before `forget_before`. Durable on
-    /// return.
+    /// Keeps a new session under the SHA-256 of its secret, and forgets those that began before `forget_before`.
+    /// Durable on return.
     ///
     /// # Errors
     /// The store failed, or has the hash already.

@@ -1,4 +1,5 @@
-//! The accounts of a deployment, and the sessions of browsers, of an organisation's persons too: opened, and how one stands.
+//! The accounts of a deployment, and the sessions of browsers, of an organisation's persons too: opened, and how one
+//! stands.
 
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ pub(crate) fn open(data: &Data) -> Result<Accounts> {
     Accounts::open(&path).with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// Opens the store of an organisation's persons, or makes it, if there is an organisation or ever was; that there is one is
-/// kept.
+/// Opens the store of an organisation's persons, or makes it, if there is an organisation or ever was; that there is
+/// one is kept.
 ///
 /// # Errors
 /// It cannot be opened.
@@ -217,7 +218,8 @@ fn instant(microseconds: Option<i64>) -> Result<Option<Instant>> {
     Ok(microseconds.map(Instant::from_microseconds).transpose()?)
 }
 
-/// How the session of an organisation's person stands whose secret has this hash: by the organisation's rules as they are now.
+/// How the session of an organisation's person stands whose secret has this hash: by the organisation's rules as they
+/// are now.
 ///
 /// # Errors
 /// The store failed.

@@ -94,7 +94,8 @@ pub(crate) enum Command {
         /// A name that the server is reached by, beside those of this machine; may be given several times.
         #[arg(long = "host", value_name = "NAME")]
         hosts: Vec<String>,
-        /// Let people sign in with their organisation (OpenID Connect), as this file says (docs/guide/configuration.md).
+        /// Let people sign in with their organisation (OpenID Connect), as this file says
+        /// (docs/guide/configuration.md).
         #[arg(long, value_name = "FILE", env = "TRIALBOOK_OIDC")]
         oidc: Option<PathBuf>,
         /// A witness policy (C2SP tlog-policy): which witnesses are asked to cosign, and how many have to.

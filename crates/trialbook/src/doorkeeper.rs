@@ -84,8 +84,8 @@ enum Sender {
 }
 
 impl Doorkeeper {
-    /// The keeper of a server that needs tokens whoever asks, or, if not `always`, once there is one or an account or an
-    /// organisation. With `looks`, whoever needs none may look as one of them.
+    /// The keeper of a server that needs tokens whoever asks, or, if not `always`, once there is one or an account or
+    /// an organisation. With `looks`, whoever needs none may look as one of them.
     ///
     /// # Errors
     /// A store cannot be opened.

@@ -89,7 +89,8 @@ impl Organisation {
         Ok(SetOut { go_to, way: begun.browser, seconds: LIFE.as_secs() })
     }
 
-    /// Whom the organisation vouches for, of whoever comes back from there. A refusal names who it was, as far as that is known.
+    /// Whom the organisation vouches for, of whoever comes back from there. A refusal names who it was, as far as that
+    /// is known.
     pub(crate) async fn come_back(&self, returned: Returned) -> Result<Vouched, (Problem, Option<String>)> {
         let unknown = |problem| (problem, None);
         let (state, browser) = (returned.state.unwrap_or_default(), returned.way.unwrap_or_default());
@@ -187,7 +188,8 @@ fn not_good(why: &str) -> Problem {
     Problem::new(400, "sign-in-not-good", "Nobody could be signed in.", detail)
 }
 
-/// The issuer sent somebody back with an error. What else it says of that is not shown: anybody can write it into an address.
+/// The issuer sent somebody back with an error. What else it says of that is not shown: anybody can write it into an
+/// address.
 fn said_no(error: &str) -> Problem {
     let known =
         error.len() <= ERROR_BYTES_MAX && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -53,8 +53,8 @@ pub(crate) fn client_of_others(ca: Option<&Path>) -> Result<ClientBuilder> {
     Ok(reqwest::Client::builder().tls_backend_preconfigured(tls(true, ca)?))
 }
 
-/// An HTTP client for an issuer of identities at `url`, which is sent no token. One on this machine is asked directly, others
-/// over the proxy that the system knows, if it knows one.
+/// An HTTP client for an issuer of identities at `url`, which is sent no token. One on this machine is asked directly,
+/// others over the proxy that the system knows, if it knows one.
 pub(crate) fn issuer(url: &Url, ca: Option<&Path>) -> Result<ClientBuilder> {
     let client = with_token(url, None, ca)?;
     Ok(if on_this_machine(url) { client.no_proxy() } else { client })

@@ -265,7 +265,8 @@ fn usable(said: CoreProviderMetadata) -> Result<CoreProviderMetadata, Fault> {
     if good { Ok(said) } else { Err(Fault::Unclear(what.to_owned())) }
 }
 
-/// How the registry shows itself to the issuer: as the standard has it, or in the one other way that the issuer may know.
+/// How the registry shows itself to the issuer: as the standard has it, or in the one other way that the issuer may
+/// know.
 fn authenticating(said: &CoreProviderMetadata) -> AuthType {
     let known = said.token_endpoint_auth_methods_supported();
     let knows = |method| known.is_none_or(|known| known.contains(&method));

@@ -1,5 +1,5 @@
-//! Ways to sign in that were begun and not finished: each is bound to the browser that began it, is finished once, and not
-//! for long.
+//! Ways to sign in that were begun and not finished: each is bound to the browser that began it, is finished once, and
+//! not for long.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

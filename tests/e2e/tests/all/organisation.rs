@@ -1,4 +1,5 @@
-//! Signing in with one's organisation: a provider of our own, good and ill-behaved, over plain HTTP and in a real browser.
+//! Signing in with one's organisation: a provider of our own, good and ill-behaved, over plain HTTP and in a real
+//! browser.
 
 mod issuer;
 
