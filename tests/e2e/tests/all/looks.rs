@@ -70,30 +70,30 @@ fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
-/// What the page at `url`, which is shown, no longer offers to whoever runs no scripts, and what it offers them that does
-/// nothing.
+/// What the page at `url`, which is shown, has from its scripts alone, and what it offers to whoever runs none and does
+/// nothing for them. What a page holds back until a script shows it, such as signing in the browser, is neither.
 fn lost_without_scripts(browser: &Browser, url: &str) -> Vec<String> {
     let offered = || {
         let found = browser.evaluate(
             "const shown = (element) => element.checkVisibility();\
-             return [[...document.querySelectorAll('main h2, main a[href], main form button')].filter(shown)\
-             .map((element) => `${element.localName} ${element.getAttribute('href') ?? element.textContent.trim()}`),\
-             [...document.querySelectorAll('button')].filter((button) => shown(button) &&\
-             (button.type !== 'submit' || button.form === null)).map((button) => button.textContent.trim())]",
+             const parts = [...document.querySelectorAll('main h2, main a[href], main form button')];\
+             const named = (list) => list.map((element) =>\
+             `${element.localName} ${element.getAttribute('href') ?? element.textContent.trim()}`);\
+             return [named(parts.filter(shown)), named(parts), [...document.querySelectorAll('button')].filter((button) =>\
+             shown(button) && (button.type !== 'submit' || button.form === null)).map((button) => button.textContent.trim())]",
             &[],
         );
-        let texts = |list: &Value| -> BTreeSet<String> {
-            list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-        };
-        (texts(&found[0]), texts(&found[1]))
+        [0, 1, 2].map(|list| -> BTreeSet<String> {
+            found[list].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        })
     };
-    let (scripted, _) = offered();
+    let [scripted, ..] = offered();
     browser.run_scripts(false);
     browser.open(url);
-    let (plain, idle) = offered();
+    let [_, served, idle] = offered();
     browser.run_scripts(true);
     browser.open(url);
-    let lost = scripted.difference(&plain).map(|lost| format!("without scripts there is no {lost}"));
+    let lost = scripted.difference(&served).map(|lost| format!("without scripts there is no {lost}"));
     lost.chain(idle.iter().map(|idle| format!("without scripts {idle} does nothing"))).collect()
 }
 
