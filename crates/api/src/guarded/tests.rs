@@ -9,7 +9,7 @@ use super::*;
 use crate::elsewhere::{Elsewhere, LetIn, Returned, SetOut};
 use crate::gate::{TokenHash, Tokens};
 use crate::policy::TokenRole;
-use crate::session::{Credentials, RefusalsPage, SessionSecret};
+use crate::session::{Credentials, Reader, RefusalsPage, SessionSecret};
 
 /// Ten subjects, of which each third is of S02, with one record and one finding each. Gives out three at a time at most.
 struct Log;

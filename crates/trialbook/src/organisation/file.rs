@@ -1,4 +1,4 @@
-//! The file that says how people of an organisation sign in: TOML, of which every key is one of [`KEYS`].
+//! The file that says how people of an organisation sign in: TOML, of which every key is one of `KEYS`.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

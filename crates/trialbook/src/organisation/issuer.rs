@@ -17,7 +17,7 @@ use openidconnect::url::Url;
 use openidconnect::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, CsrfToken, DiscoveryError,
     HttpRequest, HttpResponse, IdTokenVerifier, Nonce, PkceCodeChallenge, PkceCodeVerifier,
-    SignatureVerificationError, TokenResponse as _,
+    SignatureVerificationError, TokenResponse as _, TokenUrl,
 };
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -259,7 +259,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 /// What an issuer says of itself, if people and codes may be sent where it says.
 fn usable(said: CoreProviderMetadata) -> Result<CoreProviderMetadata, Fault> {
-    let addresses = [Some(said.authorization_endpoint().url()), said.token_endpoint().map(|url| url.url())];
+    let addresses = [Some(said.authorization_endpoint().url()), said.token_endpoint().map(TokenUrl::url)];
     let good = addresses.iter().all(|url| url.is_some_and(|url: &Url| may_be_asked(url)));
     let what = "an address that it names is neither https nor of this machine, or there is none for tokens";
     if good { Ok(said) } else { Err(Fault::Unclear(what.to_owned())) }

@@ -43,7 +43,9 @@ fn claimed<'a>(claims: &'a Value, name: &str) -> Option<&'a Value> {
 fn has(claims: &Value, claim: &str, value: &str) -> bool {
     let is = |claimed: &Value| match claimed {
         Value::String(text) => text == value,
-        Value::Bool(_) | Value::Number(_) => claimed.to_string() == value,
+        Value::Bool(true) => value == "true",
+        Value::Bool(false) => value == "false",
+        Value::Number(number) => *number.to_string() == *value,
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     };
     match claimed(claims, claim) {

@@ -190,6 +190,27 @@ fn desk() -> Value {
     json!({ "preferred_username": "li.wei", "groups": ["staff", "desk-nj"] })
 }
 
+/// What the issuer is asked: a code, for this client, bound by a challenge, a state and a nonce.
+fn is_asked_well(registry: &Registry, begun: &Way) {
+    let asked: std::collections::BTreeMap<String, String> = begun.go_to.query_pairs().into_owned().collect();
+    assert!(
+        begun.go_to.as_str().starts_with(&format!("{}/authorize?", registry.issuer.url)),
+        "{}",
+        begun.go_to
+    );
+    assert_eq!((asked["response_type"].as_str(), asked["client_id"].as_str()), ("code", CLIENT));
+    assert_eq!((asked["scope"].as_str(), asked["code_challenge_method"].as_str()), ("openid groups", "S256"));
+    assert_eq!(
+        asked["redirect_uri"],
+        format!("http://127.0.0.1:{}/login/organisation/return", registry.port)
+    );
+    assert!(asked["state"].len() == 64 && asked["nonce"].len() == 64 && asked["code_challenge"].len() == 43);
+    assert!(
+        !begun.go_to.as_str().contains(begun.cookie.split('=').next_back().unwrap()),
+        "the secret left the browser"
+    );
+}
+
 #[test]
 fn people_sign_in_with_their_organisation_as_what_its_groups_are_here_and_out_again() {
     let mut registry = Registry::start(with_two_sites(), "");
@@ -211,26 +232,8 @@ fn people_sign_in_with_their_organisation_as_what_its_groups_are_here_and_out_ag
     let elsewhere = &asked.headers["content-security-policy"];
     assert!(elsewhere.contains("form-action 'self';"), "{elsewhere}");
 
-    // What the issuer is asked: a code, for this client, bound by a challenge, a state and a nonce.
     let begun = begun(&registry.press("to=%2Ftrials%2Fsmall%2Fsubjects%2FP1"));
-    let asked: std::collections::BTreeMap<String, String> = begun.go_to.query_pairs().into_owned().collect();
-    assert!(
-        begun.go_to.as_str().starts_with(&format!("{}/authorize?", registry.issuer.url)),
-        "{}",
-        begun.go_to
-    );
-    assert_eq!((asked["response_type"].as_str(), asked["client_id"].as_str()), ("code", CLIENT));
-    assert_eq!((asked["scope"].as_str(), asked["code_challenge_method"].as_str()), ("openid groups", "S256"));
-    assert_eq!(
-        asked["redirect_uri"],
-        format!("http://127.0.0.1:{}/login/organisation/return", registry.port)
-    );
-    assert!(asked["state"].len() == 64 && asked["nonce"].len() == 64 && asked["code_challenge"].len() == 43);
-    assert!(
-        !begun.go_to.as_str().contains(begun.cookie.split('=').next_back().unwrap()),
-        "the secret left the browser"
-    );
-
+    is_asked_well(&registry, &begun);
     registry.issuer.claim(desk());
     let back = registry.consent(&begun);
     let entered = registry.come_back(&back, &begun.cookie);
@@ -476,7 +479,8 @@ fn a_way_ends_once_in_the_browser_that_began_it_and_nowhere_but_here() {
 }
 
 fn url_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let one = |byte: u8| ["%".to_owned(), format!("{byte:02X}")].concat();
+    text.bytes().map(one).collect::<Vec<_>>().concat()
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Issuer {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (url, state) = (own.clone(), Arc::clone(&all));
-                std::thread::spawn(move || answer(&url, &state, stream));
+                std::thread::spawn(move || answer(&url, &state, &stream));
             }
         });
         Self { url, state }
@@ -250,8 +250,8 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// Answers one request.
-fn answer(url: &str, state: &Mutex<State>, stream: TcpStream) -> Option<()> {
-    let mut reader = BufReader::new(&stream);
+fn answer(url: &str, state: &Mutex<State>, stream: &TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -291,7 +291,8 @@ fn answer(url: &str, state: &Mutex<State>, stream: TcpStream) -> Option<()> {
         "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\n{extra}\r\n",
         body.len()
     );
-    (&stream).write_all(format!("{head}{body}").as_bytes()).ok()
+    let mut to = stream;
+    to.write_all(format!("{head}{body}").as_bytes()).ok()
 }
 
 fn respond(
