@@ -10,7 +10,9 @@ use crate::files::{below, deploy, members, root, text, yaml};
 /// hold against the code.
 pub(crate) fn known() -> BTreeMap<String, &'static str> {
     let guide = std::fs::read_to_string(root().join("docs/guide/configuration.md")).unwrap();
-    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `"));
+    // The file about an organisation has a list of its own, under a heading.
+    let settings = guide.split("\n## ").next().unwrap_or_default();
+    let rows = settings.lines().filter_map(|line| line.strip_prefix("| `"));
     let known: BTreeMap<_, _> = rows
         .map(|row| {
             let (name, rest) = row.split_once("` | ").unwrap();
