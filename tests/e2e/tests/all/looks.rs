@@ -1,5 +1,4 @@
-//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, without scripts, and by
-//! axe-core.
+//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, and by axe-core.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -70,33 +69,6 @@ fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
-/// What the page at `url`, which is shown, has from its scripts alone, and what it offers to whoever runs none and does
-/// nothing for them. What a page holds back until a script shows it, such as signing in the browser, is neither.
-fn lost_without_scripts(browser: &Browser, url: &str) -> Vec<String> {
-    let offered = || {
-        let found = browser.evaluate(
-            "const shown = (element) => element.checkVisibility();\
-             const parts = [...document.querySelectorAll('main h2, main a[href], main form button')];\
-             const named = (list) => list.map((element) =>\
-             `${element.localName} ${element.getAttribute('href') ?? element.textContent.trim()}`);\
-             return [named(parts.filter(shown)), named(parts), [...document.querySelectorAll('button')].filter((button) =>\
-             shown(button) && (button.type !== 'submit' || button.form === null)).map((button) => button.textContent.trim())]",
-            &[],
-        );
-        [0, 1, 2].map(|list| -> BTreeSet<String> {
-            found[list].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-        })
-    };
-    let [scripted, ..] = offered();
-    browser.run_scripts(false);
-    browser.open(url);
-    let [_, served, idle] = offered();
-    browser.run_scripts(true);
-    browser.open(url);
-    let lost = scripted.difference(&served).map(|lost| format!("without scripts there is no {lost}"));
-    lost.chain(idle.iter().map(|idle| format!("without scripts {idle} does nothing"))).collect()
-}
-
 /// What is wrong with the page at `url`, in each form. What axe-core has looked at in `seen` already, word for word and
 /// in the same form, it would find the same in again.
 fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(String, String)>) -> Vec<String> {
@@ -129,9 +101,6 @@ fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(Strin
         }
         wrong.extend(browser.complaints().into_iter().map(|said| format!("{form}: {said}")));
         let main = browser.evaluate("return document.querySelector('main').innerHTML", &[]).to_string();
-        if width == 1280 && !dark && !on_paper {
-            wrong.extend(lost_without_scripts(browser, url));
-        }
         if !on_paper && (width == 390) == dark && seen.insert((form.clone(), main)) {
             wrong.extend(violations(browser, axe).into_iter().map(|found| format!("{form}: {found}")));
         }
