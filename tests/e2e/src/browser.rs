@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -16,16 +16,39 @@ use crate::server::Http;
 /// How long a page may compute; a machine may be busy with everything else.
 const COMPUTING: Duration = Duration::from_mins(5);
 
-/// Held by the browser that runs: it takes many processes and much memory, and tests run side by side.
-static ALONE: Mutex<()> = Mutex::new(());
+/// How many more browsers may run: each takes many processes and much memory, and tests run side by side.
+static ROOM: (Mutex<usize>, Condvar) = (Mutex::new(2), Condvar::new());
 
-/// A browser with one window; ended when dropped. Another one waits for that.
+/// Room for one browser; given back when dropped.
+#[derive(Debug)]
+struct Room;
+
+impl Room {
+    /// Waits until there is some.
+    fn take() -> Self {
+        // A test that failed has ended its browser too.
+        let free = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = ROOM.1.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Self
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *ROOM.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        ROOM.1.notify_one();
+    }
+}
+
+/// A browser with one window; ended when dropped.
 #[derive(Debug)]
 pub struct Browser {
-    _alone: MutexGuard<'static, ()>,
     driver: Child,
     http: Http,
     session: String,
+    // Given back once the browser has ended: fields are dropped after `drop`.
+    _room: Room,
 }
 
 impl Browser {
@@ -39,8 +62,7 @@ impl Browser {
             skipped(test, "no chromium or no chromedriver");
             return None;
         };
-        // A test that failed has ended its browser too.
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Room::take();
         let mut driver = Command::new(driver)
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -56,7 +78,7 @@ impl Browser {
         // Reads on to the end, so that the driver never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         let http = Http::new(&format!("http://127.0.0.1:{}", port.unwrap()));
-        let mut browser = Self { _alone: alone, driver, http, session: String::new() };
+        let mut browser = Self { driver, http, session: String::new(), _room: room };
         // CI runs as root, where Chromium has no sandbox, and may have next to no shared memory.
         let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
         let options = json!({ "args": arguments, "binary": chromium });

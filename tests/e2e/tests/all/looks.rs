@@ -1,4 +1,5 @@
-//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, and by axe-core.
+//! Every page as each role sees it in a real browser: wide and narrow, light and dark, on paper, without scripts, and by
+//! axe-core.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -69,6 +70,33 @@ fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
+/// What the page at `url`, which is shown, has from its scripts alone, and what it offers to whoever runs none and does
+/// nothing for them. What a page holds back until a script shows it, such as signing in the browser, is neither.
+fn lost_without_scripts(browser: &Browser, url: &str) -> Vec<String> {
+    let offered = || {
+        let found = browser.evaluate(
+            "const shown = (element) => element.checkVisibility();\
+             const parts = [...document.querySelectorAll('main h2, main a[href], main form button')];\
+             const named = (list) => list.map((element) =>\
+             `${element.localName} ${element.getAttribute('href') ?? element.textContent.trim()}`);\
+             return [named(parts.filter(shown)), named(parts), [...document.querySelectorAll('button')].filter((button) =>\
+             shown(button) && (button.type !== 'submit' || button.form === null)).map((button) => button.textContent.trim())]",
+            &[],
+        );
+        [0, 1, 2].map(|list| -> BTreeSet<String> {
+            found[list].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        })
+    };
+    let [scripted, ..] = offered();
+    browser.run_scripts(false);
+    browser.open(url);
+    let [_, served, idle] = offered();
+    browser.run_scripts(true);
+    browser.open(url);
+    let lost = scripted.difference(&served).map(|lost| format!("without scripts there is no {lost}"));
+    lost.chain(idle.iter().map(|idle| format!("without scripts {idle} does nothing"))).collect()
+}
+
 /// What is wrong with the page at `url`, in each form. What axe-core has looked at in `seen` already, word for word and
 /// in the same form, it would find the same in again.
 fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(String, String)>) -> Vec<String> {
@@ -101,6 +129,9 @@ fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(Strin
         }
         wrong.extend(browser.complaints().into_iter().map(|said| format!("{form}: {said}")));
         let main = browser.evaluate("return document.querySelector('main').innerHTML", &[]).to_string();
+        if width == 1280 && !dark && !on_paper {
+            wrong.extend(lost_without_scripts(browser, url));
+        }
         if !on_paper && (width == 390) == dark && seen.insert((form.clone(), main)) {
             wrong.extend(violations(browser, axe).into_iter().map(|found| format!("{form}: {found}")));
         }
@@ -108,9 +139,8 @@ fn looked_at(browser: &Browser, axe: &str, url: &str, seen: &mut BTreeSet<(Strin
     wrong
 }
 
-#[test]
-fn every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong() {
-    let name = "every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong";
+/// Looks at a page of each kind that each of these roles comes to by links, with and without scripts, in each form.
+fn crawl(name: &str, roles: &[&str]) {
     let Some(axe) = std::env::var_os("TRIALBOOK_AXE") else { return skipped(name, "no TRIALBOOK_AXE") };
     let axe = std::fs::read_to_string(axe).unwrap();
     let Some(browser) = Browser::start(name) else { return };
@@ -124,8 +154,8 @@ fn every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong() {
         .collect();
     let server = Server::start(data.path());
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
-    for (role, token) in &tokens {
-        browser.ask_with(token);
+    for role in roles {
+        browser.ask_with(&tokens[role]);
         let mut due = VecDeque::from(["/".to_owned()]);
         let mut kinds = BTreeSet::from(["/".to_owned()]);
         while let Some(path) = due.pop_front() {
@@ -138,11 +168,33 @@ fn every_page_of_each_role_fits_every_screen_and_axe_finds_nothing_wrong() {
                 }
             }
         }
-        let reached = |due: &&&str| kinds.contains(**due);
-        let missed: Vec<_> = REACHED.iter().filter(|due| !reached(due)).collect();
+        let missed: Vec<_> = REACHED.iter().filter(|due| !kinds.contains(**due)).collect();
         assert!(*role != "inspector" || missed.is_empty(), "no link leads to {missed:?}: {kinds:?}");
+        assert!(kinds.len() > 5, "{role} comes to {kinds:?} alone");
     }
     assert!(wrong.is_empty(), "{}", json!(wrong));
+}
+
+#[test]
+fn every_page_of_those_who_read_all_subjects_fits_every_screen_and_axe_finds_nothing_wrong() {
+    let name = "every_page_of_those_who_read_all_subjects_fits_every_screen_and_axe_finds_nothing_wrong";
+    crawl(name, &["inspector", "statistician"]);
+}
+
+#[test]
+fn every_page_of_a_site_and_of_operators_fits_every_screen_and_axe_finds_nothing_wrong() {
+    let name = "every_page_of_a_site_and_of_operators_fits_every_screen_and_axe_finds_nothing_wrong";
+    crawl(name, &["site", "operator"]);
+}
+
+#[test]
+fn what_a_page_has_from_its_scripts_alone_is_told() {
+    let Some(browser) = Browser::start("what_a_page_has_from_its_scripts_alone_is_told") else { return };
+    let page = "data:text/html,<main><h2>Served</h2><form><button>Sent</button></form><button type=button>Idle</button>\
+                <script>document.querySelector('main').insertAdjacentHTML('beforeend', '<h2>Made</h2>')</script></main>";
+    browser.open(page);
+    let due = ["without scripts there is no h2 Made", "without scripts Idle does nothing"];
+    assert_eq!(lost_without_scripts(&browser, page), due);
 }
 
 #[test]
