@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
+use crate::refused::{RefusedAsked, RefusedPage};
 use crate::registry::Registry;
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
@@ -212,6 +213,14 @@ impl Registry for Client {
         query.extend(asked.after.map(|after| ("after", after.to_string())));
         query.extend(asked.limit.map(|limit| ("limit", limit.to_string())));
         self.get(&format!("/v1/trials/{trial}/plan"), &query).await
+    }
+
+    async fn refused(&self, trial: &TrialId, asked: RefusedAsked) -> Result<RefusedPage, Problem> {
+        let mut query = Vec::new();
+        query.extend(asked.site.map(|site| ("site", site.to_string())));
+        query.extend(asked.before.map(|before| ("before", before.to_string())));
+        query.extend(asked.limit.map(|limit| ("limit", limit.to_string())));
+        self.get(&format!("/v1/trials/{trial}/refused"), &query).await
     }
 
     async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {

@@ -3,15 +3,7 @@
 
 use std::fmt;
 
-use axum::http::{HeaderMap, header};
-
 use crate::session::SessionSecret;
-
-/// The cookie that binds a way to sign in to the browser that began it, where it may travel in clear.
-const WAY_COOKIE: &str = "trialbook_way";
-
-/// The same over TLS: browsers take it from this host alone, and from no page in clear.
-const WAY_COOKIE_OVER_TLS: &str = "__Host-trialbook_way";
 
 /// Longest address that somebody returns to.
 const TO_BYTES_MAX: usize = 2_048;
@@ -75,22 +67,6 @@ impl fmt::Debug for Returned {
     }
 }
 
-/// The cookie that binds a way, with its value and what ends it.
-pub fn way_cookie(way: &str, seconds: u64, secure: bool) -> String {
-    let (name, secure) = if secure { (WAY_COOKIE_OVER_TLS, "; Secure") } else { (WAY_COOKIE, "") };
-    // Lax: it has to come back with a browser that the issuer sends here.
-    format!("{name}={way}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}")
-}
-
-/// The way that a browser says it has begun.
-pub fn way_of(headers: &HeaderMap, secure: bool) -> Option<String> {
-    let due = if secure { WAY_COOKIE_OVER_TLS } else { WAY_COOKIE };
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, way) = pairs.find(|(name, _)| name.trim() == due)?;
-    Some(way.trim().to_owned()).filter(|way| !way.is_empty())
-}
-
 /// The path to go on to, if it is one of this registry's; else the first page.
 ///
 /// ```
@@ -132,26 +108,6 @@ mod tests {
             &long,
         ] {
             assert_eq!(local_path(to), "/", "{to:?}");
-        }
-    }
-
-    #[test]
-    fn a_way_is_read_from_the_cookie_that_it_was_bound_by_and_no_other() {
-        for secure in [false, true] {
-            let cookie = way_cookie("w1", 600, secure);
-            let mut headers = HeaderMap::new();
-            headers.insert(
-                header::COOKIE,
-                format!("a=b; {}", cookie.split(';').next().unwrap()).parse().unwrap(),
-            );
-            assert_eq!(way_of(&headers, secure).as_deref(), Some("w1"));
-            assert_eq!(way_of(&headers, !secure), None);
-            assert_eq!(
-                (cookie.contains("; Secure"), cookie.starts_with("__Host-")),
-                (secure, secure),
-                "{cookie}"
-            );
-            assert!(cookie.contains("; HttpOnly; SameSite=Lax") && cookie.contains("; Path=/;"), "{cookie}");
         }
     }
 }

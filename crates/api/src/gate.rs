@@ -15,12 +15,13 @@ use axum::http::{Method, header};
 use clinical::{SiteId, TrialId};
 use sha2::{Digest as _, Sha256};
 
+use crate::cookies::Cookies;
 use crate::elsewhere::{Elsewhere, LetIn, Returned, SetOut};
 use crate::guarded::Guarded;
 use crate::policy::{Permission, Resource, TokenRole, permission, permission_beside_arms};
 use crate::problem::Problem;
 use crate::registry::Registry;
-use crate::session::{Credentials, Peer, Posted, Reader, RefusalsPage, SessionSecret, session_of};
+use crate::session::{Credentials, Peer, Posted, Reader, RefusalsPage, SESSION_PREFIX, SessionSecret};
 
 /// SHA-256 of a token or of a session's secret: all that is kept or compared of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,6 +174,7 @@ pub trait Tokens: Send + Sync {
 pub struct Gate {
     registry: Arc<dyn Registry>,
     tokens: Option<Arc<dyn Tokens>>,
+    cookies: Cookies,
 }
 
 /// How somebody asks.
@@ -184,13 +186,18 @@ pub(crate) struct Asking {
 
 impl Gate {
     /// A gate that asks for tokens where `tokens` says that they are needed.
-    pub fn new(registry: Arc<dyn Registry>, tokens: Arc<dyn Tokens>) -> Self {
-        Self { registry, tokens: Some(tokens) }
+    pub fn new(registry: Arc<dyn Registry>, tokens: Arc<dyn Tokens>, cookies: Cookies) -> Self {
+        Self { registry, tokens: Some(tokens), cookies }
     }
 
     /// A gate that stands open: whoever reaches it may everything.
     pub fn open(registry: Arc<dyn Registry>) -> Self {
-        Self { registry, tokens: None }
+        Self { registry, tokens: None, cookies: Cookies::new(false) }
+    }
+
+    /// How browsers keep what they are let in by.
+    pub fn cookies(&self) -> Cookies {
+        self.cookies
     }
 
     /// The registry, as far as it is open to who sends this request.
@@ -201,7 +208,7 @@ impl Gate {
     fn guarded(&self, request: &Parts) -> Guarded {
         let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let asking = Asking {
-            token: presented(request).map(TokenHash::of),
+            token: presented(request, self.cookies).map(TokenHash::of),
             route: format!("{} {route}", request.method),
             peer: peer(request),
         };
@@ -303,19 +310,26 @@ impl Gate {
     /// # Errors
     /// It could not be ended.
     pub async fn leave(&self, request: &Parts) -> Result<(), Problem> {
-        match (&self.tokens, session_of(&request.headers)) {
+        match (&self.tokens, self.cookies.session(&request.headers)) {
             (Some(tokens), Some(session)) => tokens.leave(&TokenHash::of(session)).await,
             _ => Ok(()),
         }
     }
 
-    /// Counts a request that changes something.
+    /// Counts a request that changes something: of a session, or, where there is none, from an address.
     ///
     /// # Errors
-    /// 429; noted as a refusal.
+    /// 429; noted as a refusal. It cannot be told just now whose session it is.
     pub async fn posting(&self, request: &Parts) -> Result<(), Problem> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        let session = session_of(&request.headers).map(TokenHash::of);
+        let session = match self.cookies.session(&request.headers).map(TokenHash::of) {
+            // What nobody is in was made up: however many such there are, they come from one address.
+            Some(session) => match tokens.standing(&session).await? {
+                Standing::Held(_) | Standing::Owner => Some(session),
+                Standing::Unknown | Standing::Revoked { .. } | Standing::Expired { .. } => None,
+            },
+            None => None,
+        };
         match tokens.posting(session.as_ref(), peer(request)) {
             Ok(()) => Ok(()),
             Err(problem) => Err(self.refuse(request, problem).await),
@@ -395,17 +409,18 @@ pub(crate) fn arms_withheld(detail: impl Into<String>) -> Problem {
     Problem::new(403, "arms-withheld", "The trial has arms, and this would tell them apart.", detail)
 }
 
-/// The token that a request presents.
-fn presented(request: &Parts) -> Option<&str> {
+/// The token that a request presents, or its session: each where it belongs, and nowhere else.
+fn presented(request: &Parts, cookies: Cookies) -> Option<&str> {
     if let Some(stated) = request.headers.get(header::AUTHORIZATION) {
         let (scheme, token) = stated.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+        let token = Some(token.trim()).filter(|token| !token.starts_with(SESSION_PREFIX));
+        return token.filter(|_| scheme.eq_ignore_ascii_case("bearer"));
     }
     // A browser sends cookies by itself: nothing is to be changed in a person's name by that.
     if request.method != Method::GET && request.extensions.get::<Posted>().is_none() {
         return None;
     }
-    session_of(&request.headers)
+    cookies.session(&request.headers)
 }
 
 /// The address that a request comes from.
@@ -437,24 +452,25 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_from_the_header_and_of_a_reading_browser_from_its_cookie() {
+    fn a_token_is_taken_from_the_header_and_the_session_of_a_reading_browser_from_its_cookie() {
         let check = |method: &str, headers: &[(&str, &str)], due: Option<&str>| {
-            assert_eq!(presented(&parts(method, headers)), due, "{method} {headers:?}");
+            assert_eq!(presented(&parts(method, headers), Cookies::new(false)), due, "{method} {headers:?}");
         };
         check("GET", &[], None);
         check("POST", &[("authorization", "Bearer tbk_a")], Some("tbk_a"));
         check("GET", &[("authorization", "bearer tbk_a")], Some("tbk_a"));
         check("GET", &[("authorization", "Basic tbk_a")], None);
         check("GET", &[("authorization", "tbk_a")], None);
-        check("GET", &[("cookie", "other=1; trialbook_session=tbk_b")], Some("tbk_b"));
-        check("GET", &[("cookie", "xtrialbook_session=tbk_b")], None);
-        check("POST", &[("cookie", "trialbook_session=tbk_b")], None);
-        check("GET", &[("cookie", "trialbook_session=")], None);
+        check("GET", &[("cookie", "other=1; trialbook_session=tbs_b")], Some("tbs_b"));
+        check("POST", &[("cookie", "trialbook_session=tbs_b")], None);
+        // Each where it belongs.
+        check("GET", &[("cookie", "trialbook_session=tbk_a")], None);
+        check("GET", &[("authorization", "Bearer tbs_b")], None);
         let mut posted = parts("POST", &[("cookie", "trialbook_session=tbs_b")]);
         posted.extensions.insert(Posted);
-        assert_eq!(presented(&posted), Some("tbs_b"));
+        assert_eq!(presented(&posted, Cookies::new(false)), Some("tbs_b"));
         // Whoever states a header means it.
-        check("GET", &[("authorization", "Basic x"), ("cookie", "trialbook_session=tbk_b")], None);
+        check("GET", &[("authorization", "Basic x"), ("cookie", "trialbook_session=tbs_b")], None);
     }
 
     #[test]

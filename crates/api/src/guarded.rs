@@ -13,6 +13,7 @@ use crate::evidence::{Evidence, LogFile};
 use crate::gate::{Asking, Gate, Holder, Refused, Standing, arms_withheld, missing, not_good, not_permitted};
 use crate::policy::{Permission, Resource, is_blinded, permission, permission_beside_arms};
 use crate::problem::Problem;
+use crate::refused::{RefusedAsked, RefusedPage};
 use crate::registry::Registry;
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailEntry, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
@@ -183,6 +184,16 @@ impl Guarded {
             return problem;
         }
         self.refuse(problem, who)
+    }
+
+    /// Of a list that can be asked for by site, whoever is of one site asks for its own.
+    fn keep_to_own(&self, granted: &Granted, site: &mut Option<SiteId>) -> Result<(), Problem> {
+        let Some(own) = &granted.site else { return Ok(()) };
+        if site.as_ref().is_some_and(|site| site != own) {
+            return Err(self.not_own(granted, format!("the token is for site {own}")));
+        }
+        *site = Some(own.clone());
+        Ok(())
     }
 
     /// Refuses what is another site's.
@@ -367,13 +378,14 @@ impl Registry for Guarded {
 
     async fn plan(&self, trial: &TrialId, mut asked: PlanAsked) -> Result<PlanPage, Problem> {
         let granted = self.allow(Resource::Subjects, Some(trial)).await?;
-        if let Some(own) = &granted.site {
-            if asked.site.as_ref().is_some_and(|site| site != own) {
-                return Err(self.not_own(&granted, format!("the token is for site {own}")));
-            }
-            asked.site = Some(own.clone());
-        }
+        self.keep_to_own(&granted, &mut asked.site)?;
         self.registry().plan(trial, asked).await
+    }
+
+    async fn refused(&self, trial: &TrialId, mut asked: RefusedAsked) -> Result<RefusedPage, Problem> {
+        let granted = self.allow(Resource::Findings, Some(trial)).await?;
+        self.keep_to_own(&granted, &mut asked.site)?;
+        self.registry().refused(trial, asked).await
     }
 
     async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {

@@ -5,6 +5,7 @@
 //! against one table of who may read what. This crate opens no store and keeps no token.
 
 mod client;
+mod cookies;
 mod elsewhere;
 mod evidence;
 mod extract;
@@ -13,6 +14,7 @@ mod guarded;
 mod origin;
 mod policy;
 mod problem;
+mod refused;
 mod registry;
 mod review;
 mod routes;
@@ -22,7 +24,8 @@ mod wire;
 mod workings;
 
 pub use client::Client;
-pub use elsewhere::{Elsewhere, LetIn, Returned, SetOut, local_path, way_cookie, way_of};
+pub use cookies::Cookies;
+pub use elsewhere::{Elsewhere, LetIn, Returned, SetOut, local_path};
 pub use evidence::{Evidence, LogFile, LogKeyView, Sealed, Witnesses};
 pub use gate::{Asker, Gate, Holder, Refused, Standing, TokenHash, Tokens, not_good, nowhere_else};
 pub use origin::is_from_ourselves;
@@ -30,6 +33,7 @@ pub use policy::{
     NoSuchRole, Permission, Resource, TokenRole, is_blinded, permission, permission_beside_arms,
 };
 pub use problem::{Problem, problem_of_refusal};
+pub use refused::{RefusedAsked, RefusedPage, RefusedView};
 pub use registry::Registry;
 pub use review::{
     CheckView, LastVerification, NoSuchReason, PlanAsked, PlanPage, ReasonAsked, TrailAmends, TrailAsked,
@@ -37,8 +41,7 @@ pub use review::{
 };
 pub use routes::{LINES_MAX, REQUEST_BYTES_MAX, router};
 pub use session::{
-    Credentials, FormToken, Peer, Posted, Reader, RefusalView, RefusalsPage, SESSION_COOKIE, SessionSecret,
-    session_of,
+    Credentials, FormToken, Peer, Posted, Reader, RefusalView, RefusalsPage, SESSION_PREFIX, SessionSecret,
 };
 pub use text_key::{TextKeyAnswer, TextKeyRequest};
 pub use wire::{

@@ -7,6 +7,7 @@ use clinical::{SiteId, SubjectId, TrialId};
 
 use crate::evidence::{Evidence, LogFile};
 use crate::problem::Problem;
+use crate::refused::{RefusedAsked, RefusedPage};
 use crate::review::{PlanAsked, PlanPage, TrailAsked, TrailPage, VerificationView};
 use crate::text_key::{TextKeyAnswer, TextKeyRequest};
 use crate::wire::{
@@ -58,6 +59,9 @@ pub trait Registry: Send + Sync {
 
     /// Subjects, and where each stands against the plan.
     async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem>;
+
+    /// Submissions that were refused lately and are not recorded.
+    async fn refused(&self, trial: &TrialId, asked: RefusedAsked) -> Result<RefusedPage, Problem>;
 
     /// The last full verification.
     async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem>;

@@ -80,6 +80,7 @@ pub fn router(gate: Gate) -> axum::Router {
         .merge(crate::evidence::routes())
         .merge(crate::workings::routes())
         .merge(crate::review::routes())
+        .merge(crate::refused::routes())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))

@@ -4,14 +4,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header};
 use chain::{Instant, RecordHash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-/// The cookie that carries a session. It is taken for reading, and for what [`Posted`] vouches for.
-pub const SESSION_COOKIE: &str = "trialbook_session";
+/// What every session's secret begins with, so that one that is lost is recognised, and none is taken for a token.
+pub const SESSION_PREFIX: &str = "tbs_";
 
 /// What a form's token is derived under, so that it is the hash of nothing else.
 const FORM_TOKEN_DOMAIN: &[u8] = b"trialbook form token\0";
@@ -93,14 +92,6 @@ pub struct Posted;
 /// The address that a request comes from; among its extensions where the server knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
-
-/// The session that a browser presents.
-pub fn session_of(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, session) = pairs.find(|(name, _)| name.trim() == SESSION_COOKIE)?;
-    Some(session.trim()).filter(|session| !session.is_empty())
-}
 
 /// Something that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -116,6 +116,7 @@ mod tests {
     fn chart(points: Vec<CoursePoint>) -> CourseChart<'static> {
         let axis = |max: f64| Axis {
             label: "",
+            min: 0.0,
             max,
             ticks: vec![
                 AxisTick { at: 0.0, label: "0".to_owned() },

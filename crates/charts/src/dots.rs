@@ -33,7 +33,7 @@ impl<'a> DotScale<'a> {
     }
 
     fn x(&self, at: f64) -> f64 {
-        SIDE + (WIDTH - 2.0 * SIDE) * at / self.axis.max
+        SIDE + (WIDTH - 2.0 * SIDE) * self.axis.share(at)
     }
 
     /// The scale's marks, for the head of the column.
@@ -107,8 +107,13 @@ mod tests {
 
     fn scale() -> DotScale<'static> {
         let tick = |at: f64, label: &str| AxisTick { at, label: label.to_owned() };
-        DotScale::new(Axis { label: "Share", max: 100.0, ticks: vec![tick(0.0, "0%"), tick(100.0, "100%")] })
-            .unwrap()
+        DotScale::new(Axis {
+            label: "Share",
+            min: 0.0,
+            max: 100.0,
+            ticks: vec![tick(0.0, "0%"), tick(100.0, "100%")],
+        })
+        .unwrap()
     }
 
     #[test]
@@ -136,6 +141,6 @@ mod tests {
             scale().row(50.0, Some(Limits { lower: -1.0, upper: 60.0 })).err(),
             Some(ChartError::Outside)
         );
-        assert!(DotScale::new(Axis { label: "", max: 0.0, ticks: vec![] }).is_err());
+        assert!(DotScale::new(Axis { label: "", min: 0.0, max: 0.0, ticks: vec![] }).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The frame of a drawing: two axes from zero, with a grid, on which what is drawn is placed.
+//! The frame of a drawing: two axes, with a grid, on which what is drawn is placed.
 
 use maud::{Markup, html};
 
@@ -24,11 +24,11 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     pub(crate) fn x(self, at: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * at / self.x.max
+        LEFT + (WIDTH - LEFT - RIGHT) * self.x.share(at)
     }
 
     pub(crate) fn y(self, at: f64) -> f64 {
-        TOP + PLOT_HEIGHT * (1.0 - at / self.y.max)
+        TOP + PLOT_HEIGHT * (1.0 - self.y.share(at))
     }
 
     pub(crate) fn draw(self) -> Markup {

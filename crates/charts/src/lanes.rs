@@ -147,7 +147,7 @@ impl LaneChart<'_> {
     }
 
     fn x(&self, at: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * at / self.x.max
+        LEFT + (WIDTH - LEFT - RIGHT) * self.x.share(at)
     }
 
     fn mark(&self, mark: &LaneMark, middle: f64) -> Markup {
@@ -219,7 +219,12 @@ mod tests {
             id: "l",
             title: "Course",
             description: "One infusion.",
-            x: Axis { label: "Days", max: 100.0, ticks: vec![AxisTick { at: 50.0, label: "50".to_owned() }] },
+            x: Axis {
+                label: "Days",
+                min: 0.0,
+                max: 100.0,
+                ticks: vec![AxisTick { at: 50.0, label: "50".to_owned() }],
+            },
             lanes: vec![
                 Lane { label: "Infusions", marks: vec![mark(0.0, LaneForm::Point)] },
                 Lane {

@@ -300,7 +300,7 @@ mod tests {
 
     fn axis<'a>(label: &'a str, max: f64, ticks: &[f64]) -> Axis<'a> {
         let ticks = ticks.iter().map(|at| AxisTick { at: *at, label: at.to_string() }).collect();
-        Axis { label, max, ticks }
+        Axis { label, min: 0.0, max, ticks }
     }
 
     /// Two steps, the second without limits; one censored between them.

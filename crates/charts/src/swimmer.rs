@@ -173,7 +173,7 @@ impl SwimmerChart<'_> {
     }
 
     fn x(&self, at: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * at / self.x.max
+        LEFT + (WIDTH - LEFT - RIGHT) * self.x.share(at)
     }
 }
 
@@ -187,7 +187,12 @@ mod tests {
             id: "w",
             title: "Courses",
             description: "One subject.",
-            x: Axis { label: "Days", max: 100.0, ticks: vec![AxisTick { at: 50.0, label: "50".to_owned() }] },
+            x: Axis {
+                label: "Days",
+                min: 0.0,
+                max: 100.0,
+                ticks: vec![AxisTick { at: 50.0, label: "50".to_owned() }],
+            },
             legend: vec![(Sign::Disc, "infusion")],
             rows: vec![SwimmerRow {
                 label: "P<1>",

@@ -152,6 +152,7 @@ pub(crate) fn course(
     };
     let Some(lines) = lines.iter().map(own).collect::<Option<Vec<_>>>() else { return absent("course") };
     let Some(last) = visits.last() else { return absent("course") };
+    let lowest = points.iter().map(|point| point.range.lower).fold(0.0, f64::min);
     let highest = points.iter().map(|point| point.range.upper).fold(0.0, f64::max);
     let ends = visits.first().map(|first| (first.1[2], last.1[2]));
     let description = format!(
@@ -165,7 +166,7 @@ pub(crate) fn course(
         title,
         description: &description,
         x: months(day_of(last.0).unwrap_or_default(), month_days),
-        y: values(title, highest),
+        y: values(title, (lowest, highest)),
         points,
         lines,
     };
@@ -184,23 +185,32 @@ pub(crate) fn course(
     }
 }
 
-/// An axis from 0 to a round number, with five marks or fewer.
-fn values(label: &str, highest: f64) -> Axis<'_> {
+/// An axis from 0, or from a round number below it, to a round number, with six marks.
+fn values(label: &str, (lowest, highest): (f64, f64)) -> Axis<'_> {
+    let lowest = lowest.min(0.0);
+    let ends = |between: f64| {
+        let first = (lowest / between).floor();
+        (first * between, (first + 5.0) * between)
+    };
+    let too_fine = |between: f64| ends(between).0 > lowest || ends(between).1 < highest;
     let mut between = 0.001;
-    while between * 5.0 < highest {
+    while too_fine(between) {
         // 1, 2, 5, 10 and on.
         for times in [2.0, 2.5, 2.0] {
-            if between * 5.0 < highest {
+            if too_fine(between) {
                 between *= times;
             }
         }
     }
-    let label_of = |mark: u32| {
-        let text = format!("{:.3}", f64::from(mark) * between);
+    let (min, max) = ends(between);
+    let label_of = |at: f64| {
+        let text = format!("{at:.3}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
-    let ticks = (0..=5).map(|mark| AxisTick { at: f64::from(mark) * between, label: label_of(mark) });
-    Axis { label, max: between * 5.0, ticks: ticks.collect() }
+    let first = (lowest / between).floor();
+    let marks = (0..=5).map(|mark| (first + f64::from(mark)) * between);
+    let ticks = marks.map(|at| AxisTick { at, label: label_of(at) });
+    Axis { label, min, max, ticks: ticks.collect() }
 }
 
 /// What the figure of a stopping rule is made from.
@@ -244,8 +254,8 @@ pub(crate) fn stopping(curve: &StoppingCurve<'_>) -> Markup {
         id: curve.id,
         title: "Events observed against the boundary",
         description: &description,
-        x: values("Subjects, in the order of first infusion", number(curve.until.max(1))),
-        y: values("Subjects with the event", highest),
+        x: values("Subjects, in the order of first infusion", (0.0, number(curve.until.max(1)))),
+        y: values("Subjects with the event", (0.0, highest)),
         series: vec![
             series("Observed", 0.0, observed, curve.subjects),
             series("Stops", lowest, boundary, curve.until),
@@ -289,6 +299,7 @@ pub(crate) fn months(last_day: f64, month_days: f64) -> Axis<'static> {
     }
     Axis {
         label: "Months from day 0",
+        min: 0.0,
         max: months_of(marks, between),
         ticks: (0..=marks)
             .map(|mark| AxisTick { at: months_of(mark, between), label: (mark * between).to_string() })
@@ -302,6 +313,7 @@ fn shares(label: &'static str, highest: f64) -> Axis<'static> {
     let (tenths, between) = if tenths > 5 { (tenths + tenths % 2, 2) } else { (tenths, 1) };
     Axis {
         label,
+        min: 0.0,
         max: f64::from(tenths) / 10.0,
         ticks: (0..=tenths)
             .step_by(between)
@@ -339,10 +351,13 @@ mod tests {
 
     #[test]
     fn the_axis_of_values_ends_at_a_round_number() {
-        assert_eq!(labels(&values("", 42.0)), ["0", "10", "20", "30", "40", "50"]);
-        assert_eq!(labels(&values("", 0.7)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
-        assert_eq!(labels(&values("", 900.0)).last().unwrap(), "1000");
-        assert!(values("", 0.0).max > 0.0);
+        let from = |lowest, highest| labels(&values("", (lowest, highest)));
+        assert_eq!(from(3.0, 42.0), ["0", "10", "20", "30", "40", "50"]);
+        assert_eq!(from(0.0, 0.7), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        assert_eq!(from(0.0, 900.0).last().unwrap(), "1000");
+        assert_eq!(from(-3.0, 4.0), ["-4", "-2", "0", "2", "4", "6"]);
+        assert_eq!(from(-42.0, -7.0), ["-50", "-40", "-30", "-20", "-10", "0"]);
+        assert_eq!(from(0.0, 0.0).len(), 6);
     }
 
     #[test]
@@ -355,6 +370,15 @@ mod tests {
         assert_eq!(drawn.matches("<circle").count(), 2);
         let broken = [(0, ["10.0", "12.50", "high", "16.00", "20.0"])];
         assert!(course("a", "SLEDAI", &broken, &[], 30.4375).into_string().contains("holds no course"));
+    }
+
+    #[test]
+    fn a_course_below_zero_is_drawn_on_an_axis_that_begins_there() {
+        let visits =
+            [(0, ["-4.0", "-2.0", "-1.0", "0.0", "2.0"]), (91, ["-3.0", "-1.0", "0.0", "1.0", "4.0"])];
+        let drawn = course("a", "Base excess", &visits, &[vec![(0, "-4.0")]], 30.4375).into_string();
+        // From -4 to 6 on 300 from 14: the first median stands at 224, the second at 194.
+        assert!(drawn.contains("cy=\"224.00\"") && drawn.contains("cy=\"194.00\""), "{drawn}");
     }
 
     #[test]

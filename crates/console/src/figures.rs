@@ -39,6 +39,15 @@ pub(crate) fn absent(what: &str) -> Markup {
     html! { p.nothing { "This report holds no " (what) " in a form that this page knows." } }
 }
 
+/// What is left out of a list of which not all is shown.
+pub(crate) fn first_of(shown: usize, all: usize) -> Markup {
+    html! {
+        @if shown < all {
+            p.quiet { "The first " (count(shown as u64)) " of " (count(all as u64)) ". The report has all." }
+        }
+    }
+}
+
 /// `23/83`, each with the way to what is behind it.
 pub(crate) fn ratio(figure: &Figure) -> Markup {
     html! {
@@ -130,7 +139,7 @@ pub(crate) fn bound_cell(figure: &Figure) -> Markup {
 /// The scale of shares, from nobody to everybody.
 pub(crate) fn share_scale() -> DotScale<'static> {
     let ticks = [0, 50, 100].map(|percent| AxisTick { at: f64::from(percent), label: format!("{percent}%") });
-    DotScale::new(Axis { label: "Share, drawn", max: 100.0, ticks: ticks.into() })
+    DotScale::new(Axis { label: "Share, drawn", min: 0.0, max: 100.0, ticks: ticks.into() })
         .expect("the axis ends beyond zero")
 }
 

@@ -69,8 +69,6 @@ pub struct Settings {
     pub comparison: Option<Comparison>,
     /// How to verify a copy of the log, shown beside the last verdict; such as the command for this data directory.
     pub verify_hint: Option<String>,
-    /// Whether cookies may travel over TLS alone.
-    pub secure: bool,
     /// Whether everything shown is a demonstration, open to everybody on this machine.
     pub demonstration: bool,
     /// Whom a demonstration may be looked at as: id and label.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::{Credentials, Elsewhere, LetIn, Problem, Returned, SESSION_COOKIE, local_path, way_cookie, way_of};
+use api::{Credentials, Elsewhere, LetIn, Problem, Returned, local_path};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Form, Query, State};
@@ -115,7 +115,7 @@ async fn set_out(
     Form(going): Form<Going>,
 ) -> Result<Response, Failure> {
     let begun = console.gate.set_out(&parts, going.to()).await.map_err(Failure::new)?;
-    let cookie = cookie(&way_cookie(&begun.way, begun.seconds, console.settings.secure))?;
+    let cookie = cookie(&console.gate.cookies().keep_way(&begun.way, begun.seconds))?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&begun.go_to)).into_response())
 }
 
@@ -134,11 +134,12 @@ async fn come_back(
     parts: Parts,
     answered: Result<Query<Answered>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let secure = console.settings.secure;
+    let cookies = console.gate.cookies();
     let Query(Answered { state, code, error, iss: issuer }) = answered.map_err(|_| {
         Failure::new(Problem::bad_request("the part after ? is not what an organisation answers"))
     })?;
-    let returned = Returned { state, code, error, issuer, way: way_of(&parts.headers, secure) };
+    let returned =
+        Returned { state, code, error, issuer, way: cookies.way(&parts.headers).map(str::to_owned) };
     let LetIn { session, to } = console.gate.come_back(&parts, returned).await.map_err(Failure::new)?;
     console.gate.leave(&parts).await.map_err(Failure::new)?;
     let to = local_path(&to);
@@ -152,8 +153,8 @@ async fn come_back(
     let onwards = cookie(&format!("0; url={to}"))?;
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("refresh"), onwards);
-    headers.append(header::SET_COOKIE, cookie(&way_cookie("", 0, secure))?);
-    headers.append(header::SET_COOKIE, cookie(&session_cookie(&session.0, secure, ""))?);
+    headers.append(header::SET_COOKIE, cookie(&cookies.forget_way())?);
+    headers.append(header::SET_COOKIE, cookie(&cookies.keep_session(&session))?);
     Ok(response)
 }
 
@@ -209,23 +210,17 @@ async fn begin(
 ) -> Result<Response, Failure> {
     let session = console.gate.enter(parts, credentials).await.map_err(Failure::new)?;
     console.gate.leave(parts).await.map_err(Failure::new)?;
-    go(console, &session.0, "", to)
+    go(&console.gate.cookies().keep_session(&session), to)
 }
 
 async fn leave(State(console): State<Arc<Console>>, parts: Parts) -> Result<Response, Failure> {
     console.gate.leave(&parts).await.map_err(Failure::new)?;
     let open = console.gate.stands_open().await.map_err(Failure::new)?;
-    go(&console, "", "; Max-Age=0", if open { "/" } else { "/login" })
+    go(&console.gate.cookies().forget_session(), if open { "/" } else { "/login" })
 }
 
-fn go(console: &Console, session: &str, age: &str, to: &str) -> Result<Response, Failure> {
-    let cookie = cookie(&session_cookie(session, console.settings.secure, age))?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
-}
-
-fn session_cookie(session: &str, secure: bool, age: &str) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
+fn go(session: &str, to: &str) -> Result<Response, Failure> {
+    Ok(([(header::SET_COOKIE, cookie(session)?)], Redirect::to(to)).into_response())
 }
 
 /// A cookie, or another header that a session's beginning sets.

@@ -41,7 +41,7 @@ pub(crate) async fn checked(State(console): State<Arc<Console>>, request: Reques
         let problem = Problem::new(413, "request-too-large", "The form is too long.", detail);
         return Failure::new(problem).into_response();
     };
-    let token = api::session_of(&parts.headers).map(FormToken::of);
+    let token = console.gate.cookies().session(&parts.headers).map(FormToken::of);
     // Who states a header is asked for by it, whatever the cookies say; no page of another site can have it sent.
     let ours = parts.headers.contains_key(header::AUTHORIZATION)
         || api::is_from_ourselves(&parts.headers)

@@ -140,7 +140,12 @@ fn drawn(things: &[Thing<'_>], links: &Links) -> Markup {
         id: "course",
         title: "Course of the subject",
         description: &description,
-        x: Axis { label: &label, max: f64::from(span), ticks: ticks(days_between(first, zero), span) },
+        x: Axis {
+            label: &label,
+            min: 0.0,
+            max: f64::from(span),
+            ticks: ticks(days_between(first, zero), span),
+        },
         lanes: lanes.collect(),
     };
     html! {

@@ -43,7 +43,7 @@ pub(crate) async fn known(State(console): State<Arc<Console>>, request: Request,
         (Ok(asker), Ok(stands_open)) => (asker, stands_open),
         (Err(problem), _) | (_, Err(problem)) => return Failure::new(problem).into_response(),
     };
-    let session = api::session_of(&parts.headers);
+    let session = gate.cookies().session(&parts.headers);
     let visit = Visit {
         asker,
         stands_open,

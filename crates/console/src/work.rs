@@ -1,10 +1,11 @@
-//! My work: what waits at a site on a day: visits due and overdue, findings, statements to endorse.
+//! My work: what waits at a site on a day: visits due and overdue, statements to endorse, submissions that were refused,
+//! findings.
 //!
 //! It is looked for subject by subject, a page of them at a time; the page says how far it looked.
 
 use std::sync::Arc;
 
-use api::{PlanPage, Problem, RecordFindings, RecordView};
+use api::{FindingsPage, PlanPage, Problem, RecordFindings, RecordView, RefusedAsked, RefusedPage};
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
@@ -35,27 +36,40 @@ const FINDINGS: usize = 25;
 /// Statements shown that wait for a signature.
 const TO_ENDORSE: usize = 50;
 
+/// Refused submissions shown, the latest.
+const REFUSED: usize = 25;
+
 /// How many findings are looked at for those of the site that is asked for.
 const FINDINGS_LOOKED_AT: usize = 1_000;
 
+/// What the page is made from.
+struct Waiting {
+    plan: PlanPage,
+    found: FindingsPage,
+    refused: RefusedPage,
+    to_endorse: Vec<ToEndorse>,
+    to_endorse_in_all: u64,
+}
+
+impl Waiting {
+    async fn read(asked: &Asked) -> Result<Self, Problem> {
+        let (registry, trial) = (&asked.registry, &asked.links.trial);
+        let look = plan_asked(asked, asked.page.after.as_deref(), SUBJECTS)?;
+        let site = look.site.clone();
+        let plan = registry.plan(trial, look).await?;
+        // The gate gives a site its own; of all sites' those of one are to be looked for.
+        let looked_at = site.as_ref().map_or(FINDINGS + 1, |_| FINDINGS_LOOKED_AT);
+        let found = registry.findings(trial, api::Page { after: None, limit: Some(looked_at) }).await?;
+        let refused =
+            registry.refused(trial, RefusedAsked { site, before: None, limit: Some(REFUSED) }).await?;
+        let (to_endorse, to_endorse_in_all) = to_endorse(asked, &plan).await?;
+        Ok(Self { plan, found, refused, to_endorse, to_endorse_in_all })
+    }
+}
+
 async fn work(asked: Asked) -> Result<Response, Failure> {
-    let plan = match plan_asked(&asked, asked.page.after.as_deref(), SUBJECTS) {
-        Ok(plan) => asked.registry.plan(&asked.links.trial, plan).await,
-        Err(problem) => Err(problem),
-    };
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err(problem) => return Err(asked.fail(problem)),
-    };
-    // The gate gives a site its own; of all sites' those of one are to be looked for.
-    let looked_at = asked.given("site").map_or(FINDINGS + 1, |_| FINDINGS_LOOKED_AT);
-    let look = api::Page { after: None, limit: Some(looked_at) };
-    let found = match asked.registry.findings(&asked.links.trial, look).await {
-        Ok(found) => found,
-        Err(problem) => return Err(asked.fail(problem)),
-    };
-    let (shown, waiting) = match to_endorse(&asked, &plan).await {
-        Ok(found) => found,
+    let Waiting { plan, found, refused, to_endorse, to_endorse_in_all } = match Waiting::read(&asked).await {
+        Ok(waiting) => waiting,
         Err(problem) => return Err(asked.fail(problem)),
     };
     let is_own = |at: &&RecordFindings| {
@@ -73,7 +87,8 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         (for_day(&asked, plan.on))
         (site_form(&asked, "/work"))
         section { h2 { "Visits" } (visits(&asked, &plan)) }
-        section { h2 { "To endorse" } (endorsements(&asked, &shown, waiting)) }
+        section { h2 { "To endorse" } (endorsements(&asked, &to_endorse, to_endorse_in_all)) }
+        section { h2 { "Refused" } (refused_lately(&asked, &refused)) }
         section {
             h2 { "Findings" }
             @if own.is_empty() && found.next.is_some() {
@@ -93,6 +108,43 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         ))
     };
     Ok(page::trial(&asked, Here::Work, "My work", &plan.covers, &main))
+}
+
+/// What was signed, and is not recorded.
+fn refused_lately(asked: &Asked, found: &RefusedPage) -> Markup {
+    if found.refused.is_empty() && found.next.is_none() {
+        return html! { p.nothing { "Nothing that was signed in the last 30 days waits unrecorded." } };
+    }
+    html! {
+        p { "Signed and submitted in the last 30 days, and not recorded. What is to be recorded after all is stated anew." }
+        (table(
+            "Refused submissions, the latest first",
+            &columns(&["Refused", "Subject", "What", "Signed by", "Why", "#Times"]),
+            &html! {
+                @for one in &found.refused {
+                    tr {
+                        td { (instant(one.at)) }
+                        th scope="row" {
+                            @match &one.subject {
+                                // Nothing may be known of one that was not found.
+                                Some(subject) if one.code.starts_with("subject-") => (subject),
+                                Some(subject) => a href=(asked.links.subject(subject, None)) { (subject) },
+                                None => "–",
+                            }
+                        }
+                        td { (words(one.kind.as_str())) }
+                        td { (one.actor) }
+                        td.what {
+                            (one.title) " " (one.detail)
+                            @if !one.pointer.is_empty() { " (at " code { (one.pointer) } ")" }
+                        }
+                        td.number { (count(one.times)) }
+                    }
+                }
+            },
+        ))
+        @if found.next.is_some() { p.quiet { "Earlier ones are not shown." } }
+    }
 }
 
 /// How far the page looked.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::{Reader, Standing};
+use api::{Reader, SESSION_PREFIX, Standing};
 use chain::Instant;
 use keep::{Account, Accounts, Entrant, Person, PersonSession, Persons, Session};
 
@@ -12,9 +12,6 @@ use crate::data::Data;
 use crate::organisation::Organisation;
 use crate::tokens;
 use crate::world;
-
-/// What every session's secret begins with, so that one that is lost is recognised.
-const PREFIX: &str = "tbs_";
 
 /// A session ends when it was not used for so long.
 pub(crate) const IDLE: Duration = Duration::from_mins(30);
@@ -30,7 +27,7 @@ const NAME_CHARACTERS_MAX: usize = 64;
 
 /// The secret of a new session.
 pub(crate) fn new_session() -> String {
-    format!("{PREFIX}{}", world::random_hex::<32>())
+    format!("{SESSION_PREFIX}{}", world::random_hex::<32>())
 }
 
 /// A name that an account can have: lower-case letters, digits, dots, hyphens and underscores.

@@ -59,9 +59,9 @@ pub(crate) use table::Table;
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { data, exit, listen } => demo::run(&data, exit, listen).await,
-        Command::Serve { data, listen, tls, hosts, oidc, policy, ca, log_json: _, otlp: _ } => {
+        Command::Serve { data, listen, tls, hosts, oidc, policy, ca, log_json, otlp } => {
             let listening = serve::Listening { listen, tls: tls.files(), hosts, oidc };
-            serve::run(&data, listening, policy.as_deref(), ca).await
+            serve::run(&data, listening, serve::Beside { policy, ca, log_json, otlp }).await
         }
         Command::Registrar(options) => {
             process::run(Services::REGISTRAR, "trialbook-registrar", &options).await

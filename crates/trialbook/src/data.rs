@@ -215,6 +215,11 @@ impl Data {
         self.root.join("state").join("refusals.sqlite")
     }
 
+    /// Submissions that were refused lately.
+    pub(crate) fn refused(&self) -> PathBuf {
+        self.root.join("state").join("refused-submissions.sqlite")
+    }
+
     /// The token that the process that serves the directory takes from whoever can read this file.
     pub(crate) fn owner_token(&self) -> Option<String> {
         fs::read_to_string(owner_token_file(&self.root)).ok()

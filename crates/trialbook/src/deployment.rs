@@ -5,6 +5,7 @@ mod engine;
 mod evidence;
 mod folds;
 mod reads;
+mod refused;
 mod rehearsal;
 mod replicas;
 mod reports;
@@ -30,7 +31,7 @@ use api::{Answer, Covers, LastVerification, Problem, Verified, problem_of_refusa
 use chain::Position;
 use clinical::{Referenced, References, Refusal, RefusalCode, TrialId};
 use journal::sequencer::SubmitError;
-use keep::Keep;
+use keep::{Keep, RefusedSubmissions};
 use projector::{ProjectorHandle, State};
 use readmodel::Mark;
 use registrar::{Outcome, Prepared};
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     /// Held while a new trial is made: two openings of one trial must not meet in its directory.
     opening: Mutex<()>,
     keep: Keep,
+    /// What was refused lately, where submissions are taken.
+    refused: Option<RefusedSubmissions>,
     /// Another registrar, if it is that one that keeps the subjects' text keys.
     text_keys_at: OnceLock<api::Client>,
     verified: RwLock<BTreeMap<TrialId, LastVerification>>,
@@ -90,6 +93,11 @@ impl Deployment {
     ) -> anyhow::Result<Self> {
         let keep = Keep::open(&data.keep(), data.text_key_encryption_key()?)
             .with_context(|| format!("cannot open {}", data.keep().display()))?;
+        let refused = services.registrar.then(|| {
+            let path = data.refused();
+            RefusedSubmissions::open(&path).with_context(|| format!("cannot open {}", path.display()))
+        });
+        let refused = refused.transpose()?;
         let deployment = Self(Arc::new(Inner {
             data,
             lock,
@@ -98,6 +106,7 @@ impl Deployment {
             trials: RwLock::default(),
             opening: Mutex::new(()),
             keep,
+            refused,
             text_keys_at: OnceLock::new(),
             verified: RwLock::default(),
             sealing: OnceLock::new(),
@@ -524,7 +533,7 @@ fn pieces(prepared: Vec<Prepared>) -> Vec<Vec<Prepared>> {
 const ROOM_KIB: u32 = 64 << 10;
 
 /// Submits without holding a thread while the disk works.
-async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec<Answer>, Problem> {
+async fn submit(running: &Arc<Running>, submissions: &Arc<Vec<Vec<u8>>>) -> Result<Vec<Answer>, Problem> {
     let bytes: usize = submissions.iter().map(Vec::len).sum();
     let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB);
     let _room =
@@ -532,11 +541,11 @@ async fn submit(running: &Arc<Running>, submissions: Vec<Vec<u8>>) -> Result<Vec
     let preparing = tracing::info_span!("submission.prepare", bytes = i64::try_from(bytes).ok());
     let results = if submissions.len() == 1 {
         // One signature takes 40 µs: handing it to another thread would cost a fifth of that and win nothing.
-        let prepared = preparing.in_scope(|| prepare(running, &submissions));
+        let prepared = preparing.in_scope(|| prepare(running, submissions));
         drop(preparing);
         prepared?
     } else {
-        let running = Arc::clone(running);
+        let (running, submissions) = (Arc::clone(running), Arc::clone(submissions));
         let work = move || preparing.in_scope(|| prepare(&running, &submissions));
         let prepared = tokio::task::spawn_blocking(work).await;
         prepared.map_err(|_| Problem::internal("preparing the submissions failed"))??

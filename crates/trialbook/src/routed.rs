@@ -2,9 +2,9 @@
 
 use api::{
     Answer, Client, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, LogFile, Page,
-    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, Registry, Rehearsal, Rehearsed,
-    ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer,
-    TextKeyRequest, TrailAsked, TrailPage, TrialDetail, Trials, VerificationView,
+    PlanAsked, PlanPage, Problem, Projectors, Readiness, RecordView, RefusedAsked, RefusedPage, Registry,
+    Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SourcesView, SubjectRecords, SubjectsPage,
+    TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::Position;
@@ -80,6 +80,10 @@ impl Registry for Routed {
 
     async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
         self.registrar.plan(trial, asked).await
+    }
+
+    async fn refused(&self, trial: &TrialId, asked: RefusedAsked) -> Result<RefusedPage, Problem> {
+        self.registrar.refused(trial, asked).await
     }
 
     async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cookies::Cookies;
 use crate::elsewhere::{Elsewhere, LetIn, Returned, SetOut};
 use crate::gate::{TokenHash, Tokens};
 use crate::policy::TokenRole;
@@ -131,6 +132,10 @@ impl Registry for Log {
     }
 
     async fn plan(&self, _: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
+        Err(Problem::internal(asked.site.map_or("of all sites".to_owned(), |site| format!("of {site}"))))
+    }
+
+    async fn refused(&self, _: &TrialId, asked: RefusedAsked) -> Result<RefusedPage, Problem> {
         Err(Problem::internal(asked.site.map_or("of all sites".to_owned(), |site| format!("of {site}"))))
     }
 
@@ -262,8 +267,8 @@ impl Tokens for Alike {
         Ok(())
     }
 
-    fn posting(&self, _: Option<&TokenHash>, _: Option<IpAddr>) -> Result<(), Problem> {
-        Err(Problem::too_often(7, "made up"))
+    fn posting(&self, session: Option<&TokenHash>, _: Option<IpAddr>) -> Result<(), Problem> {
+        Err(Problem::too_often(7, if session.is_some() { "of a session" } else { "from an address" }))
     }
 
     async fn refusals(&self, _: Option<u64>, _: usize) -> Result<RefusalsPage, Problem> {
@@ -286,7 +291,7 @@ fn held(role: TokenRole, site: Option<&str>, trial: Option<&str>) -> Standing {
 
 fn asked(standing: Standing) -> (Guarded, Arc<Alike>) {
     let tokens = Arc::new(Alike(standing, Mutex::default()));
-    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>, Cookies::new(false));
     let asking = Asking { token: Some(TokenHash::of("tbk_0")), route: "GET /x".to_owned(), peer: None };
     (Guarded::new(gate, asking), tokens)
 }
@@ -364,7 +369,7 @@ async fn of_a_subject_that_moved_each_site_reads_what_was_recorded_there() {
 }
 
 #[tokio::test]
-async fn a_sites_trail_and_plan_are_its_own() {
+async fn a_sites_trail_plan_and_refused_submissions_are_its_own() {
     let (guarded, _) = asked(held(TokenRole::Site, Some("S01"), None));
     for limit in [1, 2, 5, 100] {
         let (mut seen, mut after) = (Vec::new(), None);
@@ -384,10 +389,21 @@ async fn a_sites_trail_and_plan_are_its_own() {
         let site = site.map(|site| site.parse().unwrap());
         guarded.plan(&small(), PlanAsked { site, ..PlanAsked::default() }).await.unwrap_err()
     };
+    let refused = async |site: Option<&str>| {
+        let site = site.map(|site| site.parse().unwrap());
+        guarded.refused(&small(), RefusedAsked { site, ..RefusedAsked::default() }).await.unwrap_err()
+    };
     // The registry behind says for which site it was asked.
-    assert_eq!(plan(None).await.detail, "of S01");
-    assert_eq!(plan(Some("S01")).await.detail, "of S01");
+    for own in [None, Some("S01")] {
+        assert_eq!((plan(own).await.detail, refused(own).await.detail), ("of S01".into(), "of S01".into()));
+    }
     assert_eq!(plan(Some("S02")).await.code, "not-permitted");
+    assert_eq!(refused(Some("S02")).await.code, "not-permitted");
+    for (role, due) in [(TokenRole::Inspector, "internal"), (TokenRole::Operator, "not-permitted")] {
+        let (guarded, _) = asked(held(role, None, None));
+        let problem = guarded.refused(&small(), RefusedAsked::default()).await.unwrap_err();
+        assert_eq!(problem.code, due, "{role}");
+    }
 }
 
 #[tokio::test]
@@ -477,20 +493,34 @@ fn a_record_that_does_not_say_whose_it_is_is_nobodys() {
 #[tokio::test]
 async fn what_is_refused_at_the_door_is_noted_with_who_and_when_to_come_again() {
     let (guarded, tokens) = asked(held(TokenRole::Operator, None, None));
-    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>, Cookies::new(false));
     let mut request = axum::http::Request::new(()).into_parts().0;
     request.headers.insert("cookie", "trialbook_session=tbs_1".parse().unwrap());
     let entering = gate.enter(&request, Credentials::Token("tbk_0".to_owned())).await.unwrap_err();
     assert_eq!((entering.status, entering.retry_after_seconds), (429, Some(7)));
-    assert_eq!(gate.posting(&request).await.unwrap_err().status, 429);
+    let posting = gate.posting(&request).await.unwrap_err();
+    assert_eq!((posting.status, posting.detail.as_str()), (429, "of a session"));
     drop(guarded);
     assert_eq!(*tokens.1.lock().unwrap(), ["too-often GET  li.wei", "too-often GET  1f"]);
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_is_in_sends_its_forms_as_its_address_does() {
+    let ended = Standing::Expired { id: "1f".to_owned() };
+    for (standing, due) in [(Standing::Unknown, "from"), (ended, "from"), (Standing::Owner, "of a session")] {
+        let (_, tokens) = asked(standing);
+        let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>, Cookies::new(false));
+        let mut request = axum::http::Request::new(()).into_parts().0;
+        request.headers.insert("cookie", "trialbook_session=tbs_1".parse().unwrap());
+        let refused = gate.posting(&request).await.unwrap_err();
+        assert!(refused.detail.starts_with(due), "{}", refused.detail);
+    }
+}
+
+#[tokio::test]
 async fn who_comes_with_an_organisations_word_in_vain_is_noted_and_an_organisation_that_fails_is_not() {
     let (_guarded, tokens) = asked(held(TokenRole::Operator, None, None));
-    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>);
+    let gate = Gate::new(Arc::new(Log), Arc::clone(&tokens) as Arc<dyn Tokens>, Cookies::new(false));
     let request = axum::http::Request::new(()).into_parts().0;
     assert_eq!(gate.set_out(&request, "/").await.unwrap_err().status, 429);
     for status in [400, 403, 404, 502, 503] {

@@ -51,6 +51,12 @@ async fn my_work_has_what_is_overdue_first_then_what_is_due_and_says_how_far_it_
         "{text}"
     );
     assert!(text.contains("sledai-incomplete") && text.contains("lot-expired"), "{text}");
+    let refused = text.split_once("<h2>Refused</h2>").unwrap().1.split_once("</section>").unwrap().0;
+    for part in
+        ["li.wei", "has a newer version. record 4 was amended by 9", "<code>/amends/seq</code>", ">2</td>"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
     // Another site has nothing to look at.
     let (_, text) = page(Answers::default(), "/trials/lupus-msct/work?site=CN-BJ").await;
     assert!(!text.contains("lot-expired"), "{text}");

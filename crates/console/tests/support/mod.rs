@@ -683,6 +683,16 @@ impl Registry for Answers {
         Ok(read(json!({"covers": self.covers, "on": on, "schedule": schedule, "subjects": all})))
     }
 
+    async fn refused(&self, trial: &TrialId, _: api::RefusedAsked) -> Result<api::RefusedPage, Problem> {
+        self.knows(trial)?;
+        let refused = json!([{
+            "actor": "li.wei", "at": "2026-01-01T10:00:00.000000Z", "code": "stale-amendment", "detail": "record 4 was amended by 9",
+            "event": "018ca23b-e400-7b00-8cac-6a66c3ef7c34", "kind": "visit", "pointer": "/amends/seq", "site": "CN-NJ",
+            "subject": "S0001", "times": 2, "title": "The amended record has a newer version."
+        }]);
+        Ok(read(json!({"covers": self.covers, "refused": refused})))
+    }
+
     async fn verification(&self, trial: &TrialId) -> Result<api::VerificationView, Problem> {
         self.knows(trial)?;
         Ok(read(json!({"covers": self.covers, "last": self.verification})))

@@ -73,13 +73,12 @@ pub(super) async fn run(data: &Path, exit: bool, listen: SocketAddr) -> Result<u
     let listening = serve::Listening { listen, tls: None, hosts: Vec::new(), oidc: None };
     let looks = demo::looks(&trial)?;
     let settings = console::Settings {
-        configuration: serve::effective(&data, &listening, None, None),
+        configuration: serve::effective(&data, &listening, &serve::Beside::default()),
         demonstration: true,
         looks: looks.iter().map(|look| (look.id.clone(), look.label.clone())).collect(),
         demo_cutoff: Some(cutoff()?),
         comparison: Some(comparison(&trial, &compared)),
         verify_hint: Some(verify_command(&data, &deployment, &trial).await?),
-        ..console::Settings::default()
     };
     let served = serve::Served { looks, ..serve::Served::of(&deployment) };
     serve::serve(served, listening, Some(settings)).await?;

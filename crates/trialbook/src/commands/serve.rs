@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::{Gate, Problem, Registry, TokenHash};
+use api::{Cookies, Gate, Problem, Registry, TokenHash};
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
@@ -46,33 +46,36 @@ pub(crate) struct Listening {
     pub(crate) oidc: Option<PathBuf>,
 }
 
-pub(super) async fn run(
-    data: &Path,
-    listening: Listening,
-    policy_file: Option<&Path>,
-    ca: Option<PathBuf>,
-) -> Result<u8> {
-    let policy = policy_file.map(read_policy).transpose()?;
+/// What `serve` works by beside where it listens.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// The file of the witness policy.
+    pub(super) policy: Option<PathBuf>,
+    /// The authorities that witnesses' certificates are signed by.
+    pub(super) ca: Option<PathBuf>,
+    /// Whether logs are written as JSON; `main` has begun them.
+    pub(super) log_json: bool,
+    /// The collector that spans are sent to; `main` has begun that too.
+    pub(super) otlp: Option<String>,
+}
+
+pub(super) async fn run(data: &Path, listening: Listening, beside: Beside) -> Result<u8> {
+    let policy = beside.policy.as_deref().map(read_policy).transpose()?;
     let data = Data::new(data);
     data.create()?;
     let lock = data.lock()?.with_context(|| {
         format!("another process serves {}: {}", data.root().display(), data.address().unwrap_or_default())
     })?;
     let deployment = Deployment::open(data, lock)?;
-    let configuration = effective(deployment.data(), &listening, policy_file, ca.as_deref());
-    deployment.seal(Sealing { policy, ca });
+    let configuration = effective(deployment.data(), &listening, &beside);
+    deployment.seal(Sealing { policy, ca: beside.ca });
     let settings = console::Settings { configuration, ..console::Settings::default() };
     serve(Served::of(&deployment), listening, Some(settings)).await?;
     Ok(0)
 }
 
 /// What `serve` works by: its command line, by the names that the settings of other processes have.
-pub(super) fn effective(
-    data: &Data,
-    listening: &Listening,
-    policy: Option<&Path>,
-    ca: Option<&Path>,
-) -> Vec<console::Setting> {
+pub(super) fn effective(data: &Data, listening: &Listening, beside: &Beside) -> Vec<console::Setting> {
     let path = |path: &Path| path.display().to_string();
     let tls = listening.tls.as_ref();
     let given = [
@@ -82,8 +85,10 @@ pub(super) fn effective(
         ("tls.cert", tls.map(|files| path(&files.certificate))),
         ("tls.key", tls.map(|files| path(&files.key))),
         ("oidc", listening.oidc.as_deref().map(path)),
-        ("witnesses.policy", policy.map(path)),
-        ("witnesses.ca", ca.map(path)),
+        ("witnesses.policy", beside.policy.as_deref().map(path)),
+        ("witnesses.ca", beside.ca.as_deref().map(path)),
+        ("log.format", Some(if beside.log_json { "json" } else { "text" }.to_owned())),
+        ("telemetry.otlp", beside.otlp.clone()),
     ];
     given
         .into_iter()
@@ -168,12 +173,11 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
 
     let owner = tokens::new_token();
-    let secure = tls.is_some() || organisation.as_ref().is_some_and(Organisation::secure);
+    let over_tls = tls.is_some() || organisation.as_ref().is_some_and(Organisation::secure);
     let keeper = Arc::new(Doorkeeper::open(data, TokenHash::of(&owner), beyond, looks, organisation)?);
-    let gate = Gate::new(registry, keeper);
+    let gate = Gate::new(registry, keeper, Cookies::new(over_tls));
     let mut routes = api::router(gate.clone());
     if let Some(settings) = settings {
-        let settings = console::Settings { secure, ..settings };
         routes = routes.merge(console::router(gate.clone(), settings));
         routes = routes.merge(takeaway::routes(gate, data.root()));
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use api::{
     Answer, CutView, Envelopes, EnvelopesAsked, Evidence, FeedItem, FeedPart, FindingsPage, KeyView, LogFile,
     Page, PlanAsked, PlanPage, Problem, Projectors, Readiness, ReadinessCheck, RecordFindings, RecordView,
-    Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SiteView, SourcesView,
-    SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage, TrialDetail,
-    TrialView, Trials, VerificationView,
+    RefusedAsked, RefusedPage, Registry, Rehearsal, Rehearsed, ReportAsked, ReportKind, ReportView, SiteView,
+    SourcesView, SubjectRecords, SubjectsPage, TextKeyAnswer, TextKeyRequest, TrailAsked, TrailPage,
+    TrialDetail, TrialView, Trials, VerificationView,
 };
 use async_trait::async_trait;
 use chain::{Instant, KeyId, LinkedRecord, Position, Record};
@@ -206,9 +206,19 @@ impl Registry for Deployment {
             return Err(Problem::not_found(format!("trial {trial} is not open")));
         }
         let span = spans::of_submission(trial, submissions.len());
-        let answers = submit(&running, submissions).instrument(span.clone()).await;
+        let submissions = Arc::new(submissions);
+        let answers = submit(&running, &submissions).instrument(span.clone()).await;
         spans::answered(&span, &answers);
-        answers
+        let answers = answers?;
+        if !answers.iter().any(|answer| matches!(answer, Answer::Refused { .. })) {
+            return Ok(answers);
+        }
+        let deployment = self.clone();
+        blocking(move || {
+            deployment.keep_refused(&running, &submissions, &answers);
+            Ok(answers)
+        })
+        .await
     }
 
     async fn rehearse(&self, trial: &TrialId, rehearsal: Rehearsal) -> Result<Rehearsed, Problem> {
@@ -305,6 +315,11 @@ impl Registry for Deployment {
     async fn plan(&self, trial: &TrialId, asked: PlanAsked) -> Result<PlanPage, Problem> {
         let (deployment, running) = (self.clone(), self.running(trial)?);
         blocking(move || deployment.plan_asked(&running, &asked)).await
+    }
+
+    async fn refused(&self, trial: &TrialId, asked: RefusedAsked) -> Result<RefusedPage, Problem> {
+        let (deployment, running) = (self.clone(), self.running(trial)?);
+        blocking(move || deployment.refused_asked(&running, &asked)).await
     }
 
     async fn verification(&self, trial: &TrialId) -> Result<VerificationView, Problem> {

@@ -46,7 +46,7 @@ fn ids(trial: &SmallTrial) -> BTreeMap<String, String> {
 /// Every route, an address of it that is there for S01 and, where it names one, of S02; and what no token, a site's
 /// (S01), a statistician's, an inspector's, an operator's and an archive's is answered.
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 77] = [
+const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 78] = [
     ("GET", "/healthz", "/healthz", "", [200; 6]),
     ("GET", "/readyz", "/readyz", "", [200; 6]),
     ("GET", "/openapi.json", "/openapi.json", "", [200; 6]),
@@ -64,6 +64,7 @@ const ROUTES: [(&str, &str, &str, &str, [u16; 6]); 77] = [
     ("GET", "/v1/trials/{trial}/findings", "/v1/trials/small/findings", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/trail", "/v1/trials/small/trail", "", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/plan", "/v1/trials/small/plan", "/v1/trials/small/plan?site=S02", [401, 200, 200, 200, 403, 403]),
+    ("GET", "/v1/trials/{trial}/refused", "/v1/trials/small/refused", "/v1/trials/small/refused?site=S02", [401, 200, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/verification", "/v1/trials/small/verification", "", [401, 200, 200, 200, 200, 403]),
     ("GET", "/v1/trials/{trial}/reports/{kind}", "/v1/trials/small/reports/safety", "", [401, 403, 200, 200, 403, 403]),
     ("GET", "/v1/trials/{trial}/reports/{kind}/cells", "/v1/trials/small/reports/safety/cells", "", [401, 403, 200, 200, 403, 403]),

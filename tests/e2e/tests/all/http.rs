@@ -260,6 +260,7 @@ fn every_path_of_the_openapi_document_is_served_and_every_path_served_is_in_it()
         ("GET", "/v1/trials/{trial}/plan"),
         ("GET", "/v1/trials/{trial}/proofs/{seq}"),
         ("GET", "/v1/trials/{trial}/records/{seq}"),
+        ("GET", "/v1/trials/{trial}/refused"),
         ("GET", "/v1/trials/{trial}/reports/{kind}"),
         ("GET", "/v1/trials/{trial}/reports/{kind}/cells"),
         ("GET", "/v1/trials/{trial}/reports/{kind}/sources"),

@@ -586,7 +586,7 @@ fn where_browsers_come_over_tls_cookies_are_for_this_host_and_tls_alone() {
     let entered = registry.come_back(&back, &way.cookie);
     let cookie = &entered.headers["set-cookie"];
     assert!(
-        cookie.starts_with("trialbook_session=tbs_") && cookie.ends_with("; SameSite=Strict; Secure"),
+        cookie.starts_with("__Host-trialbook_session=tbs_") && cookie.ends_with("; SameSite=Strict; Secure"),
         "{cookie}"
     );
     // A cookie that could have come in clear, or from a neighbour, binds nothing.

@@ -3,7 +3,7 @@
 use e2e::{Reply, Server, SmallTrial};
 use serde_json::Value;
 
-use crate::http::{EVENTS, records};
+use crate::http::{EVENTS, covering, records};
 use crate::statements::{
     adverse_event, contact, enrollment, hash_of, replacing, visit, voiding, with_subject,
 };
@@ -111,6 +111,60 @@ fn signers_who_are_not_entitled_are_refused() {
     desk.refuses(other_log, 422, "log-differs", "/log");
     let other_trial = bo.sign("other", &desk.trial.genesis, &call).submission();
     desk.refuses(other_trial, 422, "trial-differs", "/trial");
+}
+
+#[test]
+fn what_was_signed_and_refused_waits_on_the_work_list_until_it_is_recorded() {
+    let desk = Desk::open();
+    let post = |submission: &[u8]| desk.post(submission).status;
+    let waiting = |query: &str| {
+        let page = desk.server.get(&format!("/v1/trials/small/refused{query}")).json();
+        let entry = |one: &Value| {
+            let text = |member: &str| one[member].as_str().unwrap_or_default().to_owned();
+            [
+                text("code"),
+                text("actor"),
+                text("subject"),
+                text("site"),
+                text("kind"),
+                one["times"].to_string(),
+            ]
+        };
+        page["refused"].as_array().unwrap().iter().map(entry).collect::<Vec<_>>()
+    };
+    // What nobody known has signed, or nobody can read, is on nobody's list.
+    let call = contact("P1", "2022-01-01");
+    let event = desk.trial.person("bo.wang").sign("small", &desk.trial.genesis, &call).event;
+    assert_eq!(post(&desk.trial.person("dan.sun").submission_of(&event)), 403);
+    assert_eq!(post(b"no JSON"), 400);
+    assert!(waiting("").is_empty());
+
+    let early = desk.trial.submission("bo.wang", &contact("P2", "2022-01-01"));
+    assert_eq!((post(&early), post(&early)), (422, 422));
+    let elsewhere = desk.trial.submission("dan.sun", &call);
+    assert_eq!(post(&elsewhere), 403);
+    let of_bo = ["subject-unknown", "bo.wang", "P2", "S01", "contact", "2"].map(str::to_owned);
+    // Who signs for a site that is not theirs finds it on their own site's list.
+    let of_dan = ["site-not-entitled", "dan.sun", "P1", "S02", "contact", "1"].map(str::to_owned);
+    assert_eq!(waiting(""), [of_dan.clone(), of_bo.clone()]);
+    assert_eq!(waiting("?site=S01"), std::slice::from_ref(&of_bo));
+    assert_eq!(waiting("?limit=1"), std::slice::from_ref(&of_dan));
+    assert_eq!(desk.server.get("/v1/trials/small/refused?site=s1").status, 400);
+    let page = desk.server.get("/trials/small/work?site=S01");
+    let refused = page.text().split_once("<h2>Refused</h2>").unwrap().1.split_once("</section>").unwrap().0;
+    assert!(refused.contains("bo.wang") && !refused.contains("dan.sun"), "{refused}");
+
+    // It lasts, and goes once the very same event is recorded.
+    let Desk { trial, server, .. } = desk;
+    assert_eq!(server.stop(), 0);
+    let server = Server::start(&trial.data());
+    let desk = Desk { before: records(&server), trial, server };
+    let listed = || desk.server.get("/v1/trials/small/refused").json()["refused"].as_array().unwrap().len();
+    assert_eq!(listed(), 2);
+    assert_eq!(desk.post(desk.trial.submission("bo.wang", &enrollment("P2"))).status, 201);
+    assert_eq!(desk.post(early).status, 201);
+    covering(&desk.server, "/v1/trials/small/refused", desk.before + 2);
+    assert_eq!(listed(), 1);
 }
 
 #[test]

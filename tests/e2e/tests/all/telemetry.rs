@@ -294,6 +294,9 @@ fn a_collector_that_hangs_up_keeps_nobody_waiting_and_is_said_once() {
     let trial = with_subject();
     let collector = Collector::start(Manner::HangsUp);
     let (server, log) = serve(&trial, &collector);
+    // An operator sees where spans are sent.
+    let shown = server.get("/operator/configuration");
+    assert!(shown.text().contains(&collector.url), "{}", shown.text());
     let mut day = 0;
     submit_until_lost(&trial, &server, 0, &mut day);
     let first = lost(&server);
@@ -308,10 +311,10 @@ fn a_collector_that_hangs_up_keeps_nobody_waiting_and_is_said_once() {
 fn a_collector_that_never_answers_keeps_no_submission_and_no_stop_waiting() {
     let trial = with_subject();
     let collector = Collector::start(Manner::IsSilent);
-    let (server, _) = serve(&trial, &collector);
+    let (server, log) = serve(&trial, &collector);
     let mut day = 0;
     submit_until_lost(&trial, &server, 0, &mut day);
-    assert_eq!(server.stop(), 0);
+    assert_eq!(server.stop(), 0, "{}", std::fs::read_to_string(log).unwrap());
     assert_eq!(trial.records(), 12 + day);
 }
 
