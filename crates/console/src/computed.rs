@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::figures::{columns, figure_table, subject, table};
+use crate::figures::{columns, figure_table, first_of, subject, table};
 use crate::links::Links;
 use crate::report::{At, Figure, Report};
-use crate::words::{count, counted, date, words};
+use crate::words::{count, date, words};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -64,9 +64,6 @@ pub(crate) struct Stated {
     first_seq: u64,
     latest_seq: u64,
 }
-
-/// Differences shown; the report has them all.
-const DIFFERENCES_SHOWN_MAX: usize = 200;
 
 pub(crate) fn computed(report: &Report, links: &Links) -> Markup {
     let computed: Vec<Computed> = report.part("/remission/computed").unwrap_or_default();
@@ -133,8 +130,8 @@ fn agreement(report: &Report) -> Markup {
 }
 
 fn differences(report: &Report, links: &Links) -> Markup {
-    let all: Vec<Difference> = report.part("/remission/differences").unwrap_or_default();
-    if all.is_empty() {
+    let (shown, all) = report.first::<Difference>("/remission/differences").unwrap_or_default();
+    if shown.is_empty() {
         return html! { p { "Judged and computed by the trial's definition: no difference." } };
     }
     html! {
@@ -142,7 +139,7 @@ fn differences(report: &Report, links: &Links) -> Markup {
             "Judged otherwise than computed",
             &columns(&["Subject", "Site", "Landmark", "Visit", "#Day", "Judged", "Computed", "Why", "Records"]),
             &html! {
-                @for it in all.iter().take(DIFFERENCES_SHOWN_MAX) {
+                @for it in &shown {
                     tr {
                         th scope="row" { (subject(&it.subject, links)) }
                         td { (it.site) }
@@ -160,9 +157,7 @@ fn differences(report: &Report, links: &Links) -> Markup {
                 }
             },
         ))
-        @if all.len() > DIFFERENCES_SHOWN_MAX {
-            p.quiet { "The first " (count(DIFFERENCES_SHOWN_MAX as u64)) " of " (counted(all.len() as u64, "difference", "differences")) ". The report has all." }
-        }
+        (first_of(shown.len(), all))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::computed;
 use crate::conduct;
 use crate::curves;
 use crate::figures::{
-    absent, basis, columns, cutoff, excluded, figure_table, interval_cells, interval_columns, methods,
-    rate_table, sites, subject, suspected, table,
+    absent, basis, columns, cutoff, excluded, figure_table, first_of, interval_cells, interval_columns,
+    methods, rate_table, sites, subject, suspected, table,
 };
 use crate::flares;
 use crate::links::Links;
@@ -18,8 +18,8 @@ use crate::list::{self, Format};
 use crate::measures;
 use crate::page::{self, Here};
 use crate::report::{
-    Figure, FollowUp, Incidence, Listed, NotAnalysable, OwnMeasure, Rate, Remission, Report, Sensitivity,
-    SurvivalCurve,
+    Figure, FollowUp, Incidence, Listed, NotAnalysable, OwnMeasure, Rate, RemissionFigure, Report,
+    Sensitivity, SurvivalCurve,
 };
 use crate::strata;
 use crate::words::{count, counted, date, heading, words};
@@ -144,7 +144,7 @@ fn follow_up(report: &Report) -> Markup {
 }
 
 fn not_analysable(report: &Report, links: &Links) -> Markup {
-    let subjects: Vec<NotAnalysable> = report.part("/not_analysable").unwrap_or_default();
+    let (subjects, all) = report.first::<NotAnalysable>("/not_analysable").unwrap_or_default();
     html! {
         @if subjects.is_empty() { p { "Every infused subject is analysed." } }
         @else {
@@ -153,6 +153,7 @@ fn not_analysable(report: &Report, links: &Links) -> Markup {
                 &columns(&["Subject", "Site", "Why"]),
                 &html! { @for it in &subjects { tr { th scope="row" { (subject(&it.subject, links)) } td { (it.site) } td { (heading(&it.reason)) } } } },
             ))
+            (first_of(subjects.len(), all))
         }
     }
 }
@@ -169,7 +170,6 @@ fn month_days(report: &Report) -> Option<f64> {
 fn survival(report: &Report, links: &Links) -> Markup {
     let crude: Vec<Figure> =
         ["/survival/crude", "/survival/deaths"].iter().filter_map(|pointer| report.part(pointer)).collect();
-    let deaths: Vec<Listed> = report.part("/survival/listing").unwrap_or_default();
     html! {
         (figure_table("Crude shares, which forget how long each subject was followed", &crude.iter().collect::<Vec<_>>()))
         @for (pointer, id) in [("/survival/from_infusion", "from-infusion"), ("/survival/from_enrollment", "from-enrollment")] {
@@ -178,7 +178,7 @@ fn survival(report: &Report, links: &Links) -> Markup {
                 None => (absent("survival curve")),
             }
         }
-        (listing("Deaths", &deaths, links))
+        (listing("Deaths", report.first("/survival/listing"), links))
         @if let Some(sensitivity) = report.part::<Sensitivity>("/survival/sensitivity") {
             (sensitivity_of_deaths(&sensitivity, &report.id("sensitivity"), month_days(report)))
         }
@@ -258,22 +258,26 @@ fn survival_curve(curve: &SurvivalCurve, id: &str, month_days: f64) -> Markup {
 }
 
 fn remission(report: &Report) -> Markup {
-    let Some(remission) = report.part::<Remission>("/remission") else { return absent("remission") };
-    if remission.figures.is_empty() {
+    let Some(by_landmark) = report.part::<Vec<RemissionFigure>>("/remission/figures") else {
+        return absent("remission");
+    };
+    if by_landmark.is_empty() {
         return html! { p.nothing { "No response was judged up to the cutoff." } };
     }
-    let figures: Vec<&Figure> = remission.figures.iter().map(|it| &it.figure).collect();
+    let figures: Vec<&Figure> = by_landmark.iter().map(|it| &it.figure).collect();
+    let text = |name: &str| report.part::<String>(&format!("/remission/{name}")).unwrap_or_default();
+    let window_days: u64 = report.part("/remission/window_days").unwrap_or_default();
     html! {
         p {
-            "By definition " code { (remission.definition) } ", judged by the " (words(&remission.judged_by)) " at the visit nearest the landmark ("
-            code { (remission.landmarks) } "), at most " (counted(remission.window_days, "day", "days")) " off."
+            "By definition " code { (text("definition")) } ", judged by the " (words(&text("judged_by"))) " at the visit nearest the landmark ("
+            code { (text("landmarks")) } "), at most " (counted(window_days, "day", "days")) " off."
         }
         (figure_table("Complete remission, of those evaluable", &figures))
         (table(
             "Of the denominator: those not counted as in remission for another reason than the judgement \"none\", and whose judgement it is",
             &columns(&["At", "#No judged visit within the window", "#Died by then", "#Not followed so long", "#Status not determinable", "#Partial remission", "#Judged by the committee"]),
             &html! {
-                @for it in &remission.figures {
+                @for it in &by_landmark {
                     tr {
                         th scope="row" { (it.label) }
                         td.number { (it.at.cell("without_visit", count(it.without_visit))) }
@@ -297,7 +301,6 @@ fn relapse(report: &Report, links: &Links) -> Markup {
         .filter_map(|pointer| report.part(pointer))
         .collect();
     let own: Vec<OwnMeasure> = report.part("/relapse/own").unwrap_or_default();
-    let first: Vec<Listed> = report.part("/relapse/listing").unwrap_or_default();
     html! {
         (figure_table("First relapse in each year, earlier relapsers kept in the denominator", &in_year.iter().collect::<Vec<_>>()))
         (figure_table("First relapse in each year, of those without one before", &at_risk.iter().collect::<Vec<_>>()))
@@ -307,7 +310,7 @@ fn relapse(report: &Report, links: &Links) -> Markup {
             Some((incidence, month_days)) => (cumulative(&incidence, &report.id("incidence"), month_days)),
             None => (absent("cumulative incidence")),
         }
-        (listing("First relapses", &first, links))
+        (listing("First relapses", report.first("/relapse/listing"), links))
     }
 }
 
@@ -377,11 +380,9 @@ fn cumulative(incidence: &Incidence, id: &str, month_days: f64) -> Markup {
     }
 }
 
-/// Rows of such a list that are shown; the report has more.
-const LISTED_MAX: usize = 500;
-
 /// Each death or first relapse, with the records that state it.
-fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
+fn listing(caption: &str, listed: Option<(Vec<Listed>, usize)>, links: &Links) -> Markup {
+    let (listed, all) = listed.unwrap_or_default();
     if listed.is_empty() {
         return html! { p { (caption) ": none up to the cutoff." } };
     }
@@ -389,7 +390,7 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
         caption,
         &columns(&["Subject", "Site", "Date", "#Day", "Record"]),
         &html! {
-            @for it in listed.iter().take(LISTED_MAX) {
+            @for it in &listed {
                 tr {
                     th scope="row" { (subject(&it.subject, links)) }
                     td { (it.site) }
@@ -405,9 +406,7 @@ fn listing(caption: &str, listed: &[Listed], links: &Links) -> Markup {
     );
     html! {
         (rows)
-        @if listed.len() > LISTED_MAX {
-            p.quiet { "The first " (count(LISTED_MAX as u64)) " of " (count(listed.len() as u64)) ". The report has all." }
-        }
+        (first_of(listed.len(), all))
     }
 }
 

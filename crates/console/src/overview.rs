@@ -14,7 +14,7 @@ use crate::figures::{absent, by_method, columns, cutoff, limits, method, methods
 use crate::links::Links;
 use crate::login;
 use crate::page::{self, Here, nothing};
-use crate::report::{Figure, FollowUp, Overview, Remission, Report, Waterfall};
+use crate::report::{Figure, FollowUp, Overview, RemissionFigure, Report, Waterfall};
 use crate::words::{count, counted, hash, heading, words};
 use crate::{Comparison, Console};
 
@@ -203,18 +203,13 @@ fn headlines(report: &Report, related: Option<Figure>) -> Markup {
 }
 
 fn by_year(report: &Report) -> Markup {
-    let remission: Option<Remission> = report.part("/remission");
+    let remission: Vec<RemissionFigure> = report.part("/remission/figures").unwrap_or_default();
     let in_year: Vec<Figure> = report.part("/relapse/in_year").unwrap_or_default();
     let in_year = in_year.into_iter().map(|figure| {
         let landmark = figure.id.rsplit('.').next().unwrap_or_default();
         Figure { label: format!("First relapse, {}", words(landmark)), ..figure }
     });
-    let figures: Vec<Figure> = remission
-        .into_iter()
-        .flat_map(|remission| remission.figures)
-        .map(|figure| figure.figure)
-        .chain(in_year)
-        .collect();
+    let figures: Vec<Figure> = remission.into_iter().map(|figure| figure.figure).chain(in_year).collect();
     if figures.is_empty() {
         return absent("figures by year");
     }

@@ -16,6 +16,9 @@ use crate::links::Links;
 /// The member of each row, added when a report is read, that says where in the report it stands.
 const WHERE: &str = "@";
 
+/// Most rows of a list that a page shows: of a large trial the report has more.
+pub(crate) const ROWS_MAX: usize = 500;
+
 /// A report's JSON. Of one that the registry made a part is read when it is asked for: a page shows few of them, and those
 /// of a large trial are long.
 pub(crate) struct Report {
@@ -27,21 +30,41 @@ pub(crate) struct Report {
     behind: Option<(ReportKind, Links)>,
 }
 
-/// A member of a report.
+/// A member of a report, or of one of its members.
+#[derive(Default)]
 struct Part {
     unread: Option<Box<RawValue>>,
+    /// By their names; none, where it was given as read, or is no object.
+    members: OnceLock<BTreeMap<String, Part>>,
     value: OnceLock<Value>,
+}
+
+impl Part {
+    fn unread(text: Box<RawValue>) -> Self {
+        Self { unread: Some(text), ..Self::default() }
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.unread.as_ref().map(|unread| unread.get())
+    }
+
+    fn members(&self) -> &BTreeMap<String, Part> {
+        self.members.get_or_init(|| parts_of(self.text().unwrap_or_default()))
+    }
+}
+
+/// The members of an object, none of them read.
+fn parts_of(text: &str) -> BTreeMap<String, Part> {
+    // The registry hands out JSON; what is not would show as a report without parts.
+    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
+    members.into_iter().map(|(name, text)| (name, Part::unread(text))).collect()
 }
 
 impl Report {
     /// A report whose rows say where what is behind them is told.
     pub(crate) fn read(view: &api::ReportView, kind: ReportKind, links: &Links) -> Self {
-        // The registry hands out JSON; what is not would show as a report without parts.
-        let members: BTreeMap<String, Box<RawValue>> =
-            serde_json::from_str(view.report.get()).unwrap_or_default();
-        let unread = |member| Part { unread: Some(member), value: OnceLock::new() };
         Self {
-            parts: members.into_iter().map(|(name, member)| (name, unread(member))).collect(),
+            parts: parts_of(view.report.get()),
             prefix: String::new(),
             behind: links.to_subjects.then(|| (kind, links.clone())),
         }
@@ -53,7 +76,7 @@ impl Report {
             Value::Object(members) => members,
             _ => serde_json::Map::new(),
         };
-        let read = |value| Part { unread: None, value: OnceLock::from(value) };
+        let read = |value| Part { value: OnceLock::from(value), ..Part::default() };
         let parts = members.into_iter().map(|(name, value)| (name, read(value))).collect();
         Self { parts, prefix, behind: None }
     }
@@ -65,19 +88,38 @@ impl Report {
 
     /// All that it says, member by member.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
-        self.parts.keys().filter_map(|name| self.value(name))
+        self.parts.iter().map(|(name, part)| self.value(part, &format!("/{name}")))
     }
 
-    fn value(&self, name: &str) -> Option<&Value> {
-        let Part { unread, value } = self.parts.get(name)?;
-        Some(value.get_or_init(|| {
-            let value = unread.as_ref().and_then(|unread| serde_json::from_str(unread.get()).ok());
-            let value = value.unwrap_or_default();
-            let Some((kind, links)) = &self.behind else { return value };
-            let mut alone = Value::Object([(name.to_owned(), value)].into_iter().collect());
-            clinical::report::say_where(&mut alone, WHERE, &|path| links.sources(*kind, path, None));
-            alone[name].take()
-        }))
+    /// The smallest part that holds what is at a JSON pointer, where it stands, and the pointer from there.
+    fn holding<'p>(&self, pointer: &'p str) -> Option<(&Part, &'p str, &'p str)> {
+        let (mut parts, mut from) = (&self.parts, 1);
+        pointer.strip_prefix('/')?;
+        loop {
+            let end = pointer[from..].find('/').map_or(pointer.len(), |at| from + at);
+            let (place, rest) = pointer.split_at(end);
+            let part = parts.get(&pointer[from..end])?;
+            // Where it stands a part says itself, and is read for that.
+            if rest.is_empty() || &rest[1..] == WHERE || part.members().is_empty() {
+                return Some((part, place, rest));
+            }
+            (parts, from) = (part.members(), end + 1);
+        }
+    }
+
+    fn value<'p>(&self, part: &'p Part, place: &str) -> &'p Value {
+        part.value.get_or_init(|| {
+            let value = part.text().and_then(|text| serde_json::from_str(text).ok());
+            self.located(value.unwrap_or_default(), place)
+        })
+    }
+
+    /// What stands at `place`, each row of which says where it stands.
+    fn located(&self, mut value: Value, place: &str) -> Value {
+        if let Some((kind, links)) = &self.behind {
+            clinical::report::say_where(&mut value, place, WHERE, &|path| links.sources(*kind, path, None));
+        }
+        value
     }
 
     /// Where the row at a JSON pointer stands.
@@ -87,9 +129,23 @@ impl Report {
 
     /// The part at a JSON pointer, if it is there and of the form asked for.
     pub(crate) fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        let path = pointer.strip_prefix('/')?;
-        let (name, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-        T::deserialize(self.value(name)?.pointer(rest)?).ok()
+        let (part, place, rest) = self.holding(pointer)?;
+        T::deserialize(self.value(part, place).pointer(rest)?).ok()
+    }
+
+    /// The first [`ROWS_MAX`] items of the list at a JSON pointer, which are all that is read of it, and how many it has; if
+    /// it is there and they are of the form asked for. Of a report in a file all: there is no more elsewhere.
+    pub(crate) fn first<T: DeserializeOwned>(&self, pointer: &str) -> Option<(Vec<T>, usize)> {
+        let (part, place, rest) = self.holding(pointer)?;
+        let Some(text) = part.text().filter(|_| rest.is_empty()) else {
+            let all: Vec<T> = self.part(pointer)?;
+            let count = all.len();
+            return Some((all, count));
+        };
+        let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+        let first: Option<Vec<Value>> =
+            items.iter().take(ROWS_MAX).map(|item| serde_json::from_str(item.get()).ok()).collect();
+        Some((Vec::deserialize(self.located(Value::Array(first?), place)).ok()?, items.len()))
     }
 
     /// The day after which nothing is counted.
@@ -338,17 +394,6 @@ pub(crate) struct Sensitivity {
     pub(crate) from_infusion: SurvivalCurve,
 }
 
-/// How the remission figures count those who were not judged.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Remission {
-    pub(crate) definition: String,
-    pub(crate) landmarks: String,
-    pub(crate) window_days: u64,
-    pub(crate) judged_by: String,
-    pub(crate) figures: Vec<RemissionFigure>,
-}
-
 /// Remission at one landmark.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -513,5 +558,40 @@ mod tests {
         let report = Report::of(report, String::new());
         assert!(report.part::<Vec<Rate>>("/rates").is_none());
         assert_eq!(report.part::<Waterfall>("/waterfall").unwrap().definition, "evaluable-1");
+    }
+
+    #[test]
+    fn a_part_is_read_alone_and_its_rows_say_where_they_stand_in_the_whole() {
+        let listing: Vec<Value> = (0..=ROWS_MAX).map(|day| json!({"day": day, "subject": "P1"})).collect();
+        let whole = json!({
+            "deaths": {"related": {"id": "a", "label": "Related"}, "listing": listing},
+            "flow": {"enrolled": 87}
+        });
+        let covers = json!({
+            "head": "00".repeat(32), "lag_records": 0, "records": 1, "trial": "small", "zone": "UTC", "verified": null
+        });
+        let view: api::ReportView =
+            serde_json::from_value(json!({"covers": covers, "report": whole})).unwrap();
+        let links = Links {
+            on_paper: false,
+            to_subjects: true,
+            trial: "small".parse().unwrap(),
+            as_of: None,
+            cutoff: None,
+        };
+        let report = Report::read(&view, ReportKind::Safety, &links);
+        let at = |path: &str| At(links.sources(ReportKind::Safety, path, None));
+        // The same, whether a part is read alone or after another, and of whatever length.
+        assert_eq!(report.part::<Figure>("/deaths/related").unwrap().at, at("/deaths/related"));
+        assert_eq!(report.at("/flow"), at("/flow"));
+        assert_eq!(report.part::<u64>("/flow/enrolled"), Some(87));
+        let (listed, all) = report.first::<BTreeMap<String, Value>>("/deaths/listing").unwrap();
+        assert_eq!((listed.len(), all), (ROWS_MAX, ROWS_MAX + 1));
+        assert_eq!(listed[1][WHERE], json!(at("/deaths/listing/P1 (2)").0));
+        assert!(report.part::<u64>("/deaths/nothing").is_none() && report.first::<u64>("/nothing").is_none());
+        // In a file there is no more elsewhere, and nothing leads anywhere.
+        let file = Report::of(whole, String::new());
+        let (listed, all) = file.first::<BTreeMap<String, Value>>("/deaths/listing").unwrap();
+        assert_eq!((listed.len(), all, listed[0].get(WHERE)), (ROWS_MAX + 1, ROWS_MAX + 1, None));
     }
 }

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
 use crate::figures::{
-    absent, basis, bound_cell, bound_column, columns, counts, cutoff, dot, excluded, figure_table,
+    absent, basis, bound_cell, bound_column, columns, counts, cutoff, dot, excluded, figure_table, first_of,
     interval_cells, interval_columns, methods, ratio, share, share_scale, sites, subject, suspected, table,
 };
 use crate::links::Links;
@@ -343,7 +343,7 @@ fn timing(report: &Report) -> Markup {
 fn deaths(report: &Report, links: &Links) -> Markup {
     let figures: Vec<Figure> =
         ["/deaths/deaths", "/deaths/related"].iter().filter_map(|pointer| report.part(pointer)).collect();
-    let deaths: Vec<Listed> = report.part("/deaths/listing").unwrap_or_default();
+    let (deaths, all) = report.first::<Listed>("/deaths/listing").unwrap_or_default();
     let number = |name: &str| report.part::<u64>(&format!("/deaths/{name}")).unwrap_or_default();
     html! {
         (figure_table("Deaths in the safety set", &figures.iter().collect::<Vec<_>>()))
@@ -370,12 +370,13 @@ fn deaths(report: &Report, links: &Links) -> Markup {
                     }
                 },
             ))
+            (first_of(deaths.len(), all))
         }
     }
 }
 
 fn disagreements(report: &Report, links: &Links) -> Markup {
-    let Some(events) = report.part::<Vec<Disagreement>>("/seriousness_disagreements") else {
+    let Some((events, all)) = report.first::<Disagreement>("/seriousness_disagreements") else {
         return absent("list of disagreements");
     };
     html! {
@@ -397,6 +398,7 @@ fn disagreements(report: &Report, links: &Links) -> Markup {
                     }
                 },
             ))
+            (first_of(events.len(), all))
         }
     }
 }

@@ -145,15 +145,14 @@ fn walk(value: &Value, path: &str, label: Option<&str>, found: &mut Vec<ReportCe
     }
 }
 
-/// Adds to every object of a report a member of this name that says where it stands, in the words of `write`.
+/// Adds to every object of what stands in a report at `path` a member of this name that says where it stands, in the
+/// words of `write`. Of a list the first items alone may be given: each has the name that it has in the whole.
 ///
 /// Not to what is about no subject, nor to the keys that are suspected, which name their records themselves.
-pub fn say_where(report: &mut Value, member: &str, write: &dyn Fn(&str) -> String) {
-    let Value::Object(members) = report else { return };
-    for (name, value) in members {
-        if !WHOLE.contains(&name.as_str()) && name != "suspected_keys" {
-            say(value, &step("", name), (member, write));
-        }
+pub fn say_where(part: &mut Value, path: &str, member: &str, write: &dyn Fn(&str) -> String) {
+    let name = path.split('/').nth(1).unwrap_or_default();
+    if !WHOLE.contains(&name) && name != "suspected_keys" {
+        say(part, path, (member, write));
     }
 }
 
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn every_row_says_where_it_stands() {
         let mut report = json!({"sites": [{"id": "S1", "n": {"deaths": 1}}]});
-        say_where(&mut report, "@", &|path| format!("at:{path}"));
+        say_where(&mut report["sites"], "/sites", "@", &|path| format!("at:{path}"));
         assert_eq!(report["sites"][0]["n"], json!({"deaths": 1, "@": "at:/sites/S1/n"}));
         assert_eq!(report.get("@"), None);
     }

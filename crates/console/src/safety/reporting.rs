@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::figures::{absent, columns, ratio, share, subject, table};
+use crate::figures::{absent, columns, first_of, ratio, share, subject, table};
 use crate::links::Links;
 use crate::report::{At, Figure, Report};
 use crate::words::{count, counted, date, heading, words};
@@ -224,7 +224,7 @@ struct Serious {
 }
 
 pub(super) fn serious(report: &Report, links: &Links) -> Markup {
-    let Some(events) = report.part::<Vec<Serious>>("/serious_events") else {
+    let Some((events, all)) = report.first::<Serious>("/serious_events") else {
         return absent("list of serious events");
     };
     html! {
@@ -254,6 +254,7 @@ pub(super) fn serious(report: &Report, links: &Links) -> Markup {
                     }
                 },
             ))
+            (first_of(events.len(), all))
         }
     }
 }
