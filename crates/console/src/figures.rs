@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::links::Links;
 use crate::report::{Figure, Interval, Rate, Report, SiteRow};
-use crate::words::{count, heading, words};
+use crate::words::{count, counted, heading, words};
 
 /// A table that may be wider than the screen: it then scrolls by itself, by keyboard too.
 pub(crate) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
@@ -168,7 +168,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
     let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
     let bounds = figures.iter().any(|figure| figure.no_events.is_some());
     let scale = share_scale();
-    table(
+    let shown = table(
         caption,
         &html! {
             tr {
@@ -178,7 +178,6 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                 th.drawn scope="col" { (scale.head()) }
                 (interval_columns(&methods))
                 @if bounds { (bound_column()) }
-                th scope="col" { "Denominator" }
                 th scope="col" { "Definition" }
                 th.number scope="col" { "Dates completed" }
             }
@@ -192,19 +191,66 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                     td.drawn { (bar(&scale, figure.percent.as_deref(), figure.intervals.first())) }
                     (interval_cells(&figure.intervals, &methods, "%"))
                     @if bounds { (bound_cell(figure)) }
-                    td { (figure.population) @if !figure.denominator_rule.is_empty() { ": " (figure.denominator_rule) } }
                     td { code { (figure.definition) } }
                     td.number { (figure.at.cell("imputed", count(figure.imputed))) }
                 }
             }
         },
-    )
+    );
+    html! { (shown) (how(figures)) }
+}
+
+/// How shares were computed, for whoever asks.
+pub(crate) fn how(figures: &[&Figure]) -> Markup {
+    opened_by_whoever_asks(&html! {
+        @for figure in figures {
+            dt { (figure.label) }
+            dd {
+                (count(figure.numerator)) " of " (count(figure.denominator)) ", by definition " code { (figure.definition) } ". "
+                (denominator(&figure.population, &figure.denominator_rule))
+                (intervals(&figure.intervals, "%"))
+                (completed(figure.imputed))
+            }
+        }
+    })
+}
+
+/// How rates were computed, for whoever asks.
+fn how_rates(rates: &[Rate]) -> Markup {
+    opened_by_whoever_asks(&html! {
+        @for rate in rates {
+            dt { (rate.label) }
+            dd {
+                (counted(rate.events, "event", "events")) " in " (rate.patient_years) " patient-years, by definition "
+                code { (rate.definition) } ". Time counted: " (words(&rate.time)) ". "
+                (denominator(&rate.population, &rate.denominator_rule))
+                (intervals(&rate.intervals, ""))
+                (completed(rate.imputed))
+            }
+        }
+    })
+}
+
+fn opened_by_whoever_asks(told: &Markup) -> Markup {
+    html! { details.how { summary { "How was this computed?" } dl { (told) } } }
+}
+
+fn denominator(population: &str, rule: &str) -> Markup {
+    html! { "Denominator: " (population) @if !rule.is_empty() { ": " (rule) } ". " }
+}
+
+fn intervals(intervals: &[Interval], unit: &str) -> Markup {
+    html! { @for interval in intervals { (method(interval)) ": " (limits(interval, unit)) ". " } }
+}
+
+fn completed(dates: u64) -> Markup {
+    html! { (counted(dates, "partial date was", "partial dates were")) " completed." }
 }
 
 /// A table of rates.
 pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
     let methods = methods(rates.iter().flat_map(|rate| &rate.intervals));
-    table(
+    let shown = table(
         caption,
         &html! {
             tr {
@@ -214,7 +260,6 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
                 th.number scope="col" { "Per 100" }
                 (interval_columns(&methods))
                 th scope="col" { "Time counted" }
-                th scope="col" { "Population" }
                 th scope="col" { "Definition" }
                 th.number scope="col" { "Dates completed" }
             }
@@ -228,13 +273,13 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
                     td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }
                     (interval_cells(&rate.intervals, &methods, ""))
                     td { (heading(&rate.time)) }
-                    td { (rate.population) }
                     td { code { (rate.definition) } }
                     td.number { (rate.at.cell("imputed", count(rate.imputed))) }
                 }
             }
         },
-    )
+    );
+    html! { (shown) (how_rates(rates)) }
 }
 
 /// What the report counts and a form to count up to another day, of the same records.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
-use crate::figures::{absent, by_method, columns, cutoff, limits, method, methods, ratio, share, table};
+use crate::figures::{absent, by_method, columns, cutoff, how, limits, method, methods, ratio, share, table};
 use crate::links::Links;
 use crate::login;
 use crate::page::{self, Here, nothing};
@@ -199,6 +199,7 @@ fn headlines(report: &Report, related: Option<Figure>) -> Markup {
                 }
             }
         }
+        @if !figures.is_empty() { (how(&figures.iter().collect::<Vec<_>>())) }
     }
 }
 
@@ -214,7 +215,7 @@ fn by_year(report: &Report) -> Markup {
         return absent("figures by year");
     }
     let methods = methods(figures.iter().flat_map(|figure| &figure.intervals));
-    table(
+    let shown = table(
         "Remission and relapse by year",
         &html! {
             tr {
@@ -241,7 +242,8 @@ fn by_year(report: &Report) -> Markup {
                 }
             }
         },
-    )
+    );
+    html! { (shown) (how(&figures.iter().collect::<Vec<_>>())) }
 }
 
 fn flow(report: &Report) -> Markup {

@@ -135,7 +135,7 @@ fn refused_lately(asked: &Asked, found: &RefusedPage) -> Markup {
                         td { (words(one.kind.as_str())) }
                         td { (one.actor) }
                         td.what {
-                            (one.title) " " (one.detail)
+                            (one.title) @if one.detail != one.title { " " (one.detail) }
                             @if !one.pointer.is_empty() { " (at " code { (one.pointer) } ")" }
                         }
                         td.number { (count(one.times)) }
