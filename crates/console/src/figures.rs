@@ -191,7 +191,7 @@ pub(crate) fn figure_table(caption: &str, figures: &[&Figure]) -> Markup {
                     td.drawn { (bar(&scale, figure.percent.as_deref(), figure.intervals.first())) }
                     (interval_cells(&figure.intervals, &methods, "%"))
                     @if bounds { (bound_cell(figure)) }
-                    td { code { (figure.definition) } }
+                    td.definition { code { (figure.definition) } }
                     td.number { (figure.at.cell("imputed", count(figure.imputed))) }
                 }
             }
@@ -244,7 +244,7 @@ fn intervals(intervals: &[Interval], unit: &str) -> Markup {
 }
 
 fn completed(dates: u64) -> Markup {
-    html! { (counted(dates, "partial date was", "partial dates were")) " completed." }
+    html! { @if dates > 0 { (counted(dates, "partial date was", "partial dates were")) " completed." } }
 }
 
 /// A table of rates.
@@ -273,7 +273,7 @@ pub(crate) fn rate_table(caption: &str, rates: &[Rate]) -> Markup {
                     td.number { (rate.per_100_patient_years.as_deref().unwrap_or("no time at risk")) }
                     (interval_cells(&rate.intervals, &methods, ""))
                     td { (heading(&rate.time)) }
-                    td { code { (rate.definition) } }
+                    td.definition { code { (rate.definition) } }
                     td.number { (rate.at.cell("imputed", count(rate.imputed))) }
                 }
             }

@@ -88,7 +88,7 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
         (site_form(&asked, "/work"))
         section { h2 { "Visits" } (visits(&asked, &plan)) }
         section { h2 { "To endorse" } (endorsements(&asked, &to_endorse, to_endorse_in_all)) }
-        section { h2 { "Refused" } (refused_lately(&asked, &refused)) }
+        section { h2 { "Refused" } (refused_lately(&refused)) }
         section {
             h2 { "Findings" }
             @if own.is_empty() && found.next.is_some() {
@@ -111,7 +111,7 @@ async fn work(asked: Asked) -> Result<Response, Failure> {
 }
 
 /// What was signed, and is not recorded.
-fn refused_lately(asked: &Asked, found: &RefusedPage) -> Markup {
+fn refused_lately(found: &RefusedPage) -> Markup {
     if found.refused.is_empty() && found.next.is_none() {
         return html! { p.nothing { "Nothing that was signed in the last 30 days waits unrecorded." } };
     }
@@ -119,20 +119,14 @@ fn refused_lately(asked: &Asked, found: &RefusedPage) -> Markup {
         p { "Signed and submitted in the last 30 days, and not recorded. What is to be recorded after all is stated anew." }
         (table(
             "Refused submissions, the latest first",
-            &columns(&["Refused", "Subject", "What", "Signed by", "Why", "#Times"]),
+            &columns(&["Subject", "What", "Refused", "Signed by", "Why", "#Times"]),
             &html! {
                 @for one in &found.refused {
                     tr {
-                        td { (instant(one.at)) }
-                        th scope="row" {
-                            @match &one.subject {
-                                // Nothing may be known of one that was not found.
-                                Some(subject) if one.code.starts_with("subject-") => (subject),
-                                Some(subject) => a href=(asked.links.subject(subject, None)) { (subject) },
-                                None => "–",
-                            }
-                        }
+                        // No link: it may be the subject that there is not.
+                        th scope="row" { @match &one.subject { Some(subject) => (subject), None => "–" } }
                         td { (words(one.kind.as_str())) }
+                        td { (instant(one.at)) }
                         td { (one.actor) }
                         td.what {
                             (one.title) @if one.detail != one.title { " " (one.detail) }
