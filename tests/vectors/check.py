@@ -266,6 +266,8 @@ GRAMMARS = {
     "actor": r"[a-z0-9][a-z0-9.-]{0,63}",
     "cut": r"[a-z][a-z0-9-]{0,62}",
     "zone": r"[A-Za-z][A-Za-z0-9/_+-]{0,63}",
+    "finding": r"[a-z][a-z0-9-]{0,63}",
+    "pointer": r"(/[A-Za-z0-9_.~-]{1,64}){1,8}",
     "definition": r"(?=.{3,64}$)[a-z0-9]+(-[a-z0-9]+)*-[1-9][0-9]{0,3}",
     "event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "hash": r"[0-9a-f]{64}",
@@ -1071,6 +1073,22 @@ def taken_from(value, signer):
             need(by["role"] in staff and by["id"] != signer, "a person named who may not be")
 
 
+def confirmed(value, about_a_subject):
+    """What its signer knew would be found, each with the reason why it is stated all the same."""
+    members(value, ["findings"], ["comment"] if about_a_subject else [])
+    need(isinstance(value["findings"], list), "no list of findings")
+    for one in value["findings"]:
+        members(one, ("finding", "reason"), ["pointer"])
+        identifier("finding", one["finding"])
+        one_of("as_in_source", "investigator_agrees", "being_clarified", "other")(one["reason"])
+        if "pointer" in one:
+            identifier("pointer", one["pointer"])
+    named = [(one["finding"], one.get("pointer", "")) for one in value["findings"]]
+    need(named and named == sorted(set(named)), "no findings in ascending order, each once")
+    if "comment" in value:
+        sealed_text(value["comment"])
+
+
 class BeyondThisVersion(Refused):
     """A reserved kind, or a schema number that this version does not have."""
 
@@ -1086,10 +1104,10 @@ def check_event(event, size):
     if type(event.get("schema")) is int and event["schema"] != 1:
         raise BeyondThisVersion("schema %d" % event["schema"])
     needed = {"actor", "data", "id", "key", "kind", "log", "schema", "signed_at", "trial", "zone"}
-    optional = set()
+    optional = {"confirmed"}
     if kind in SUBJECT_KINDS:
         needed |= {"site", "subject", "occurred_on"}
-        optional = {"amends", "follows"}
+        optional |= {"amends", "follows"}
         if kind == "adverse_event":
             needed.remove("occurred_on")
             optional.add("occurred_on")
@@ -1119,6 +1137,8 @@ def check_event(event, size):
         integer(event["follows"]["seq"])
     if "taken_from" in event:
         taken_from(event["taken_from"], event["actor"]["id"])
+    if "confirmed" in event:
+        confirmed(event["confirmed"], kind in SUBJECT_KINDS)
     if "amends" in event:
         amends = event["amends"]
         members(amends, ("effect", "hash", "reason", "seq"), ("comment",))

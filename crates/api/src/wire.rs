@@ -8,8 +8,8 @@ use clinical::endorsement::{SignatureSeen, SignatureStanding};
 use clinical::id::IdError;
 use clinical::report::{Change, ReportCell, Sources};
 use clinical::{
-    ActorId, CutName, Date, EventKind, Finding, FindingCode, PartialDate, Receipt, SiteId, Statement,
-    SubjectId, SubjectSummary, TrialId, Zone,
+    ActorId, ConfirmedFinding, CutName, Date, EventKind, Finding, FindingCode, PartialDate, Receipt, SiteId,
+    Statement, SubjectId, SubjectSummary, TrialId, Zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -340,6 +340,10 @@ pub struct FindingsPage {
 /// What is to be looked at in one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordFindings {
+    /// Those that its signer knew of, each with the reason why it is stated all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub confirmed: Vec<ConfirmedFinding>,
     /// What.
     #[schema(value_type = Vec<Object>)]
     pub findings: Vec<Finding>,

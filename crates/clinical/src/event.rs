@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::authority::Role;
+use crate::confirmed::Confirmed;
 use crate::data::{self, Data, Reference};
 use crate::date::PartialDate;
 use crate::id::{ActorId, EventId, SiteId, SubjectId, TrialId, Zone};
@@ -24,6 +25,8 @@ pub struct Event {
     pub actor: Actor,
     /// The record this event corrects.
     pub amends: Option<Amends>,
+    /// What its signer knew would be found about it.
+    pub confirmed: Option<Confirmed<SealedText>>,
     /// What is stated.
     pub data: Data,
     /// The record about the same thing that this event carries on from.
@@ -187,6 +190,7 @@ pub enum DecodeError {
 struct Wire<'a> {
     actor: Actor,
     amends: Option<Amends>,
+    confirmed: Option<Confirmed<SealedText>>,
     #[serde(borrow)]
     data: &'a RawValue,
     follows: Option<Follows>,
@@ -243,6 +247,7 @@ impl Event {
         let event = Self {
             actor: wire.actor,
             amends: wire.amends,
+            confirmed: wire.confirmed,
             data,
             follows: wire.follows,
             id: wire.id,
@@ -285,6 +290,7 @@ impl Event {
             present("/follows", self.follows.is_some(), false)?;
         }
         self.check_taken_from(about_subject)?;
+        self.check_confirmed(about_subject)?;
         for (pointer, text) in self.texts() {
             if !text.is_well_formed() {
                 return Err(malformed(
@@ -338,11 +344,29 @@ impl Event {
         Ok(())
     }
 
+    /// Whether what is confirmed can have been found, and its comment be sealed.
+    fn check_confirmed(&self, about_subject: bool) -> Result<(), DecodeError> {
+        let Some(confirmed) = &self.confirmed else { return Ok(()) };
+        if !about_subject {
+            present("/confirmed/comment", confirmed.comment.is_some(), false)?;
+        }
+        if !confirmed.is_ascending() {
+            return Err(malformed(
+                "/confirmed/findings",
+                "expected findings in ascending order of code and pointer, each once",
+            ));
+        }
+        Ok(())
+    }
+
     /// Every sealed text of the event, with its JSON pointer.
     pub fn texts(&self) -> Vec<(&'static str, &SealedText)> {
         let mut texts = Vec::new();
         if let Some(comment) = self.amends.as_ref().and_then(|amends| amends.comment.as_ref()) {
             texts.push(("/amends/comment", comment));
+        }
+        if let Some(comment) = self.confirmed.as_ref().and_then(|confirmed| confirmed.comment.as_ref()) {
+            texts.push(("/confirmed/comment", comment));
         }
         match &self.data {
             Data::AdverseEvent(data) => {
@@ -378,14 +402,18 @@ impl Event {
 /// JSON pointers of the texts that may stand in an event of `kind`: what a submitting client encrypts.
 pub fn text_pointers(kind: EventKind) -> &'static [&'static str] {
     match kind {
-        EventKind::AdverseEvent => &["/amends/comment", "/data/narrative", "/data/term"],
-        EventKind::Disposition => &["/amends/comment", "/data/death/cause"],
-        EventKind::Visit => &["/amends/comment", "/data/missed_because_text"],
-        EventKind::AeAssessment | EventKind::Adjudication | EventKind::Unblinding => {
-            &["/amends/comment", "/data/comment"]
+        EventKind::AdverseEvent => {
+            &["/amends/comment", "/confirmed/comment", "/data/narrative", "/data/term"]
         }
-        EventKind::ProtocolDeviation => &["/amends/comment", "/data/description"],
-        kind if kind.scope() == Scope::Subject && kind.is_open() => &["/amends/comment"],
+        EventKind::Disposition => &["/amends/comment", "/confirmed/comment", "/data/death/cause"],
+        EventKind::Visit => &["/amends/comment", "/confirmed/comment", "/data/missed_because_text"],
+        EventKind::AeAssessment | EventKind::Adjudication | EventKind::Unblinding => {
+            &["/amends/comment", "/confirmed/comment", "/data/comment"]
+        }
+        EventKind::ProtocolDeviation => &["/amends/comment", "/confirmed/comment", "/data/description"],
+        kind if kind.scope() == Scope::Subject && kind.is_open() => {
+            &["/amends/comment", "/confirmed/comment"]
+        }
         _ => &[],
     }
 }
@@ -396,7 +424,7 @@ fn is_ascending(statements: &[Reference]) -> bool {
 }
 
 /// Members whose value is a list. No object of the format has a member of such a name with another meaning.
-const LISTS: [&str; 31] = [
+const LISTS: [&str; 32] = [
     "agents",
     "any_of",
     "bands",
@@ -408,6 +436,7 @@ const LISTS: [&str; 31] = [
     "donors",
     "drugs_mild",
     "drugs_severe",
+    "findings",
     "informed",
     "interruptions",
     "items_absent",

@@ -106,6 +106,24 @@ text_id! {
 }
 
 text_id! {
+    /// A finding's code, of this version or of another: `[a-z][a-z0-9-]{0,63}`.
+    FindingName, "a finding's code: [a-z][a-z0-9-]{0,63}",
+    |text| matches(text, 64, |byte| byte.is_ascii_lowercase(), |byte| lower_or_digit(byte) || byte == b'-')
+}
+
+text_id! {
+    /// A JSON pointer to a member, in letters that no sentence is written in: `(/[A-Za-z0-9_.~-]{1,64}){1,8}`.
+    MemberPointer, "a pointer to a member: (/[A-Za-z0-9_.~-]{1,64}){1,8}",
+    |text| {
+        let is_member = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'~' | b'-');
+        let members: Vec<&[u8]> = text.split(|byte| *byte == b'/').skip(1).collect();
+        text.first() == Some(&b'/')
+            && (1..=8).contains(&members.len())
+            && members.iter().all(|name| (1..=64).contains(&name.len()) && name.iter().all(is_member))
+    }
+}
+
+text_id! {
     /// A time zone's IANA name, such as `Asia/Shanghai`. Its form is checked, not its being known: a zone may be
     /// newer than this program.
     Zone, "an IANA time zone name",

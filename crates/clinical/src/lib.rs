@@ -6,6 +6,7 @@
 
 pub mod arms;
 pub mod authority;
+pub mod confirmed;
 pub mod data;
 pub mod date;
 pub mod decide;
@@ -33,6 +34,7 @@ pub mod text;
 pub mod trial;
 
 pub use authority::{Grant, Role};
+pub use confirmed::{ConfirmReason, Confirmed, ConfirmedFinding};
 pub use data::Data;
 pub use date::{ClinicalTime, Date, PartialDate};
 pub use decide::{Referenced, References, Refusal, RefusalCode, decide};

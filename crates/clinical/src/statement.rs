@@ -7,6 +7,7 @@ use chain::{CanonicalError, Instant, KeyId, Position, RecordHash, SecretKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::confirmed::Confirmed;
 use crate::date::PartialDate;
 use crate::event::{Actor, AmendReason, DecodeError, Effect, Event, Follows, SCHEMA, text_pointers};
 use crate::id::{EventId, SiteId, SubjectId, TrialId, Zone};
@@ -21,6 +22,9 @@ pub struct Statement {
     /// The correction it makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amends: Option<PlainAmends>,
+    /// What its signer knows would be found about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmed<String>>,
     /// Contents of the event's `data`, texts in clear.
     #[serde(default)]
     pub data: Map<String, Value>,
@@ -312,6 +316,10 @@ mod tests {
                     _ => serde_json::json!({}),
                 };
                 value["data"] = needed;
+                if pointer.starts_with("/confirmed") {
+                    let found = serde_json::json!([{"finding": "after-death", "reason": "other"}]);
+                    value["confirmed"] = serde_json::json!({"findings": found});
+                }
                 if pointer.starts_with("/amends") {
                     value["amends"] = serde_json::json!({"effect": "replace", "hash": RecordHash([3; 32]),
                         "reason": "other", "seq": 3});

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ActorId;
 
+/// Names that stand in the bytes, each with its text.
 macro_rules! names {
     ($( #[$doc:meta] $name:ident { $( #[$of:meta] $variant:ident = $text:literal, )* } )*) => {
         $(
@@ -29,6 +30,8 @@ macro_rules! names {
         )*
     };
 }
+
+pub(crate) use names;
 
 names! {
     /// By what means the signer has it.

@@ -312,7 +312,7 @@
     });
     element("forget").addEventListener("click", () => forget("The key is forgotten."));
     element("sign").addEventListener("click", async () => {
-      if (key === null || !element("prepared").reportValidity()) return;
+      if (key === null) return;
       try {
         element("text").value = await submissionOf(event, key);
         forget("");

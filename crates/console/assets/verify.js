@@ -171,6 +171,8 @@ globalThis.trialbook = (() => {
   const isSite = matches(/^[A-Z0-9][A-Z0-9-]{0,31}$/);
   const isSubject = isSite;
   const isCut = matches(/^[a-z][a-z0-9-]{0,62}$/);
+  const isFinding = matches(/^[a-z][a-z0-9-]{0,63}$/);
+  const isPointer = matches(/^(\/[A-Za-z0-9_.~-]{1,64}){1,8}$/);
   const isActor = matches(/^[a-z0-9][a-z0-9.-]{0,63}$/);
   const isZone = matches(/^[A-Za-z][A-Za-z0-9/_+-]{0,63}$/);
   const isEventId = matches(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -1248,11 +1250,28 @@ globalThis.trialbook = (() => {
     // Only people of a site are named.
     reported_by: (by) => REPORTER(by) ?? (by.id === undefined || STAFF.includes(by.role) ? null : "/id"),
   });
+  const FINDINGS = listOf(
+    members({
+      "finding!": is(isFinding),
+      pointer: is(isPointer),
+      "reason!": oneOf("as_in_source", "investigator_agrees", "being_clarified", "other"),
+    }),
+  );
+  /** What its signer knew would be found: at least one, ascending by name and pointer, each once. */
+  const CONFIRMED = (value) => {
+    const fault = FINDINGS(value);
+    if (fault !== null) return fault;
+    const after = (one, other) =>
+      one.finding === other.finding ? (one.pointer ?? "") > (other.pointer ?? "") : one.finding > other.finding;
+    const follows = (one, index) => index === 0 || after(one, value[index - 1]);
+    return value.length > 0 && value.every(follows) ? null : "";
+  };
   const NOTHING = members({});
 
   function envelope(kind, data) {
     const common = {
       "actor!": members({ "id!": ACTOR, "organisation!": TEXT, "role!": ROLE }),
+      confirmed: members({ "findings!": CONFIRMED }),
       "data!": data,
       "id!": is(isEventId),
       "key!": HASH,
@@ -1266,6 +1285,7 @@ globalThis.trialbook = (() => {
     if (kind === "site_activated") common["site!"] = SITE;
     if (ABOUT_SUBJECTS.includes(kind)) {
       Object.assign(common, { "site!": SITE, "subject!": SUBJECT, amends: AMENDS, follows: REFERENCE });
+      common.confirmed = members({ comment: SEALED, "findings!": CONFIRMED });
       if (kind !== "signature") common.taken_from = TAKEN_FROM;
       // A signature is made when it is signed; an onset may be unknown.
       if (kind !== "signature") common[kind === "adverse_event" ? "occurred_on" : "occurred_on!"] = DATE;

@@ -201,7 +201,11 @@ async fn send(Posted { asked, given }: Posted) -> Result<Response, Failure> {
     };
     match tried.await {
         Ok((rehearsal, rehearsed, signed)) => {
-            Ok(prepared::shown(&asked, &given, &rehearsal, &rehearsed, &signed))
+            let form = match asked.parameter("subject") {
+                "" => format!("/trials/{}/record/{kind}", asked.links.trial),
+                subject => format!("/trials/{}/subjects/{subject}/record/{kind}", asked.links.trial),
+            };
+            Ok(prepared::shown(&asked, (&given, &form), rehearsal, &rehearsed, &signed))
         }
         // What is wrong with the statement is shown beside it; what is wrong with the asker is not about it.
         Err(problem) if problem.status == 401 => Err(asked.fail(problem)),

@@ -2,7 +2,7 @@
 
 use api::{Covers, Page, Problem, RecordFindings};
 use axum::response::Response;
-use clinical::Severity;
+use clinical::{ConfirmReason, ConfirmedFinding, Severity, confirmed};
 use maud::{Markup, html};
 
 use crate::asked::{Asked, Failure};
@@ -21,6 +21,7 @@ const HEADS: &[Column] = &[
     ("meaning", "Meaning"),
     ("member", "Member"),
     ("beside", "Beside records"),
+    ("confirmed", "Confirmed by its signer"),
     ("subject", "Subject"),
     ("kind", "Kind"),
     ("on", "Date of the fact"),
@@ -65,7 +66,7 @@ pub(crate) async fn findings(asked: Asked) -> Result<Response, Failure> {
                     @for record in &list.records {
                         tr {
                             th scope="row" { a href=(links.record(record.seq)) { "#" (record.seq) } }
-                            td.what { (listed(&record.findings)) }
+                            td.what { (listed(&record.findings, &record.confirmed)) }
                             td { @if let Some(subject) = &record.subject { a href=(links.subject(subject, None)) { (subject) } } @else { "–" } }
                             td { (words(record.kind.as_str())) }
                             td { @if let Some(on) = &record.occurred_on { (date(on)) } @else { "–" } }
@@ -109,6 +110,7 @@ fn rows_of(record: &RecordFindings, links: &Links) -> impl Iterator<Item = Row> 
             Cell::of(finding.code.meaning()),
             Cell::of(&finding.pointer),
             Cell::of(beside),
+            Cell::maybe(confirmed::reason(&record.confirmed, finding).map(ConfirmReason::as_str)),
             Cell::subject(record.subject.as_ref(), links),
             Cell::of(record.kind.as_str()),
             Cell::maybe(record.occurred_on.as_ref()),
@@ -117,8 +119,18 @@ fn rows_of(record: &RecordFindings, links: &Links) -> impl Iterator<Item = Row> 
     })
 }
 
-/// Findings of one record: how much each matters, what it says, and about which member.
-pub(crate) fn listed(findings: &[clinical::Finding]) -> Markup {
+/// Why a statement stands that something was found about, as its signer says it.
+pub(crate) fn because(reason: ConfirmReason) -> &'static str {
+    match reason {
+        ConfirmReason::AsInSource => "its source says so",
+        ConfirmReason::InvestigatorAgrees => "an investigator looked at it, and it is so",
+        ConfirmReason::BeingClarified => "it is not known yet, and is asked after",
+        ConfirmReason::Other => "for another reason, told in a comment",
+    }
+}
+
+/// Findings of one record: how much each matters, what it says, about which member, and what its signer says of it.
+pub(crate) fn listed(findings: &[clinical::Finding], confirmed: &[ConfirmedFinding]) -> Markup {
     html! {
         ul.findings {
             @for finding in findings {
@@ -127,6 +139,9 @@ pub(crate) fn listed(findings: &[clinical::Finding]) -> Markup {
                     span.quiet { code { (finding.code.as_str()) } @if !finding.pointer.is_empty() { " at " code { (finding.pointer) } } }
                     @for (index, record) in finding.records.iter().enumerate() {
                         @if index == 0 { " beside record " } @else { ", " } (record)
+                    }
+                    @if let Some(reason) = confirmed::reason(confirmed, finding) {
+                        br; "Confirmed by its signer: " (because(reason)) "."
                     }
                 }
             }

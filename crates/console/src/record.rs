@@ -103,7 +103,8 @@ async fn record(asked: Asked) -> Result<Response, Failure> {
         section {
             h2 { "Findings" }
             @if view.findings.is_empty() { p { "None for this record." } }
-            @else { (findings::listed(&view.findings)) }
+            @else { (findings::listed(&view.findings, &record.confirmed())) }
+            @if record.event().pointer("/confirmed/comment").is_some() { p { "Its signer says more of them in a sealed comment." } }
         }
         (bytes(&asked, &record, granted.as_ref()))
         (checking.inclusion())

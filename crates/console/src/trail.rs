@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use api::RecordView;
 use axum::response::Response;
+use clinical::ConfirmedFinding;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -64,6 +65,12 @@ impl<'a> Read<'a> {
             (None, Some(role)) => format!("reported by: {role} ({means})"),
             _ => format!("taken from: {means}"),
         })
+    }
+
+    /// The findings that its signer knew of, each with the reason why it is stated all the same.
+    pub(crate) fn confirmed(&self) -> Vec<ConfirmedFinding> {
+        let findings = self.event().pointer("/confirmed/findings").cloned().unwrap_or_default();
+        serde_json::from_value(findings).unwrap_or_default()
     }
 
     pub(crate) fn kind(&self) -> String {
@@ -174,7 +181,7 @@ fn entry(record: &Read<'_>, before: &dyn Fn(u64) -> Option<Value>, links: &Links
                     p { strong { "Amended" } " by " a href=(links.record(by)) { "#" (by) } ": no longer the latest version." }
                 }
                 (signatures::on(view, &|seq| links.to_record(seq)))
-                @if !view.findings.is_empty() { (findings::listed(&view.findings)) }
+                @if !view.findings.is_empty() { (findings::listed(&view.findings, &record.confirmed())) }
             }
         }
     }

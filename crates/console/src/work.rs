@@ -260,7 +260,7 @@ fn listed(asked: &Asked, found: &[&RecordFindings]) -> Markup {
             @for at in found {
                 tr {
                     th scope="row" { a href=(asked.links.record(at.seq)) { "#" (at.seq) } }
-                    td.what { (findings::listed(&at.findings)) }
+                    td.what { (findings::listed(&at.findings, &at.confirmed)) }
                     td { @if let Some(subject) = &at.subject { a href=(asked.links.subject(subject, None)) { (subject) } } @else { "–" } }
                     td { (words(at.kind.as_str())) }
                     td { @if let Some(site) = &at.site { (site) } @else { "–" } }

@@ -295,6 +295,7 @@ fn stated(kind: EventKind, data: Value) -> Statement {
     };
     Statement {
         amends: None,
+        confirmed: None,
         data,
         follows: None,
         kind,

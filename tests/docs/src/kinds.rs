@@ -53,7 +53,7 @@ fn sound(kind: EventKind, change: impl FnOnce(&mut serde_json::Map<String, Value
 #[test]
 fn each_kind_has_the_members_it_is_said_to_have() {
     let page = format_page();
-    let header = ["kind", "site", "subject", "occurred_on", "amends, follows", "taken_from"];
+    let header = ["kind", "site", "subject", "occurred_on", "amends, follows", "taken_from", "confirmed"];
     let rows = table(section(&page, "## 4 The event"), &header);
     assert_eq!(
         rows.iter().map(|row| name(&row[0])).collect::<Vec<_>>(),
@@ -61,6 +61,7 @@ fn each_kind_has_the_members_it_is_said_to_have() {
     );
     let reference = json!({"hash": "33".repeat(32), "seq": 3});
     let amends = json!({"effect": "replace", "hash": "33".repeat(32), "reason": "coding", "seq": 3});
+    let confirmed = json!({"findings": [{"finding": "after-death", "reason": "as_in_source"}]});
     for (kind, row) in open_kinds().zip(rows) {
         let members = [
             (1, "site", json!("CN-NJ")),
@@ -69,6 +70,7 @@ fn each_kind_has_the_members_it_is_said_to_have() {
             (4, "amends", amends.clone()),
             (4, "follows", reference.clone()),
             (5, "taken_from", json!({"means": "chart"})),
+            (6, "confirmed", confirmed.clone()),
         ];
         for (column, member, value) in members {
             let with = sound(kind, |event| drop(event.insert(member.to_owned(), value)));
@@ -97,7 +99,7 @@ fn the_members_of_an_event_are_those_listed() {
     let mut event = event_of(EventKind::Visit);
     event["follows"] = json!({"hash": "33".repeat(32), "seq": 3});
     let mut members: Vec<String> = event.as_object().unwrap().keys().cloned().collect();
-    members.extend(["amends", "taken_from"].map(str::to_owned));
+    members.extend(["amends", "confirmed", "taken_from"].map(str::to_owned));
     members.sort();
     assert_eq!(listed, members);
     assert!(!sound(EventKind::Visit, |event| drop(event.insert("other".to_owned(), json!(1)))));

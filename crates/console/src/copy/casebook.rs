@@ -78,7 +78,8 @@ fn of_thing(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
             @for version in &thing.versions {
                 @if !version.view.findings.is_empty() {
                     h3 { "To be looked at in record #" (version.view.seq) }
-                    (findings::listed(&version.view.findings))
+                    (findings::listed(&version.view.findings, &version.confirmed()))
+                    (said_of_findings(manner, version))
                 }
             }
         }
@@ -176,9 +177,24 @@ fn versions(manner: &Manner<'_>, thing: &Thing<'_>) -> Markup {
     }
 }
 
+/// What its signer says of the findings beyond the reasons.
+fn said_of_findings(manner: &Manner<'_>, version: &Read<'_>) -> Markup {
+    let commitment = version.text("/confirmed/comment/commitment");
+    html! { @if let Some(commitment) = commitment { p { (text(manner, version, "/confirmed/comment", commitment)) } } }
+}
+
+/// A text as far as it is opened for this copy.
+fn text(manner: &Manner<'_>, version: &Read<'_>, pointer: &str, commitment: &str) -> Markup {
+    html! {
+        @match opened(manner, version.view.seq.0, pointer) {
+            Some(text) => span.text { (text) },
+            None => { em { "sealed comment" } ", commitment " code { (commitment) } },
+        }
+    }
+}
+
 fn why(manner: &Manner<'_>, version: &Read<'_>) -> Markup {
-    let seq = version.view.seq.0;
-    let comment = version.event().pointer("/amends/comment/commitment").and_then(Value::as_str);
+    let comment = version.text("/amends/comment/commitment");
     html! {
         @match version.amends() {
             None => { "First statement" },
@@ -186,11 +202,7 @@ fn why(manner: &Manner<'_>, version: &Read<'_>) -> Markup {
                 @if version.is_void() { strong { "Voids" } } @else { strong { "Replaces" } } " #" (amended) ": "
                 (words(version.text("/amends/reason").unwrap_or_default()))
                 @if let Some(commitment) = comment {
-                    br;
-                    @match opened(manner, seq, "/amends/comment") {
-                        Some(text) => span.text { (text) },
-                        None => { em { "sealed comment" } ", commitment " code { (commitment) } },
-                    }
+                    br; (text(manner, version, "/amends/comment", commitment))
                 }
             },
         }

@@ -166,7 +166,7 @@ pub(super) async fn grant(Posted { asked, given }: Posted) -> Result<Response, F
         }
         rehearsal(&given, &json!(request))
     };
-    match tried(&asked, &given, made()).await {
+    match tried(&asked, (&given, "grant"), made()).await {
         Ok(page) => Ok(page),
         Err(problem) if problem.status == 401 => Err(asked.fail(problem)),
         Err(problem) => Ok(granting(&asked, &given, Some(&problem))),
@@ -178,10 +178,15 @@ fn rehearsal(given: &Given, statement: &Value) -> Result<Rehearsal, Problem> {
     serde_json::from_value(json!({"key": signer, "statement": statement})).map_err(|error| at("", &error))
 }
 
-async fn tried(asked: &Asked, given: &Given, made: Result<Rehearsal, Problem>) -> Result<Response, Problem> {
+/// What was `made` of the form that is sent to the page of that name, shown as it would be signed.
+async fn tried(
+    asked: &Asked,
+    (given, page): (&Given, &str),
+    made: Result<Rehearsal, Problem>,
+) -> Result<Response, Problem> {
     let rehearsal = made?;
     let rehearsed = asked.registry.rehearse(&asked.links.trial, rehearsal.clone()).await?;
-    Ok(prepared::shown(asked, given, &rehearsal, &rehearsed, &html! {}))
+    Ok(prepared::shown(asked, (given, &address(asked, page)), rehearsal, &rehearsed, &html! {}))
 }
 
 /// The form by which a key is revoked.
@@ -232,7 +237,7 @@ pub(super) async fn revoke(Posted { asked, given }: Posted) -> Result<Response, 
         data["suspected_since"] = since.trim().into();
     }
     let made = rehearsal(&given, &json!({"kind": EventKind::KeyRevoked, "data": data}));
-    match tried(&asked, &given, made).await {
+    match tried(&asked, (&given, "revoke"), made).await {
         Ok(page) => Ok(page),
         Err(problem) if problem.status == 401 => Err(asked.fail(problem)),
         Err(problem) => Ok(revoking(&asked, &given, Some(&problem))),

@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use clinical::event::text_pointers;
 use clinical::statement::commits_to_text_key;
-use clinical::{Finding, Severity, Statement};
+use clinical::{ConfirmReason, Confirmed, ConfirmedFinding, Finding, Severity, Statement};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -19,25 +19,58 @@ use crate::posting;
 use crate::values::{leaves, name, shown as value};
 use crate::words::{heading, words};
 
+/// The field in which more is said about the reasons.
+const COMMENT: &str = "confirmed_comment";
+
 /// The findings that whoever signs has to confirm: all that are more than good to know.
 fn to_confirm(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     findings.iter().filter(|finding| finding.severity > Severity::Notice)
 }
 
-/// The value that confirms a finding.
-fn confirmation(finding: &Finding) -> String {
-    format!("{} {}", finding.code.as_str(), finding.pointer)
+/// The field that asks why the statement stands in spite of a finding.
+fn field(finding: &Finding) -> String {
+    format!("confirmed {} {}", finding.code.as_str(), finding.pointer)
 }
 
-/// The page that shows what would be signed; `signed` is what a signature names.
+/// The reasons that can be given: what has no comment has none that only a comment tells.
+fn reasons(statement: &Statement) -> impl Iterator<Item = ConfirmReason> {
+    let takes_comment = takes_comment(statement);
+    ConfirmReason::ALL.iter().copied().filter(move |reason| takes_comment || *reason != ConfirmReason::Other)
+}
+
+/// Whether more can be said about the reasons: the text is sealed for a subject.
+fn takes_comment(statement: &Statement) -> bool {
+    text_pointers(statement.kind).contains(&"/confirmed/comment")
+}
+
+/// Why the statement stands in spite of what would be found, as the form says it; `None` while that is not said of each.
+fn confirmed(given: &Given, statement: &Statement, found: &[Finding]) -> Option<Option<Confirmed<String>>> {
+    let reason =
+        |finding: &Finding| reasons(statement).find(|one| given.value(&field(finding)) == Some(one.as_str()));
+    let each = to_confirm(found).map(|finding| ConfirmedFinding::new(finding, reason(finding)?));
+    let mut findings = each.collect::<Option<Vec<_>>>()?;
+    findings.sort_by(|one, other| (&one.finding, &one.pointer).cmp(&(&other.finding, &other.pointer)));
+    findings.dedup_by(|one, other| (&one.finding, &one.pointer) == (&other.finding, &other.pointer));
+    let comment = given.value(COMMENT).filter(|_| takes_comment(statement)).map(str::to_owned);
+    let is_told = comment.is_some() || findings.iter().all(|one| one.reason != ConfirmReason::Other);
+    let confirmed = (!findings.is_empty()).then_some(Confirmed { comment, findings });
+    is_told.then_some(confirmed)
+}
+
+/// The page that shows what would be signed, once it is said why it stands; `signed` is what a signature names, and `form`
+/// the address that the form was sent to.
 pub(super) fn shown(
     asked: &Asked,
-    given: &Given,
-    rehearsal: &Rehearsal,
+    (given, form): (&Given, &str),
+    mut rehearsal: Rehearsal,
     rehearsed: &Rehearsed,
     signed: &Markup,
 ) -> Response {
-    let Rehearsal { key, statement } = rehearsal;
+    let found = &rehearsed.findings;
+    let confirmed = confirmed(given, &rehearsal.statement, found);
+    let is_confirmed = confirmed.is_some();
+    rehearsal.statement.confirmed = confirmed.flatten();
+    let Rehearsal { key, statement } = &rehearsal;
     let signer = asked.detail.keys.iter().find(|known| known.key == *key);
     let title = format!(
         "{}{}: look before you sign",
@@ -49,25 +82,76 @@ pub(super) fn shown(
         p.note { strong { "Once recorded it is never deleted, only corrected by a further statement." } }
         (signed)
         section { h2 { "Exactly this is stated" } (stated(statement)) }
-        form #prepared method="post" action=(format!("/trials/{}/statement", asked.links.trial)) {
-            (posting::token())
-            input type="hidden" name="rehearsal" value=(text_of(rehearsal));
-            section { h2 { "What would be looked at" } (confirmed(&rehearsed.findings)) }
+        section {
+            h2 { "What would be looked at" }
+            @if found.is_empty() { p { "Nothing." } }
+            @else if is_confirmed { (findings::listed(found, confirmed_of(statement))) }
+            @else { (to_be_confirmed(given, form, statement, found)) }
+        }
+        @if is_confirmed {
             @if let Some(signer) = signer { (here(asked, signer, statement)) }
             section {
                 h2 { "Sign it on your own machine" }
-                @if let Some(signer) = signer { p.signer { "As " (who(signer)) } }
-                p { "Download the statement, sign it on your own machine, and submit what comes out. The server keeps nothing of it." }
-                p { button.main { "Download the statement" } }
+                form #prepared method="post" action=(format!("/trials/{}/statement", asked.links.trial)) {
+                    (posting::token())
+                    input type="hidden" name="rehearsal" value=(text_of(&rehearsal));
+                    @if let Some(signer) = signer { p.signer { "As " (who(signer)) } }
+                    p { "Download the statement, sign it on your own machine, and submit what comes out. The server keeps nothing of it." }
+                    p { button.main { "Download the statement" } }
+                }
                 pre.bytes tabindex="0" aria-label="How to sign the statement" {
                     "trialbook sign " (file_name(statement)) " --key YOUR.key --server ADDRESS --trial " (asked.links.trial) " --out signed.json"
                 }
             }
+            (super::submit::upload(asked))
         }
-        (super::submit::upload(asked))
-        (again(asked, given))
+        (again(asked, given, form))
     };
     headers::signing(page::trial(asked, Here::Record, &title, &asked.detail.trial.covers, &main))
+}
+
+fn confirmed_of(statement: &Statement) -> &[ConfirmedFinding] {
+    statement.confirmed.as_ref().map(|confirmed| confirmed.findings.as_slice()).unwrap_or_default()
+}
+
+/// Asks why the statement stands in spite of each finding. The answers are stated with it.
+fn to_be_confirmed(given: &Given, form: &str, statement: &Statement, found: &[Finding]) -> Markup {
+    let asked_in: Vec<String> = to_confirm(found).map(field).collect();
+    let is_told_before = asked_in.iter().any(|name| given.value(name).is_some());
+    html! {
+        p { "It would be recorded all the same, because it may be true. Look at each, and correct the form where it is a mistake. Where it is none, say why: your reason is signed with the statement." }
+        (findings::listed(found, &[]))
+        form.stated method="post" action=(form) {
+            (posting::token())
+            (filled_in(given, |name| name != COMMENT && asked_in.iter().all(|asked| asked != name)))
+            input type="hidden" name="step" value="prepare";
+            @if is_told_before { div.alert role="alert" { p { "✗ Say of each why it stands; another reason is told in the comment." } } }
+            @for (index, finding) in to_confirm(found).enumerate() {
+                div.field {
+                    label for=(format!("confirmed-{index}")) { (finding.code.meaning()) }
+                    div {
+                        select id=(format!("confirmed-{index}")) name=(asked_in[index]) required {
+                            option value="" { "choose why it stands" }
+                            @for reason in reasons(statement) {
+                                option value=(reason.as_str()) selected[given.value(&asked_in[index]) == Some(reason.as_str())] { (findings::because(reason)) }
+                            }
+                        }
+                        @if !finding.pointer.is_empty() { p.quiet { "at " code { (finding.pointer) } } }
+                    }
+                }
+            }
+            @if takes_comment(statement) {
+                div.field {
+                    label for=(COMMENT) { "More about why" }
+                    div {
+                        textarea id=(COMMENT) name=(COMMENT) rows="2" { (given.value(COMMENT).unwrap_or_default()) }
+                        p.quiet { "Free text; sealed before it is signed." }
+                    }
+                }
+            }
+            p { button.main { "Go on to sign" } }
+        }
+    }
 }
 
 /// Signing in this browser. It shows itself where the script runs.
@@ -128,41 +212,27 @@ fn stated(statement: &Statement) -> Markup {
     }
 }
 
-fn confirmed(found: &[Finding]) -> Markup {
+/// What was filled in, kept in the page, but for what a form asks itself and what its buttons say.
+fn filled_in(given: &Given, is_kept: impl Fn(&str) -> bool) -> Markup {
     html! {
-        @if found.is_empty() { p { "Nothing." } }
-        @else {
-            p { "It would be recorded all the same, because it may be true. Look at each, and correct the form where it is a mistake." }
-            (findings::listed(found))
-            @for finding in to_confirm(found) {
-                p {
-                    label.choice {
-                        input type="checkbox" name="confirmed" value=(confirmation(finding)) required;
-                        " It is so: " (finding.code.meaning())
-                    }
-                }
+        @for (name, values) in &given.0 {
+            @if name != "step" && name != "more" && is_kept(name) {
+                @for value in values { input type="hidden" name=(name) value=(value); }
             }
         }
     }
 }
 
 /// Back to the form, with everything that was filled in.
-fn again(asked: &Asked, given: &Given) -> Markup {
-    let kind = asked.parameter("kind");
-    if kind.is_empty() {
+fn again(asked: &Asked, given: &Given, form: &str) -> Markup {
+    if asked.parameter("kind").is_empty() {
         return html! { p { "Not what you mean? " a href=(format!("/trials/{}/record", asked.links.trial)) { "Begin again" } "." } };
     }
-    let action = match asked.parameter("subject") {
-        "" => format!("/trials/{}/record/{kind}", asked.links.trial),
-        subject => format!("/trials/{}/subjects/{subject}/record/{kind}", asked.links.trial),
-    };
     html! {
         section {
             h2 { "Not what you mean?" }
-            form method="post" action=(action) {
-                @for (name, values) in &given.0 {
-                    @if name != "step" && name != "more" { @for value in values { input type="hidden" name=(name) value=(value); } }
-                }
+            form method="post" action=(form) {
+                (filled_in(given, |_| true))
                 p { button name="step" value="edit" { "Change what is filled in" } }
             }
         }
@@ -175,7 +245,7 @@ fn file_name(statement: &Statement) -> String {
     format!("{}{about}.json", statement.kind)
 }
 
-/// The statement as a file, once everything that it would raise is confirmed.
+/// The statement as a file, if it says of everything that it would raise why it stands.
 pub(super) async fn download(Posted { asked, given }: Posted) -> Result<Response, Failure> {
     match statement(&asked, &given).await {
         Ok(statement) => {
@@ -195,8 +265,9 @@ async fn statement(asked: &Asked, given: &Given) -> Result<Statement, Problem> {
     let rehearsal: Rehearsal = serde_json::from_str(given.value("rehearsal").unwrap_or_default())
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     let found = asked.registry.rehearse(&asked.links.trial, rehearsal.clone()).await?.findings;
-    let unconfirmed = to_confirm(&found)
-        .find(|finding| !given.all("confirmed").any(|given| given == confirmation(finding)));
+    let confirmed = confirmed_of(&rehearsal.statement);
+    let unconfirmed =
+        to_confirm(&found).find(|finding| clinical::confirmed::reason(confirmed, finding).is_none());
     match unconfirmed {
         None => Ok(rehearsal.statement),
         Some(finding) => Err(Problem::new(

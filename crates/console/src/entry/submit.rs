@@ -90,7 +90,7 @@ fn shown(asked: &Asked, answer: &Answer) -> Markup {
             }
             dl.facts { dt { "Hash" } dd { code.whole { (receipt.hash) } } }
             @if receipt.findings.is_empty() { p { "Nothing to be looked at." } }
-            @else { h3 { "To be looked at" } (findings::listed(&receipt.findings)) }
+            @else { h3 { "To be looked at" } (findings::listed(&receipt.findings, &[])) }
             form method="post" action=(format!("/trials/{}/receipt", links.trial)) {
                 (posting::token())
                 input type="hidden" name="receipt" value=(serde_json::to_string(receipt).unwrap_or_default());

@@ -4,11 +4,12 @@ use api::{PlanAsked, Problem, TrailAsked};
 use clinical::date::days_between;
 use clinical::endorsement::{SignatureSeen, SignatureStanding};
 use clinical::plan::{ConsentStanding, SubjectPlan};
-use clinical::{EventKind, FindingCode};
+use clinical::{EventKind, FindingCode, confirmed};
 use serde_json::Value;
 
 use super::Part;
 use crate::asked::Asked;
+use crate::findings::because;
 use crate::links::Links;
 use crate::list::{Cell, Column, Row};
 use crate::trail::Read;
@@ -122,6 +123,7 @@ pub(super) const CRITERIA: &[Column] = &[
     ("criterion", "Criterion"),
     ("result", "Result"),
     ("by", "By"),
+    ("confirmed", "Confirmed"),
 ];
 
 pub(super) async fn criteria(asked: &Asked, after: Option<String>, limit: usize) -> Result<Part, Problem> {
@@ -133,7 +135,8 @@ pub(super) async fn criteria(asked: &Asked, after: Option<String>, limit: usize)
             _ => Cell::of("not examined"),
         };
         let mut row = about(read, links);
-        row.extend([Cell::maybe(id), result, Cell::maybe(read.text("/actor/id"))]);
+        let reason = confirmed::reason(&read.confirmed(), finding).map(because);
+        row.extend([Cell::maybe(id), result, Cell::maybe(read.text("/actor/id")), Cell::maybe(reason)]);
         row
     })
     .await

@@ -83,26 +83,42 @@ async fn what_would_be_signed_is_shown_with_who_signs_and_what_has_to_be_confirm
     ];
     let (status, _, page) = post(Answers::default(), VISIT, OURS, &filled).await;
     assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("7.5") && !page.contains(r#"name="rehearsal""#), "first the reasons: {page}");
+    assert_eq!(hidden(&page, "d:missed_because_text"), "no <train> came");
+    let finding = "confirmed pga-out-of-range /data/pga";
+    assert!(page.contains(&format!(r#"name="{finding}""#)), "{page}");
+    let reason = [(finding, "being_clarified"), ("confirmed_comment", "asked <today>")];
+    let told: Vec<_> = filled.into_iter().chain(reason).collect();
+    let (status, _, page) = post(Answers::default(), VISIT, OURS, &told).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
     for what in [
         "look before you sign",
         "As <strong>li.wei</strong>, principal investigator",
         "7.5",
         "no &lt;train&gt; came",
         "never deleted",
+        "asked &lt;today&gt;",
+        "it is not known yet, and is asked after",
     ] {
         assert!(page.contains(what), "{what}: {page}");
     }
     let rehearsal = hidden(&page, "rehearsal");
-    let unconfirmed = [("rehearsal", rehearsal.as_str())];
+    let mut without: api::Rehearsal = serde_json::from_str(&rehearsal).unwrap();
+    without.statement.confirmed = None;
+    let without = serde_json::to_string(&without).unwrap();
+    let unconfirmed = [("rehearsal", without.as_str())];
     let statement = "/trials/lupus-msct/statement";
     let (status, _, page) = post(Answers::default(), statement, OURS, &unconfirmed).await;
     assert_eq!(status, StatusCode::CONFLICT, "{page}");
-    let confirmed = [unconfirmed[0], ("confirmed", "pga-out-of-range /data/pga")];
+    let confirmed = [("rehearsal", rehearsal.as_str())];
     let (status, headers, file) = post(Answers::default(), statement, OURS, &confirmed).await;
     assert_eq!(status, StatusCode::OK, "{file}");
     assert_eq!(headers[header::CONTENT_DISPOSITION], "attachment; filename=\"visit-S0001.json\"");
     let statement: clinical::Statement = serde_json::from_str(&file).unwrap();
     assert_eq!(statement.data["missed_because_text"], "no <train> came");
+    let confirmed = statement.confirmed.unwrap();
+    assert_eq!(confirmed.comment.as_deref(), Some("asked <today>"));
+    assert_eq!(confirmed.findings[0].reason, clinical::ConfirmReason::BeingClarified);
     assert_eq!(statement.subject.unwrap().as_str(), "S0001");
 }
 

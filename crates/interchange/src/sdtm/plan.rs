@@ -185,6 +185,7 @@ impl Draft {
     ) -> Self {
         let statement = Statement {
             amends: None,
+            confirmed: None,
             data,
             follows: None,
             kind,

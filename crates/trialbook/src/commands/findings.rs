@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use api::Page;
+use clinical::confirmed;
 
 use super::{Table, print};
 use crate::access::Access;
@@ -11,7 +12,8 @@ pub(super) async fn run(json: bool, which: &WhichTrial, place: &Place) -> Result
     let access = Access::open(place, false, false)?;
     let trial = access.trial(which).await?;
     access.settle(&trial);
-    let mut table = Table::new(["record", "severity", "site", "subject", "kind", "finding", "at", "beside"]);
+    let mut table =
+        Table::new(["record", "severity", "site", "subject", "kind", "finding", "at", "beside", "confirmed"]);
     let mut page = Page { after: None, limit: Some(1_000) };
     loop {
         let found = access.registry.findings(&trial, page.clone()).await?;
@@ -30,6 +32,8 @@ pub(super) async fn run(json: bool, which: &WhichTrial, place: &Place) -> Result
                     finding.code.as_str().to_owned(),
                     finding.pointer.clone(),
                     finding.records.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                    confirmed::reason(&record.confirmed, finding)
+                        .map_or_else(String::new, |reason| reason.as_str().to_owned()),
                 ]);
             }
         }

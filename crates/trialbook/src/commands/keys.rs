@@ -93,6 +93,7 @@ pub(crate) fn statement<T: serde::Serialize>(kind: clinical::EventKind, data: &T
         serde_json::to_value(data).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
     Statement {
         amends: None,
+        confirmed: None,
         data,
         follows: None,
         kind,

@@ -197,6 +197,7 @@ impl Subject {
         let of_trial = kind == EventKind::SubjectsLinked;
         let statement = Statement {
             amends: None,
+            confirmed: None,
             data,
             follows: None,
             kind,

@@ -151,6 +151,7 @@ impl<'a> Course<'a> {
             role,
             statement: Statement {
                 amends: None,
+                confirmed: None,
                 data,
                 follows: None,
                 kind,

@@ -291,6 +291,7 @@ impl Registry for Deployment {
                 .map(|(seq, findings)| {
                     let event = event_of(&linked(&running, seq)?)?;
                     Ok(RecordFindings {
+                        confirmed: event.confirmed.map(|confirmed| confirmed.findings).unwrap_or_default(),
                         findings,
                         kind: event.kind,
                         occurred_on: event.occurred_on,

@@ -194,3 +194,54 @@ fn three_checkers_agree_about_signatures_and_what_is_entered_for_another() {
     find(&by("investigator", Some("bo.wang")), 1, &malformed);
     find(&by("king", None), 1, &malformed);
 }
+
+#[test]
+fn three_checkers_agree_about_confirmed_findings() {
+    let Some(browser) = started("three_checkers_agree_about_confirmed_findings") else { return };
+    let trial = with_coordinator();
+    let files = read(&bundle(&trial, "before.zip"));
+    let checkers = Checkers { browser, trial: &trial };
+    let key = log_key(&trial);
+    let author = trial.person("bo.wang");
+    let find = |confirmed: Value, due: i32| {
+        let said = author.sign(SmallTrial::ID, &trial.genesis, &visit("P1", "2021-04-01", "none"));
+        let mut event: Value = serde_json::from_slice(&said.event).unwrap();
+        event["confirmed"] = confirmed;
+        let event = chain::canonical::canonicalize(&event).unwrap();
+        let signature = author.secret.sign_event(&event);
+        let place = format!("event-malformed at record {}", trial.records());
+        let due_findings = [place.as_str()];
+        let due_findings = if due == 0 { &[][..] } else { &due_findings[..] };
+        checkers.find(&appended(&trial, &files, &Composed { event, signature }), &key, due, due_findings);
+    };
+    let one = |finding: &str, pointer: Option<&str>, reason: &str| match pointer {
+        Some(pointer) => json!({"finding": finding, "pointer": pointer, "reason": reason}),
+        None => json!({"finding": finding, "reason": reason}),
+    };
+    let (death, pga) = ("after-death", "pga-out-of-range");
+    let whole = one(death, None, "being_clarified");
+    let there = one(death, Some("/occurred_on"), "as_in_source");
+    let of_pga = one(pga, Some("/data/pga"), "investigator_agrees");
+    find(json!({"findings": [whole, there, of_pga]}), 0);
+    find(json!({"findings": [one("not-yet-thought-of", Some("/data/items/3.x_y~1z"), "other")]}), 0);
+    for refused in [
+        json!({"findings": []}),
+        json!({}),
+        json!([one(death, None, "other")]),
+        json!({"findings": {"0": whole}}),
+        json!({"findings": [there, whole]}),
+        json!({"findings": [of_pga, there]}),
+        json!({"findings": [there, there]}),
+        json!({"findings": [one("After death", None, "other")]}),
+        json!({"findings": [one(death, Some(""), "other")]}),
+        json!({"findings": [one(death, Some("/data/he was in Suzhou"), "other")]}),
+        json!({"findings": [one(death, Some("/1/2/3/4/5/6/7/8/9"), "other")]}),
+        json!({"findings": [one(death, Some("occurred_on"), "other")]}),
+        json!({"findings": [one(death, None, "he was in Suzhou")]}),
+        json!({"findings": [{"finding": death}]}),
+        json!({"findings": [whole], "comment": "he was in Suzhou"}),
+        json!({"findings": [whole], "comment": {"alg": "xchacha20poly1305"}}),
+    ] {
+        find(refused, 1);
+    }
+}

@@ -55,22 +55,24 @@ impl<'a> Desk<'a> {
         let key = self.trial.person(holder).secret.public().id().to_string();
         let mut all = vec![("step", "prepare"), ("signer", key.as_str()), ("site", "S01")];
         all.extend(fields);
-        if form.text().contains("name=\"amends\"") {
-            let seq = hidden(form.text(), "amends");
-            all.push(("amends", &seq));
-            return self.send(path, &all).text().to_owned();
+        let amended = form.text().contains("name=\"amends\"").then(|| hidden(form.text(), "amends"));
+        all.extend(amended.iter().map(|seq| ("amends", seq.as_str())));
+        let page = self.send(path, &all).text().to_owned();
+        let to_confirm: Vec<&str> =
+            page.split("name=\"confirmed ").skip(1).map(|part| part.split_once('"').unwrap().0).collect();
+        if to_confirm.is_empty() {
+            return page;
         }
+        assert!(!page.contains("name=\"rehearsal\""), "nothing is signed unconfirmed: {page}");
+        let names: Vec<String> = to_confirm.iter().map(|name| format!("confirmed {name}")).collect();
+        all.extend(names.iter().map(|name| (name.as_str(), "as_in_source")));
         self.send(path, &all).text().to_owned()
     }
 
-    /// Downloads the statement, all that would be found confirmed.
+    /// Downloads the statement.
     pub(crate) fn download(&self, page: &str) -> PathBuf {
         let rehearsal = hidden(page, "rehearsal");
-        let mut fields = vec![("rehearsal", rehearsal.as_str())];
-        for part in page.split("name=\"confirmed\" value=\"").skip(1) {
-            fields.push(("confirmed", part.split_once('"').unwrap().0));
-        }
-        let statement = self.send("/trials/small/statement", &fields);
+        let statement = self.send("/trials/small/statement", &[("rehearsal", rehearsal.as_str())]);
         assert_eq!(statement.status, 200, "{}", statement.text());
         assert!(statement.headers["content-disposition"].starts_with("attachment; filename="));
         self.signed.set(self.signed.get() + 1);
@@ -263,10 +265,6 @@ pub(crate) fn open_key(browser: &Browser, file: &std::path::Path, passphrase: &s
 /// Signs and submits; position of the record, and the event as the page showed it.
 pub(crate) fn sign_here(browser: &Browser) -> (u64, String) {
     let event = browser.evaluate("return document.querySelector('#event').textContent", &[]);
-    browser.evaluate(
-        "document.querySelectorAll('input[name=confirmed]').forEach((box) => { box.checked = true; })",
-        &[],
-    );
     browser.click("#sign");
     browser.wait_for("return document.querySelector('h1').textContent", |title| {
         ["Recorded", "Not recorded"].contains(&title.as_str().unwrap_or_default())
@@ -355,8 +353,17 @@ fn a_browser_that_runs_no_script_records_by_download_signature_and_upload() {
     let page = page.as_str().unwrap();
     assert!(page.contains("look before you sign") && page.contains("pga-out-of-range"), "{page}");
     assert!(!page.contains("Sign it here"), "nothing is offered that needs a script: {page}");
-    browser.click("[name=confirmed]");
-    browser.click("#prepared section:not(#here) button.main");
+    assert!(!page.contains("Download the statement"), "nothing is signed unconfirmed: {page}");
+    let reason = "[name='confirmed pga-out-of-range /data/pga']";
+    // Another reason that is told nowhere is none.
+    browser.choose(reason, "other");
+    browser.click("form.stated p > button.main");
+    let page = browser.evaluate("return document.querySelector('main').innerText", &[]);
+    assert!(page.as_str().unwrap().contains("another reason is told in the comment"), "{page}");
+    browser.choose(reason, "investigator_agrees");
+    browser.type_into("[name=confirmed_comment]", "scale of the old form");
+    browser.click("form.stated p > button.main");
+    browser.click("#prepared button.main");
     let statement = asked_until(|| {
         let files = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().path());
         files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "json"))
@@ -371,4 +378,14 @@ fn a_browser_that_runs_no_script_records_by_download_signature_and_upload() {
     let page = browser.evaluate("return document.querySelector('main').innerText", &[]);
     assert!(page.as_str().unwrap().contains("✓ Recorded"), "{page}");
     assert_eq!(trial.records(), before + 1);
+
+    // The reason is signed with the statement and stands beside the finding; its comment is sealed.
+    let record: Value = server.get(&format!("/v1/trials/small/records/{before}")).json();
+    let confirmed = &record["record"]["event"]["confirmed"];
+    let due =
+        json!([{"finding": "pga-out-of-range", "pointer": "/data/pga", "reason": "investigator_agrees"}]);
+    assert_eq!(confirmed["findings"], due);
+    assert_eq!(confirmed["comment"]["alg"], "xchacha20poly1305");
+    let work = server.get("/trials/small/findings");
+    assert!(work.text().contains("an investigator looked at it, and it is so"), "{}", work.text());
 }
