@@ -43,18 +43,27 @@ fn takes_comment(statement: &Statement) -> bool {
     text_pointers(statement.kind).contains(&"/confirmed/comment")
 }
 
-/// Why the statement stands in spite of what would be found, as the form says it; `None` while that is not said of each.
-fn confirmed(given: &Given, statement: &Statement, found: &[Finding]) -> Option<Option<Confirmed<String>>> {
+/// It is not said yet of each finding why the statement stands.
+struct Unconfirmed;
+
+/// Why the statement stands in spite of what would be found, as the form says it; nothing if nothing would be found.
+fn confirmed(
+    given: &Given,
+    statement: &Statement,
+    found: &[Finding],
+) -> Result<Option<Confirmed<String>>, Unconfirmed> {
     let reason =
         |finding: &Finding| reasons(statement).find(|one| given.value(&field(finding)) == Some(one.as_str()));
     let each = to_confirm(found).map(|finding| ConfirmedFinding::new(finding, reason(finding)?));
-    let mut findings = each.collect::<Option<Vec<_>>>()?;
+    let mut findings = each.collect::<Option<Vec<_>>>().ok_or(Unconfirmed)?;
     findings.sort_by(|one, other| (&one.finding, &one.pointer).cmp(&(&other.finding, &other.pointer)));
     findings.dedup_by(|one, other| (&one.finding, &one.pointer) == (&other.finding, &other.pointer));
     let comment = given.value(COMMENT).filter(|_| takes_comment(statement)).map(str::to_owned);
     let is_told = comment.is_some() || findings.iter().all(|one| one.reason != ConfirmReason::Other);
-    let confirmed = (!findings.is_empty()).then_some(Confirmed { comment, findings });
-    is_told.then_some(confirmed)
+    if !is_told {
+        return Err(Unconfirmed);
+    }
+    Ok((!findings.is_empty()).then_some(Confirmed { comment, findings }))
 }
 
 /// The page that shows what would be signed, once it is said why it stands; `signed` is what a signature names, and `form`
@@ -68,8 +77,8 @@ pub(super) fn shown(
 ) -> Response {
     let found = &rehearsed.findings;
     let confirmed = confirmed(given, &rehearsal.statement, found);
-    let is_confirmed = confirmed.is_some();
-    rehearsal.statement.confirmed = confirmed.flatten();
+    let is_confirmed = confirmed.is_ok();
+    rehearsal.statement.confirmed = confirmed.unwrap_or_default();
     let Rehearsal { key, statement } = &rehearsal;
     let signer = asked.detail.keys.iter().find(|known| known.key == *key);
     let title = format!(
