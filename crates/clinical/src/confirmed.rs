@@ -80,9 +80,9 @@ mod tests {
     fn every_finding_can_be_confirmed_and_a_confirmation_is_of_one_member() {
         for code in FindingCode::ALL {
             let (here, there) = (Finding::new(*code, "/data/pga"), Finding::new(*code, "/data/criteria/3"));
-            let one = ConfirmedFinding::new(&here, ConfirmReason::AsInSource).unwrap();
-            assert_eq!(reason(&[one.clone()], &here), Some(ConfirmReason::AsInSource));
-            assert_eq!(reason(&[one], &there), None);
+            let confirmed = [ConfirmedFinding::new(&here, ConfirmReason::AsInSource).unwrap()];
+            assert_eq!(reason(&confirmed, &here), Some(ConfirmReason::AsInSource));
+            assert_eq!(reason(&confirmed, &there), None);
         }
     }
 
