@@ -40,7 +40,7 @@ impl<'a> DotScale<'a> {
     pub fn head(&self) -> Markup {
         html! {
             span.sr { (self.axis.label) }
-            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" xmlns="http://www.w3.org/2000/svg" {
+            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" {
                 g class="axis" {
                     @for tick in &self.axis.ticks {
                         text class="x" x=(fixed(self.x(tick.at))) y="15" { (tick.label) }
@@ -84,7 +84,7 @@ impl<'a> DotScale<'a> {
         }
         let middle = fixed(HEIGHT / 2.0);
         Ok(html! {
-            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" xmlns="http://www.w3.org/2000/svg" {
+            svg class="dots" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" {
                 @for tick in &self.axis.ticks {
                     @let x = fixed(self.x(tick.at));
                     line class="grid" x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
