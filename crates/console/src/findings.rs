@@ -136,10 +136,7 @@ pub(crate) fn listed(findings: &[clinical::Finding], confirmed: &[ConfirmedFindi
             @for finding in findings {
                 li {
                     (severity(finding.severity)) " " (finding.code.meaning()) " "
-                    span.quiet { code { (finding.code.as_str()) } @if !finding.pointer.is_empty() { " at " code { (finding.pointer) } } }
-                    @for (index, record) in finding.records.iter().enumerate() {
-                        @if index == 0 { " beside record " } @else { ", " } (record)
-                    }
+                    (place(finding))
                     @if let Some(reason) = confirmed::reason(confirmed, finding) {
                         br; "Confirmed by its signer: " (because(reason)) "."
                     }
@@ -149,7 +146,17 @@ pub(crate) fn listed(findings: &[clinical::Finding], confirmed: &[ConfirmedFindi
     }
 }
 
-fn severity(severity: Severity) -> Markup {
+/// A finding's code, the member that it is about, and the records that it is found beside.
+pub(crate) fn place(finding: &clinical::Finding) -> Markup {
+    html! {
+        span.quiet { code { (finding.code.as_str()) } @if !finding.pointer.is_empty() { " at " code { (finding.pointer) } } }
+        @for (index, record) in finding.records.iter().enumerate() {
+            @if index == 0 { " beside record " } @else { ", " } (record)
+        }
+    }
+}
+
+pub(crate) fn severity(severity: Severity) -> Markup {
     let (class, name) = severity_of(severity);
     html! { strong class=(class) { (name) } }
 }

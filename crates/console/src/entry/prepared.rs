@@ -126,10 +126,12 @@ fn confirmed_of(statement: &Statement) -> &[ConfirmedFinding] {
 /// Asks why the statement stands in spite of each finding. The answers are stated with it.
 fn to_be_confirmed(given: &Given, form: &str, statement: &Statement, found: &[Finding]) -> Markup {
     let asked_in: Vec<String> = to_confirm(found).map(field).collect();
+    let good_to_know: Vec<Finding> =
+        found.iter().filter(|finding| finding.severity <= Severity::Notice).cloned().collect();
     let is_told_before = asked_in.iter().any(|name| given.value(name).is_some());
     html! {
         p { "It would be recorded all the same, because it may be true. Look at each, and correct the form where it is a mistake. Where it is none, say why: your reason is signed with the statement." }
-        (findings::listed(found, &[]))
+        @if !good_to_know.is_empty() { (findings::listed(&good_to_know, &[])) }
         form.stated method="post" action=(form) {
             (posting::token())
             (filled_in(given, |name| name != COMMENT && asked_in.iter().all(|asked| asked != name)))
@@ -137,7 +139,7 @@ fn to_be_confirmed(given: &Given, form: &str, statement: &Statement, found: &[Fi
             @if is_told_before { div.alert role="alert" { p { "✗ Say of each why it stands; another reason is told in the comment." } } }
             @for (index, finding) in to_confirm(found).enumerate() {
                 div.field {
-                    label for=(format!("confirmed-{index}")) { (finding.code.meaning()) }
+                    label for=(format!("confirmed-{index}")) { (findings::severity(finding.severity)) " " (finding.code.meaning()) }
                     div {
                         select id=(format!("confirmed-{index}")) name=(asked_in[index]) required {
                             option value="" { "choose why it stands" }
@@ -145,7 +147,7 @@ fn to_be_confirmed(given: &Given, form: &str, statement: &Statement, found: &[Fi
                                 option value=(reason.as_str()) selected[given.value(&asked_in[index]) == Some(reason.as_str())] { (findings::because(reason)) }
                             }
                         }
-                        @if !finding.pointer.is_empty() { p.quiet { "at " code { (finding.pointer) } } }
+                        p.quiet { (findings::place(finding)) }
                     }
                 }
             }
@@ -202,7 +204,9 @@ fn stated(statement: &Statement) -> Markup {
         .iter()
         .map(|pointer| pointer.trim_start_matches('/').to_owned())
         .collect();
-    let members = leaves(&whole);
+    let mut members = leaves(&whole);
+    // First what is so, then why it is stated in spite of what is found.
+    members.sort_by_key(|(path, _)| path.starts_with("confirmed/"));
     html! {
         (table(
             "Members of the statement",
