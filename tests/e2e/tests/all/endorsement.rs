@@ -199,19 +199,20 @@ fn three_checkers_agree_about_signatures_and_what_is_entered_for_another() {
 fn three_checkers_agree_about_confirmed_findings() {
     let Some(browser) = started("three_checkers_agree_about_confirmed_findings") else { return };
     let trial = with_coordinator();
+    for day in ["2021-03-01", "2021-04-01"] {
+        trial.submit("cy.ding", &visit("P1", day, "partial").to_string()).ends_with(0);
+    }
     let files = read(&bundle(&trial, "before.zip"));
     let checkers = Checkers { browser, trial: &trial };
     let key = log_key(&trial);
     let author = trial.person("bo.wang");
     let find = |confirmed: Value, due: i32| {
-        let said = author.sign(SmallTrial::ID, &trial.genesis, &visit("P1", "2021-04-01", "none"));
+        let said = author.sign(SmallTrial::ID, &trial.genesis, &visit("P1", "2021-05-01", "none"));
         let mut event: Value = serde_json::from_slice(&said.event).unwrap();
         event["confirmed"] = confirmed;
         let event = chain::canonical::canonicalize(&event).unwrap();
         let signature = author.secret.sign_event(&event);
-        let place = format!("event-malformed at record {}", trial.records());
-        let due_findings = [place.as_str()];
-        let due_findings = if due == 0 { &[][..] } else { &due_findings[..] };
+        let due_findings = if due == 0 { &[][..] } else { &["event-malformed at record 15"][..] };
         checkers.find(&appended(&trial, &files, &Composed { event, signature }), &key, due, due_findings);
     };
     let one = |finding: &str, pointer: Option<&str>, reason: &str| match pointer {
