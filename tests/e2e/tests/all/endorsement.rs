@@ -229,7 +229,7 @@ fn three_checkers_agree_about_confirmed_findings() {
         json!({"findings": []}),
         json!({}),
         json!([one(death, None, "other")]),
-        json!({"findings": {"0": whole}}),
+        json!({"findings": {"first": whole}}),
         json!({"findings": [there, whole]}),
         json!({"findings": [of_pga, there]}),
         json!({"findings": [there, there]}),
