@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use api::{Problem, ReportKind};
-use chain::{Chain, Instant, LinkedRecord, Position, Record, RecordHash};
+use chain::{Chain, LinkedRecord, Position, Record, RecordHash};
 use clinical::report::{AskedSources, Covered, Parameters, Sources, SourcesError};
 use clinical::rows::Sheet;
 use clinical::{Date, Event};
@@ -205,8 +205,8 @@ macro_rules! rows_of {
         fn $rows(journal: &dyn Journal, records: u64) -> Result<Folded, Problem> {
             let (mut folder, mut sheet, mut changes) =
                 ($report::Folder::default(), Sheet::default(), Vec::new());
-            let head = fold(journal, records, |event, seq, recorded_at| {
-                folder.fold(event, seq, recorded_at, &mut changes);
+            let head = fold(journal, records, |event, seq, record| {
+                folder.fold(event, seq, record.recorded_at, &mut changes);
                 sheet.apply(changes.drain(..));
             })?;
             Ok((sheet, head))
@@ -230,61 +230,37 @@ pub(super) fn no_sources(error: &SourcesError<impl std::error::Error>) -> Proble
     }
 }
 
-/// What is folded of a record.
-struct Stated {
-    event: Event,
-    seq: Position,
-    recorded_at: Instant,
-}
-
-/// Hands over the first `records` records, each link checked; the hash of the last. While those of one read of the journal
-/// are folded the next are read, and every thread decodes a share of them.
+/// Hands over the first `records` records, each link checked; the hash of the last. Of each read of the journal every
+/// thread decodes a share.
 fn fold(
     journal: &dyn Journal,
     records: u64,
-    mut take: impl FnMut(&Event, Position, Instant),
+    mut take: impl FnMut(&Event, Position, &Record<'_>),
 ) -> Result<RecordHash, Problem> {
-    thread::scope(|scope| {
-        let reading = |from: Chain| scope.spawn(move || read_on(journal, from, records));
-        let (mut chain, mut coming) = (Chain::default(), reading(Chain::default()));
-        while chain.size.0 < records {
-            let read = coming.join().map_err(|_| Problem::internal("reading records failed"))?;
-            let (part, end) = read?;
-            (chain, coming) = (end, reading(end));
-            for Stated { event, seq, recorded_at } in part {
-                take(&event, seq, recorded_at);
-            }
+    let mut chain = Chain::default();
+    while chain.size.0 < records {
+        let mut part =
+            journal.read(Position(chain.size.0), READ_BYTES).map_err(|error| unreadable(&error))?;
+        part.retain(|linked| linked.seq.0 < records);
+        if part.is_empty() {
+            return Err(Problem::internal("the journal ends before its durable end"));
         }
-        Ok(chain.head)
-    })
-}
-
-/// The records of one read of the journal after `chain`, none after the first `records` ones, and the chain with them.
-fn read_on(journal: &dyn Journal, mut chain: Chain, records: u64) -> Result<(Vec<Stated>, Chain), Problem> {
-    if chain.size.0 >= records {
-        return Ok((Vec::new(), chain));
-    }
-    let mut part = journal.read(Position(chain.size.0), READ_BYTES).map_err(|error| unreadable(&error))?;
-    part.retain(|linked| linked.seq.0 < records);
-    if part.is_empty() {
-        return Err(Problem::internal("the journal ends before its durable end"));
-    }
-    let mut stated = Vec::with_capacity(part.len());
-    thread::scope(|scope| {
-        let shares = part.chunks(part.len().div_ceil(threads()));
-        let shares: Vec<_> = shares.map(|share| scope.spawn(|| decode(share))).collect();
-        for share in shares {
-            let share = share.join().map_err(|_| Problem::internal("decoding records failed"))?;
-            for (linked, record, event) in share? {
-                chain.follow(&record, linked.hash).map_err(|_| {
-                    Problem::internal(format!("record {} does not continue the log", linked.seq))
-                })?;
-                stated.push(Stated { event, seq: linked.seq, recorded_at: record.recorded_at });
+        thread::scope(|scope| {
+            let shares = part.chunks(part.len().div_ceil(threads()));
+            let shares: Vec<_> = shares.map(|share| scope.spawn(|| decode(share))).collect();
+            for share in shares {
+                let share = share.join().map_err(|_| Problem::internal("decoding records failed"))?;
+                for (linked, record, event) in share? {
+                    chain.follow(&record, linked.hash).map_err(|_| {
+                        Problem::internal(format!("record {} does not continue the log", linked.seq))
+                    })?;
+                    take(&event, linked.seq, &record);
+                }
             }
-        }
-        Ok::<_, Problem>(())
-    })?;
-    Ok((stated, chain))
+            Ok::<_, Problem>(())
+        })?;
+    }
+    Ok(chain.head)
 }
 
 fn decode(share: &[LinkedRecord]) -> Result<Vec<(&LinkedRecord, Record<'_>, Event)>, Problem> {

@@ -1,9 +1,6 @@
 //! Reports, and what is behind their cells: of now from the projectors' rows, of earlier by folding the log anew.
 
-use std::iter::Flatten;
-use std::ops::ControlFlow;
-use std::sync::{Arc, mpsc};
-use std::{mem, thread};
+use std::sync::Arc;
 
 use api::{AsOf, Problem, ReportAsked, ReportKind, ReportView, Since, SourcesView};
 use clinical::Date;
@@ -92,15 +89,16 @@ impl Inner {
                 running.earlier.sources(&*running.journal, kind, (records, cutoff), cell)?;
             return Ok(SourcesView { covers: self.covers_first(running, records, head), sources });
         }
+        let (rows, mark) = all_rows(projector)?;
         macro_rules! sources {
-            ($report:ident) => {
-                while_read(projector, |rows, covered| {
-                    $report::sources(rows, &Parameters { cutoff: asked.cutoff }, covered, cell)
-                        .map_err(|error| no_sources(&error))
-                })?
-            };
+            ($report:ident) => {{
+                let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                let parameters = Parameters { cutoff: asked.cutoff };
+                $report::sources(rows.into_iter(), &parameters, covered, cell)
+                    .map_err(|error| no_sources(&error))?
+            }};
         }
-        let (sources, mark) = match kind {
+        let sources = match kind {
             ReportKind::Outcomes => sources!(outcomes),
             ReportKind::Safety => sources!(safety),
         };
@@ -129,10 +127,9 @@ impl Inner {
             if let Some(known) = known()? {
                 known
             } else {
-                let (made, mark) = while_read(projector, |rows, covered| {
-                    make(kind, rows, covered, cutoff, since.as_deref())
-                })?;
-                let made = Arc::new(made);
+                let (rows, mark) = all_rows(projector)?;
+                let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
+                let made = Arc::new(make(kind, rows.into_iter(), covered, cutoff, since.as_deref())?);
                 running.earlier.keep_latest((kind, mark.size, cutoff, against), &made);
                 (made, mark)
             }
@@ -142,37 +139,9 @@ impl Inner {
     }
 }
 
-/// Rows that are handed on at once.
-const PART_ROWS: usize = 4_096;
-
-/// A projector's rows, as they are read.
-type Rows = Flatten<mpsc::IntoIter<Vec<Row>>>;
-
-/// What `work` makes of all rows of a projector, on a thread of its own while they are read. No commit waits for it: rows
-/// that it has not come to wait for it.
-fn while_read<T: Send>(
-    projector: &ProjectorHandle,
-    work: impl FnOnce(Rows, Covered) -> Result<T, Problem> + Send,
-) -> Result<(T, Mark), Problem> {
-    thread::scope(|scope| {
-        let (working, mark) = query(projector, |view, mark| {
-            let (read, rows) = mpsc::channel();
-            let covered = Covered { records: mark.size, head: chain::RecordHash(mark.hash) };
-            let working = scope.spawn(move || work(rows.into_iter().flatten(), covered));
-            let mut part = Vec::with_capacity(PART_ROWS);
-            view.each(b"", None, &mut |key, value| {
-                part.push((key.to_vec(), value.to_vec()));
-                let is_wanted = part.len() < PART_ROWS
-                    || read.send(mem::replace(&mut part, Vec::with_capacity(PART_ROWS))).is_ok();
-                if is_wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            // Whoever wants no more has ended with an error, which is told below.
-            let _ = read.send(part);
-            Ok((working, mark))
-        })?;
-        let made = working.join().map_err(|_| Problem::internal("the report could not be made"))??;
-        Ok((made, mark))
-    })
+/// All rows of a projector. A report is made after they are let go of: no commit waits for it.
+fn all_rows(projector: &ProjectorHandle) -> Result<(Vec<Row>, Mark), Problem> {
+    query(projector, |view, mark| Ok((view.scan(b"", None, usize::MAX)?, mark)))
 }
 
 /// How many records were known, and the last day that counts: a cut's own, unless another is asked for.
