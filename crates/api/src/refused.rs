@@ -12,7 +12,7 @@ use crate::extract::{Path, Query};
 use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
 use crate::routes::trial_id;
-use crate::wire::{Covers, Page};
+use crate::wire::{Covers, entries};
 
 /// Which refused submissions are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct RefusedAsked {
 impl RefusedAsked {
     /// How many entries to give.
     pub fn limit(&self) -> usize {
-        Page { after: None, limit: self.limit }.limit()
+        entries(self.limit)
     }
 }
 

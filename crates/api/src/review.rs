@@ -21,7 +21,7 @@ use crate::extract::{Path, Query};
 use crate::gate::{Gate, Permitted};
 use crate::problem::Problem;
 use crate::routes::trial_id;
-use crate::wire::{Covers, Page};
+use crate::wire::{Covers, entries};
 
 /// Which records of a trial's trail are asked for. What is not given, all have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl fmt::Display for ReasonAsked {
 impl TrailAsked {
     /// How many entries to give.
     pub fn limit(&self) -> usize {
-        Page { after: None, limit: self.limit }.limit()
+        entries(self.limit)
     }
 
     /// Whether it is asked for, wherever it stands.
@@ -313,7 +313,7 @@ pub struct PlanAsked {
 impl PlanAsked {
     /// How many entries to give.
     pub fn limit(&self) -> usize {
-        Page { after: None, limit: self.limit }.limit()
+        entries(self.limit)
     }
 }
 

@@ -65,8 +65,13 @@ pub struct Page {
 impl Page {
     /// How many entries to give.
     pub fn limit(&self) -> usize {
-        self.limit.unwrap_or(100).clamp(1, 1_000)
+        entries(self.limit)
     }
+}
+
+/// How many entries of a list are given to whoever asks for so many, or does not say.
+pub(crate) fn entries(limit: Option<usize>) -> usize {
+    limit.unwrap_or(100).clamp(1, 1_000)
 }
 
 /// The trials of a deployment.

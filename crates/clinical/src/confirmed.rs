@@ -36,8 +36,7 @@ pub struct Confirmed<T> {
 impl<T> Confirmed<T> {
     /// Whether there are findings, and each stands once, in their order.
     pub(crate) fn is_ascending(&self) -> bool {
-        let place = |index: usize| (&self.findings[index].finding, &self.findings[index].pointer);
-        !self.findings.is_empty() && (1..self.findings.len()).all(|index| place(index - 1) < place(index))
+        !self.findings.is_empty() && self.findings.windows(2).all(|two| two[0].place() < two[1].place())
     }
 }
 
@@ -59,6 +58,11 @@ impl ConfirmedFinding {
     pub fn new(finding: &Finding, reason: ConfirmReason) -> Option<Self> {
         let name = finding.code.as_str().parse().ok()?;
         Some(Self { finding: name, pointer: finding.pointer.parse().ok(), reason })
+    }
+
+    /// Where it stands among the others.
+    pub fn place(&self) -> (&FindingName, Option<&MemberPointer>) {
+        (&self.finding, self.pointer.as_ref())
     }
 
     fn is_about(&self, finding: &Finding) -> bool {

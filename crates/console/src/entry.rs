@@ -49,11 +49,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
 
 /// What can be stated: one link a kind.
 async fn kinds(asked: Asked) -> Result<Response, Failure> {
-    let subject = asked.parameter("subject");
-    let base = match subject {
-        "" => format!("/trials/{}/record", asked.links.trial),
-        subject => format!("/trials/{}/subjects/{subject}/record", asked.links.trial),
-    };
+    let (subject, base) = (asked.parameter("subject"), address(&asked));
     let main = html! {
         h1 { "Record something" @if !subject.is_empty() { " about " (subject) } }
         p { "What you state is signed with your own key and never deleted; what was wrong is corrected by a further statement, on the page of its record." }
@@ -70,6 +66,14 @@ async fn kinds(asked: Asked) -> Result<Response, Failure> {
         p { "Signed elsewhere already? " a href=(format!("/trials/{}/submit", asked.links.trial)) { "Submit a signed statement" } "." }
     };
     Ok(page::trial(&asked, Here::Record, "Record something", &asked.detail.trial.covers, &main))
+}
+
+/// Where something is recorded: about the subject of the address, if it names one.
+fn address(asked: &Asked) -> String {
+    match asked.parameter("subject") {
+        "" => format!("/trials/{}/record", asked.links.trial),
+        subject => format!("/trials/{}/subjects/{subject}/record", asked.links.trial),
+    }
 }
 
 /// The kind that the address names.
@@ -201,10 +205,7 @@ async fn send(Posted { asked, given }: Posted) -> Result<Response, Failure> {
     };
     match tried.await {
         Ok((rehearsal, rehearsed, signed)) => {
-            let form = match asked.parameter("subject") {
-                "" => format!("/trials/{}/record/{kind}", asked.links.trial),
-                subject => format!("/trials/{}/subjects/{subject}/record/{kind}", asked.links.trial),
-            };
+            let form = format!("{}/{kind}", address(&asked));
             Ok(prepared::shown(&asked, (&given, &form), rehearsal, &rehearsed, &signed))
         }
         // What is wrong with the statement is shown beside it; what is wrong with the asker is not about it.

@@ -56,8 +56,8 @@ fn confirmed(
         |finding: &Finding| reasons(statement).find(|one| given.value(&field(finding)) == Some(one.as_str()));
     let each = to_confirm(found).map(|finding| ConfirmedFinding::new(finding, reason(finding)?));
     let mut findings = each.collect::<Option<Vec<_>>>().ok_or(Unconfirmed)?;
-    findings.sort_by(|one, other| (&one.finding, &one.pointer).cmp(&(&other.finding, &other.pointer)));
-    findings.dedup_by(|one, other| (&one.finding, &one.pointer) == (&other.finding, &other.pointer));
+    findings.sort_by(|one, other| one.place().cmp(&other.place()));
+    findings.dedup_by(|one, other| one.place() == other.place());
     let comment = given.value(COMMENT).filter(|_| takes_comment(statement)).map(str::to_owned);
     let is_told = comment.is_some() || findings.iter().all(|one| one.reason != ConfirmReason::Other);
     if !is_told {

@@ -85,16 +85,15 @@ impl Inner {
             kept.last().map(|(id, _)| *id)
         });
         let views: Result<Vec<_>, _> = kept.into_iter().map(|(_, refused)| view(refused)).collect();
-        let mut refused = views.map_err(|_| Problem::internal("a refused submission cannot be read"))?;
-        let mark = query(running.index()?, |known, mark| {
-            let mut waiting = Vec::with_capacity(refused.len());
-            for one in std::mem::take(&mut refused) {
+        let views = views.map_err(|_| Problem::internal("a refused submission cannot be read"))?;
+        let (refused, mark) = query(running.index()?, |known, mark| {
+            let mut waiting = Vec::with_capacity(views.len());
+            for one in views {
                 if index::find(known, one.event)?.is_none() {
                     waiting.push(one);
                 }
             }
-            refused = waiting;
-            Ok(mark)
+            Ok((waiting, mark))
         })?;
         let covers = self.covers(running, running.index()?, mark);
         Ok(RefusedPage { covers, next: next.flatten(), refused })
